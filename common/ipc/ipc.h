@@ -1,0 +1,83 @@
+/* ipc/ipc.h — the messages between our processes: one .def table per receiver, everything else derived from it.
+ *
+ * Envelope (MessagePack array): [proto, type, seq, sender role, sender generation, receiver generation, payload]. proto
+ * is a hash over all tables: one build talks to itself, a mismatch ends in the "version" exit code. Payloads are
+ * positional arrays of the message's fields. Limits stand in the tables and are checked on both sides. design.md
+ * section 10. */
+#ifndef IPC_IPC_H
+#define IPC_IPC_H
+
+#include "base/rec.h"
+#include "topo/topo.h"
+
+enum ipc_role {
+	IPC_ROLE_SUPERVISOR = 1,
+	IPC_ROLE_RAFTD = 2,
+	IPC_ROLE_PROBER = 4,
+	IPC_ROLE_APID = 8,
+	IPC_ROLE_CHILDREN = IPC_ROLE_RAFTD | IPC_ROLE_PROBER | IPC_ROLE_APID,
+};
+const char *ipc_role_name(uint32_t role);
+
+/* Connector lanes: one lane full of black holes delays no other (design.md section 5). */
+enum ipc_lane { IPC_LANE_URGENT = 0, IPC_LANE_SOURCES, IPC_LANE_REGULAR, IPC_LANE_DEAD, IPC_LANE_COUNT };
+enum ipc_target_flags {
+	IPC_TARGET_HAS_REPLICAS = 1, /* ping every second, SOURCES lane */
+	IPC_TARGET_IS_ROOT = 2,	     /* depth 0: cluster domain query */
+	IPC_TARGET_HURRY = 4,	     /* first probe at once rather than spread */
+	IPC_TARGET_FAILED_OVER = 8,  /* try every 250 ms instead of backing off */
+};
+enum ipc_discover_mode { IPC_DISCOVER_REFRESH = 0, IPC_DISCOVER_TOPOLOGY, IPC_DISCOVER_ASYNC };
+
+#define IPC_PROBE_WINDOW 256u
+
+#define IPC_TARGET_FIELDS(F)     \
+	F(REC, key, topo_key, 0) \
+	F(U64, flags, _, 0)
+REC_DECLARE(ipc_target, IPC_TARGET_FIELDS);
+
+#define IPC_METRIC_FIELDS(F) \
+	F(STR, name, _, 96)  \
+	F(F64, value, _, 0)  \
+	F(BOOL, counter, _, 0)
+REC_DECLARE(ipc_metric, IPC_METRIC_FIELDS);
+
+#define IPC_ALL_DEFS "ipc/all.def"
+
+/* struct ipc_<name> for each message */
+#define F REC_MEMBER
+#define IPC_MSG(NAME, name, id, from, ...) \
+	struct ipc_##name {                \
+		__VA_ARGS__                \
+	};
+#include IPC_ALL_DEFS
+#undef IPC_MSG
+#undef F
+
+enum ipc_type {
+	IPC_HELLO = 1,
+#define F(...)
+#define IPC_MSG(NAME, name, id, from, ...) IPC_##NAME = (id),
+#include IPC_ALL_DEFS
+#undef IPC_MSG
+#undef F
+};
+
+struct ipc_msg_info {
+	uint32_t type;
+	const char *name; /* "PROBE_RESULT" */
+	uint32_t from;	  /* mask of ipc_role that may send it */
+	const struct rec_desc *desc;
+};
+/* NULL when unknown */
+const struct ipc_msg_info *ipc_msg_info(uint32_t type);
+size_t ipc_msg_count(void);
+const struct ipc_msg_info *ipc_msg_at(size_t i);
+/* Hash over names, kinds and limits of all messages. */
+uint32_t ipc_proto(void);
+
+/* Largest encoded message a sender may produce; receivers accept IPC_RECEIVE_MAX before they drop the link. */
+#define IPC_SEND_MAX ((size_t)8 << 20)
+#define IPC_RECEIVE_MAX ((size_t)16 << 20)
+
+#endif
