@@ -104,7 +104,8 @@ int64_t db_value_us(const struct db_value *v);
 typedef int (*db_values_fn)(void *ctx, const struct db_value *values, size_t n, struct err *e);
 
 /* sql: one statement with `?` per parameter. It is prepared once and cached by text (a bounded number), so build texts
- * from constants, never from data. Dialect: write what both SQLite and MySQL understand. on_row may be NULL. */
+ * from constants, never from data. Dialect: write what both SQLite and MySQL understand (the MySQL session has UTC as
+ * its time zone and PIPES_AS_CONCAT). on_row may be NULL. */
 int db_query(struct db *db, const char *sql, const struct db_value *params, size_t n_params, db_values_fn on_row,
 	     void *ctx, struct err *e) MUST_USE;
 int db_exec(struct db *db, const char *sql, const struct db_value *params, size_t n_params, struct err *e) MUST_USE;

@@ -106,6 +106,10 @@ int db_read_recovery_disabled(struct db *db, bool *ret_disabled, struct err *e) 
 
 /* --- bookkeeping -----------------------------------------------------------------------------------------------------
  */
+/* Names in orchestrator_meta, beside the schema version. */
+#define DB_META_APPLIED_INDEX "applied_index"
+#define DB_META_CLUSTER_ID "cluster_id"
+
 /* Appends the value; nothing when there is none. */
 int db_read_meta(struct db *db, const char *name, struct str_buf *ret_value, struct err *e) MUST_USE;
 /* 0 when none was stored. */
