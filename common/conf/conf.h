@@ -73,7 +73,7 @@ struct conf_files {
 #define CONF_WARNINGS_MAX 64
 struct conf_warnings {
 	struct {
-		char text[256]; /* file:line:column: key: what — ready to log; strings from outside are quoted */
+		char text[384]; /* file:line:column: key: what — ready to log; strings from outside are quoted */
 	} v[CONF_WARNINGS_MAX];
 	size_t n;
 	size_t dropped; /* warnings beyond CONF_WARNINGS_MAX */

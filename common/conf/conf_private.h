@@ -19,15 +19,16 @@ enum conf_index {
 	CONF_KEYS
 };
 
-#define CONF_SOURCES_MAX 4
+#define CONF_SOURCES_MAX 4 /* the search order, or --config, and one extra file */
 
 /* struct conf and what it owns; c comes first. */
 struct conf_box {
 	struct conf c;
 	struct mem_arena arena;
 	int refs;
-	const char *sources[CONF_SOURCES_MAX]; /* files that a reload must find again */
+	const char *sources[CONF_SOURCES_MAX]; /* files that were read */
 	size_t n_sources;
+	size_t n_remembered; /* the first of them, which a reload must find again */
 	const char *origin;
 };
 
@@ -53,6 +54,9 @@ conf_given(const struct conf_build *b, enum conf_index i)
 	return b->at[i].source != NULL;
 }
 
+#define CONF_LOSS_WAIT_MAX_S 86400
+bool conf_loss_parse(const char *text, enum conf_loss *ret_loss, int64_t *ret_wait_s);
+
 /* "file:line:column: Key: text" as error (ERR_CONFIG) or warning. */
 int conf_fail(const struct conf_build *b, enum conf_index i, struct err *e, const char *fmt, ...) PRINTF_LIKE(4, 5);
 void conf_warn(struct conf_build *b, enum conf_index i, const char *fmt, ...) PRINTF_LIKE(3, 4);
@@ -64,7 +68,7 @@ int conf_read_file(const char *path, size_t max, char **ret_text, size_t *ret_le
 /* conf_json.c: stores v into c's member after checking type and range; lists replace, maps merge. *ret_note: NULL or a
  * static text for a warning (a value was corrected). null leaves scalars alone (*ret_set false) and empties lists and
  * maps. The error says what was expected, never what a secret was. */
-int conf_set_value(struct conf *c, const struct conf_key *k, const json_t *v, bool *ret_set, const char **ret_note,
+int conf_set_value(struct conf *c, const struct conf_key *k, json_t *v, bool *ret_set, const char **ret_note,
 		   struct err *e) MUST_USE;
 /* How often a top-level key stands in a JSON object's text, and where the last one starts. */
 unsigned conf_locate_key(const char *text, size_t len, const char *key, struct conf_place *ret_place);
