@@ -21,7 +21,7 @@ void str_buf_add_n(struct str_buf *b, const void *p, size_t n);
 void str_buf_add_char(struct str_buf *b, char c);
 void str_buf_pad(struct str_buf *b, char c, size_t count);
 void str_buf_printf(struct str_buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
-void str_buf_vprintf(struct str_buf *b, const char *fmt, va_list ap);
+void str_buf_vprintf(struct str_buf *b, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 const char *str_buf_text(const struct str_buf *b); /* "" when empty; borrowed until the next change */
 char *str_buf_take(struct str_buf *b);		   /* caller frees; buffer becomes empty */
 

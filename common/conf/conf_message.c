@@ -5,8 +5,8 @@
 #include "conf_private.h"
 
 /* "file:line:column: Key: text", as much as is known of the place; appended to out. */
-static void
-format_message(const struct conf_build *b, enum conf_index i, struct str_buf *out, const char *fmt, va_list ap)
+static PRINTF_LIKE(4, 0) void format_message(const struct conf_build *b, enum conf_index i, struct str_buf *out,
+					     const char *fmt, va_list ap)
 {
 	struct conf_place p = b->at[i];
 

@@ -135,8 +135,7 @@ static const char *const accepted[] = {
     "{\"PseudoGTIDPattern\": \"(\", \"PseudoGTIDPatternIsFixedSubstring\": true}",
     "{\"DeadInstancePollSecondsMultiplyFactor\": 1.5}",
     "{\"DeadInstancePollSecondsMultiplyFactor\": 2}",
-    "{\"RaftEnabled\": true, \"RaftDataDir\": \"/d\", \"RaftNodes\": [\"a\", \"b:1\", \"[::1]:2\", \"::1\", "
-    "\"10.0.0.3\"]}",
+    "{\"RaftEnabled\": true, \"RaftDataDir\": \"/d\", \"RaftNodes\": [\"a\", \"b:1\", \"[::1]:2\", \"::1\"]}",
 };
 
 static void
