@@ -265,9 +265,8 @@ str_random_hex(char *ret, size_t n)
 	ret[2 * n] = '\0';
 }
 
-/* Decodes one UTF-8 sequence; returns its length, 0 when invalid. */
-static size_t
-utf8_decode(const unsigned char *s, uint32_t *ret_cp)
+size_t
+str_utf8_decode(const unsigned char *s, uint32_t *ret_cp)
 {
 	size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
 	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
@@ -309,7 +308,7 @@ str_quote_go_ascii(struct str_buf *b, const char *s)
 	str_buf_add_char(b, '"');
 	while (*p != '\0') {
 		uint32_t cp = 0;
-		size_t n = utf8_decode(p, &cp);
+		size_t n = str_utf8_decode(p, &cp);
 		if (n == 0) {
 			str_buf_printf(b, "\\x%02x", *p);
 			n = 1;

@@ -50,6 +50,9 @@ int str_parse_duration_s(const char *s, int64_t *ret_seconds, struct err *e) MUS
 /* Calls fn for each non-empty piece of s between any of the characters in seps, blanks trimmed. */
 void str_split(const char *s, const char *seps, void (*fn)(void *ctx, const char *piece), void *ctx);
 
+/* One UTF-8 character at s (NUL-terminated); its length in bytes, 0 when invalid. */
+size_t str_utf8_decode(const unsigned char *s, uint32_t *ret_cp);
+
 /* n random bytes from the kernel as 2n lower-case hex digits; ret holds 2n+1. Aborts if the kernel gives none. */
 void str_random_hex(char *ret, size_t n);
 

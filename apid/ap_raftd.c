@@ -1,0 +1,294 @@
+/* ap_raftd.c — requests to raftd and what it publishes. Owns both links and the table of pending requests.
+ * A request whose reply does not come is answered with an error that says the outcome is unknown: repeating a change is
+ * safe. */
+#include "ap_raftd.h"
+
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <uthash.h>
+
+#include "base/log.h"
+
+#define SWEEP_MS 50
+
+struct pending {
+	uint64_t id;
+	struct ap_request *rq;
+	ap_reply_fn on_reply;
+	struct mono deadline;
+	uint32_t type;
+	void *message; /* owned copy while it waits for the link, else NULL */
+	UT_hash_handle hh;
+};
+
+struct ap_raftd {
+	struct ap *ap;
+	struct ipc_link *link, *events;
+	struct pending *pending;
+	uint64_t next_id;
+	struct event *sweep;
+	struct ipc_state state;	    /* owning */
+	struct ipc_metrics metrics; /* owning */
+	uint64_t last_seq;
+};
+
+static const struct rec_desc *
+desc_of(uint32_t type)
+{
+	return ipc_msg_info(type)->desc;
+}
+
+static void
+drop_message(struct pending *p)
+{
+	if (p->message == NULL)
+		return;
+	rec_done(desc_of(p->type), p->message);
+	free(p->message);
+	p->message = NULL;
+}
+
+static void
+finish(struct ap_raftd *r, struct pending *p, const struct ipc_reply *reply, const struct err *e)
+{
+	HASH_DEL(r->pending, p);
+	drop_message(p);
+	p->on_reply(p->rq, reply, e);
+	free(p);
+}
+
+static void
+transmit(struct ap_raftd *r, struct pending *p)
+{
+	struct err e;
+	int rc = ipc_send(r->link, p->type, p->message, &e);
+
+	if (rc == -ERR_IPC_DOWN)
+		return; /* stays pending until the link is up or the deadline passes */
+	if (rc != 0) {
+		finish(r, p, NULL, &e);
+		return;
+	}
+	drop_message(p);
+}
+
+void
+ap_ask(struct ap_request *rq, uint32_t type, void *message, int64_t timeout_ms, ap_reply_fn on_reply)
+{
+	struct ap_raftd *r = rq->ap->raftd;
+	struct pending *p;
+	struct err e;
+
+	ASSERT(strcmp(desc_of(type)->fields[0].name, "request_id") == 0);
+	if (HASH_COUNT(r->pending) >= AP_PENDING_MAX) {
+		(void)err_set(&e, ERR_BUSY, "too many requests are waiting for raftd, try again");
+		on_reply(rq, NULL, &e);
+		return;
+	}
+	p = mem_new(struct pending);
+	p->id = ++r->next_id;
+	p->rq = rq;
+	p->on_reply = on_reply;
+	p->deadline = mono_add_us(clk_mono(clk_real()), timeout_ms * CLK_MS);
+	p->type = type;
+	*(uint64_t *)rec_at_mut(message, &desc_of(type)->fields[0]) = p->id;
+	p->message = mem_alloc(desc_of(type)->size);
+	rec_dup(desc_of(type), p->message, message);
+	HASH_ADD(hh, r->pending, id, sizeof(p->id), p);
+	transmit(r, p);
+}
+
+static void
+on_sweep(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+{
+	struct ap_raftd *r = arg;
+	struct mono now = clk_mono(clk_real());
+	struct pending *p, *tmp;
+
+	HASH_ITER (hh, r->pending, p, tmp) {
+		struct err e;
+		if (mono_before(now, p->deadline))
+			continue;
+		if (p->message != NULL)
+			(void)err_set(&e, ERR_UNAVAILABLE, "raftd of this node is not running; nothing was changed");
+		else
+			(void)err_set(&e, ERR_UNKNOWN_OUTCOME, "no answer from raftd in time; the outcome is unknown");
+		finish(r, p, NULL, &e);
+	}
+}
+
+static void
+on_raftd_up(void *ctx, struct ipc_link *l UNUSED)
+{
+	struct ap_raftd *r = ctx;
+	struct pending *p, *tmp;
+
+	HASH_ITER (hh, r->pending, p, tmp) {
+		if (p->message != NULL)
+			transmit(r, p);
+	}
+}
+
+static void
+on_raftd_down(void *ctx, struct ipc_link *l UNUSED, const char *why)
+{
+	struct ap_raftd *r = ctx;
+	struct pending *p, *tmp;
+
+	r->state.is_leader = false;
+	r->state.lease_end_us = 0;
+	HASH_ITER (hh, r->pending, p, tmp) {
+		struct err e;
+		if (p->message != NULL)
+			continue; /* never sent: goes to the next raftd */
+		(void)err_set(&e, ERR_UNKNOWN_OUTCOME, "raftd %s while it worked on this; the outcome is unknown", why);
+		finish(r, p, NULL, &e);
+	}
+}
+
+/* --- inbox -----------------------------------------------------------------------------------------------------------
+ */
+static void
+ap_on_reply(struct ap_raftd *r, struct ipc_link *l UNUSED, const struct ipc_reply *m)
+{
+	struct pending *p;
+
+	HASH_FIND(hh, r->pending, &m->request_id, sizeof(m->request_id), p);
+	if (p != NULL)
+		finish(r, p, m, NULL);
+}
+
+/* Published messages are numbered; after a gap the current state is asked for. */
+static void
+note_seq(struct ap_raftd *r, uint64_t seq)
+{
+	struct ipc_send_state ask = {.last_seq = r->last_seq};
+	bool gap = r->last_seq != 0 && seq != r->last_seq + 1;
+	struct err e;
+
+	r->last_seq = seq;
+	if (gap && ipc_send_send_state(r->link, &ask, &e) != 0)
+		log_debug("raftd", "asking for the state: %s", e.msg);
+}
+
+static void
+ap_on_state(struct ap_raftd *r, struct ipc_link *l UNUSED, const struct ipc_state *m)
+{
+	r->state = *m; /* no owned members */
+	note_seq(r, m->seq);
+}
+
+static void
+ap_on_metrics(struct ap_raftd *r, struct ipc_link *l UNUSED, const struct ipc_metrics *m)
+{
+	rec_assign(desc_of(IPC_METRICS), &r->metrics, m);
+	note_seq(r, m->seq);
+}
+
+static void
+ap_on_changed(struct ap_raftd *r, struct ipc_link *l UNUSED, const struct ipc_changed *m)
+{
+	note_seq(r, m->seq); /* the web UI's event stream will listen here */
+}
+
+#define IPC_INBOX_DEF "ipc/to_apid.def"
+#define IPC_INBOX_NAME ap_inbox
+#define IPC_INBOX_ON(name) ap_on_##name
+#include "ipc/make_inbox.h"
+
+static void
+on_events_down(void *ctx, struct ipc_link *l UNUSED, const char *why UNUSED)
+{
+	((struct ap_raftd *)ctx)->last_seq = 0; /* a new raftd counts from 1 */
+}
+
+static int
+open_link(struct ap_raftd *r, bool events, struct err *e)
+{
+	struct ipc_link_conf conf = {.name = events ? "events" : "raftd",
+				     .self = IPC_ROLE_APID,
+				     .generation = proc_generation(r->ap->proc),
+				     .peer_roles = IPC_ROLE_RAFTD,
+				     .inbox = &ap_inbox,
+				     .ctx = r,
+				     .on_up = events ? NULL : on_raftd_up,
+				     .on_down = events ? on_events_down : on_raftd_down};
+	char address[160];
+
+	proc_socket_address(r->ap->proc, address, sizeof(address), "%s",
+			    events ? PROC_SOCKET_EVENTS : PROC_SOCKET_APID);
+	return ipc_link_open_nn(r->ap->base, &conf, events ? IPC_NN_SUB_CONNECT : IPC_NN_PAIR_CONNECT, address,
+				events ? &r->events : &r->link, e);
+}
+
+int
+ap_raftd_start(struct ap *ap, struct ap_raftd **ret_r, struct err *e)
+{
+	static const struct timeval every = {0, SWEEP_MS * 1000};
+	struct ap_raftd *r = mem_new(struct ap_raftd);
+
+	r->ap = ap;
+	rec_init(desc_of(IPC_METRICS), &r->metrics);
+	r->sweep = event_new(ap->base, -1, EV_PERSIST, on_sweep, r);
+	ASSERT(r->sweep != NULL && event_add(r->sweep, &every) == 0);
+	if (open_link(r, false, e) != 0 || open_link(r, true, e) != 0) {
+		ap_raftd_stop(r);
+		return -e->code;
+	}
+	*ret_r = r;
+	return 0;
+}
+
+void
+ap_raftd_stop(struct ap_raftd *r)
+{
+	struct pending *p, *tmp;
+
+	if (r == NULL)
+		return;
+	HASH_ITER (hh, r->pending, p, tmp) {
+		struct err e;
+		(void)err_set(&e, ERR_CANCELLED, "the node is stopping");
+		finish(r, p, NULL, &e);
+	}
+	ipc_link_close(r->link);
+	ipc_link_close(r->events);
+	event_free(r->sweep);
+	rec_done(desc_of(IPC_METRICS), &r->metrics);
+	free(r);
+}
+
+const struct ipc_state *
+ap_state(const struct ap *ap)
+{
+	return &ap->raftd->state;
+}
+
+bool
+ap_is_leader(const struct ap *ap)
+{
+	const struct ipc_state *s = ap_state(ap);
+
+	return s->is_leader && clk_mono(clk_real()).us < s->lease_end_us;
+}
+
+const struct ipc_metric_list *
+ap_metrics(const struct ap *ap)
+{
+	return &ap->raftd->metrics.metrics;
+}
+
+bool
+ap_raftd_is_up(const struct ap *ap)
+{
+	return ipc_link_is_up(ap->raftd->link);
+}
+
+void
+ap_raftd_peer(struct ap_raftd *r, const struct ipc_child_peer *m)
+{
+	if (m->role == IPC_ROLE_RAFTD && !m->up)
+		ipc_link_peer_gone(r->link, m->generation);
+}

@@ -1,0 +1,29 @@
+/* ap_raftd.h — apid's links to raftd: requests with ids and deadlines over the PAIR, published state over SUB. */
+#ifndef AP_RAFTD_H
+#define AP_RAFTD_H
+
+#include "ap.h"
+
+#define AP_PENDING_MAX 4096
+
+int ap_raftd_start(struct ap *ap, struct ap_raftd **ret_r, struct err *e) MUST_USE;
+void ap_raftd_stop(struct ap_raftd *r);
+
+/* reply is NULL when there is none (e says why: not connected, timed out, restarted: the outcome is then unknown). Runs
+ * once, on the loop, and must end the request; reply is valid until it returns. */
+typedef void (*ap_reply_fn)(struct ap_request *rq, const struct ipc_reply *reply, const struct err *e);
+
+/* Sends message (its first field is request_id, filled here). Waits for the link up to timeout_ms in all: a restarting
+ * raftd is back within that time. */
+void ap_ask(struct ap_request *rq, uint32_t type, void *message, int64_t timeout_ms, ap_reply_fn on_reply);
+
+/* What raftd published last; loop only. */
+const struct ipc_state *ap_state(const struct ap *ap); /* never NULL; zeroes before the first */
+/* leader-check: this node leads and its lease holds now. */
+bool ap_is_leader(const struct ap *ap);
+const struct ipc_metric_list *ap_metrics(const struct ap *ap);
+bool ap_raftd_is_up(const struct ap *ap);
+/* CHILD_PEER from the supervisor. */
+void ap_raftd_peer(struct ap_raftd *r, const struct ipc_child_peer *m);
+
+#endif

@@ -1,0 +1,330 @@
+/* api_annotate.c — what operators write beside servers: downtime, tags, promotion rules. Texts: http-api.md sections 3,
+ * 9, 10. */
+#include <string.h>
+
+#include "ap_change.h"
+#include "ap_lookup.h"
+#include "ap_raftd.h"
+#include "ap_readers.h"
+#include "db/db_read.h"
+#include "topo/key.h"
+
+/* A path segment or query text, blanks and the clients' trailing newline trimmed. */
+static const char *
+trimmed(struct ap_request *rq, const char *text)
+{
+	return str_trim(mem_arena_strndup(&rq->arena, text, strlen(text)));
+}
+
+/* False and answered when raftd refused or is not there. */
+static bool
+succeeded(struct ap_request *rq, const struct ipc_reply *reply, const struct err *e)
+{
+	if (reply != NULL && reply->code == 0)
+		return true;
+	ap_reply_error(rq, "%s", reply != NULL ? reply->message : e->msg);
+	return false;
+}
+
+/* --- downtime
+ * -------------------------------------------------------------------------------------------------------------------
+ */
+static void
+on_downtime_begun(struct ap_request *rq, const struct ipc_reply *reply, const struct err *e)
+{
+	const struct topo_key *key = &ap_change_of(rq)->key;
+	struct ap_json j;
+
+	if (reply != NULL && reply->code == 0) {
+		ap_reply_ok_key(rq, key, "Instance downtimed: %s", topo_key_text(key).text);
+		return;
+	}
+	ap_envelope_begin(rq, &j, false, reply != NULL ? reply->message : e->msg);
+	ap_json_record(&j, &topo_key_desc, key); /* historically the failing answer names the server too */
+	ap_envelope_end(&j);
+	ap_reply_body(rq);
+}
+
+static void
+ask_begin_downtime(struct ap_request *rq, struct ap_change *c)
+{
+	struct ipc_begin_downtime ask = {
+	    .user = rq->user, .key = c->key, .owner = c->text, .reason = c->text2, .duration_s = c->number};
+
+	ap_ask(rq, IPC_BEGIN_DOWNTIME, &ask, AP_CHANGE_TIMEOUT_MS, on_downtime_begun);
+}
+
+void
+api_begin_downtime(struct ap_request *rq)
+{
+	struct ap_change *c = ap_change_of(rq);
+	struct err e;
+
+	c->text = trimmed(rq, ap_param(rq, "owner"));
+	c->text2 = trimmed(rq, ap_param(rq, "reason"));
+	if (ap_has_param(rq, "duration") &&
+	    str_parse_duration_s(trimmed(rq, ap_param(rq, "duration")), &c->number, &e) != 0) {
+		ap_reply_err(rq, &e);
+		return;
+	}
+	ap_change_start(rq, true, ask_begin_downtime);
+}
+
+static void
+on_downtime_ended(struct ap_request *rq, const struct ipc_reply *reply, const struct err *e)
+{
+	const struct topo_key *key = &ap_change_of(rq)->key;
+
+	if (succeeded(rq, reply, e))
+		ap_reply_ok_key(rq, key, "Instance downtime ended: %s", topo_key_text(key).text);
+}
+
+static void
+ask_end_downtime(struct ap_request *rq, struct ap_change *c)
+{
+	struct ipc_end_downtime ask = {.user = rq->user, .key = c->key};
+
+	ap_ask(rq, IPC_END_DOWNTIME, &ask, AP_CHANGE_TIMEOUT_MS, on_downtime_ended);
+}
+
+void
+api_end_downtime(struct ap_request *rq)
+{
+	ap_change_start(rq, true, ask_end_downtime);
+}
+
+/* --- promotion rule
+ * ---------------------------------------------------------------------------------------------------------------- */
+static void
+on_candidate_registered(struct ap_request *rq, const struct ipc_reply *reply, const struct err *e)
+{
+	const struct topo_key *key = &ap_change_of(rq)->key;
+
+	if (succeeded(rq, reply, e))
+		ap_reply_ok_key(rq, key, "Registered candidate");
+}
+
+static void
+ask_register_candidate(struct ap_request *rq, struct ap_change *c)
+{
+	struct ipc_register_candidate ask = {.user = rq->user, .key = c->key, .promotion_rule = c->text};
+
+	ap_ask(rq, IPC_REGISTER_CANDIDATE, &ask, AP_CHANGE_TIMEOUT_MS, on_candidate_registered);
+}
+
+void
+api_register_candidate(struct ap_request *rq)
+{
+	static const char *const rules[] = {"prefer", "neutral", "prefer_not", "must_not"};
+	const char *rule = trimmed(rq, ap_param(rq, "promotionRule"));
+
+	for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
+		if (strcmp(rules[i], rule) == 0) {
+			ap_change_of(rq)->text = rule;
+			ap_change_start(rq, true, ask_register_candidate);
+			return;
+		}
+	}
+	ap_reply_error(rq, "Invalid CandidatePromotionRule: %s. Supported: prefer, neutral, prefer_not, must_not",
+		       rule);
+}
+
+/* --- tags: reading
+ * -------------------------------------------------------------------------------------------------------------------
+ */
+struct tag_job {
+	struct ap_json j;
+	const char *wanted; /* tag-value */
+	bool found;
+};
+
+static int
+write_tag(void *ctx, const void *row, struct err *e UNUSED)
+{
+	const struct db_tag *tag = row;
+	struct tag_job *job = ctx;
+	struct str_buf text = {0};
+
+	str_buf_printf(&text, "%s=%s", tag->tag_name, tag->tag_value);
+	ap_json_text(&job->j, str_buf_text(&text));
+	str_buf_done(&text);
+	return 0;
+}
+
+static int
+read_tags(struct ap_request *rq, struct db *db, struct wall now UNUSED, struct err *e)
+{
+	struct tag_job job = {.j = {.out = &rq->body}};
+	struct topo_key key;
+	int rc = ap_route_key(rq, db, &key, e);
+
+	ap_json_array(&job.j);
+	if (rc == 0)
+		rc = db_read_tags(db, &key, write_tag, &job, e);
+	ap_json_array_end(&job.j);
+	return rc;
+}
+
+void
+api_tags(struct ap_request *rq)
+{
+	ap_read(rq, read_tags);
+}
+
+/* The tag string of a request: query "tag" first, else the path's name and value. */
+static int
+tag_of_route(struct ap_request *rq, struct db_tag_term *ret_tag, struct err *e)
+{
+	const char *text = ap_query(rq, "tag");
+
+	if (text[0] == '\0' && ap_has_param(rq, "tagName"))
+		text = trimmed(rq, ap_param(rq, "tagName"));
+	if (db_tag_parse(text, ret_tag, e) != 0)
+		return err_wrap(e, "tag");
+	if (ap_query(rq, "tag")[0] == '\0' && ap_has_param(rq, "tagValue")) {
+		ret_tag->has_value = true;
+		if (!str_copy(ret_tag->value, sizeof(ret_tag->value), trimmed(rq, ap_param(rq, "tagValue"))))
+			return err_set(e, ERR_TOO_LARGE, "tag value too long");
+	}
+	if (ret_tag->negate)
+		return err_set(e, ERR_INVALID, "a negated tag can only be searched for: %s", text);
+	return 0;
+}
+
+static int
+pick_value(void *ctx, const void *row, struct err *e UNUSED)
+{
+	const struct db_tag *tag = row;
+	struct tag_job *job = ctx;
+
+	if (strcmp(tag->tag_name, job->wanted) != 0)
+		return 0;
+	ap_json_text(&job->j, tag->tag_value);
+	job->found = true;
+	return DB_STOP;
+}
+
+static int
+read_tag_value(struct ap_request *rq, struct db *db, struct wall now UNUSED, struct err *e)
+{
+	struct tag_job job = {.j = {.out = &rq->body}};
+	struct db_tag_term tag;
+	struct topo_key key;
+	int rc = tag_of_route(rq, &tag, e);
+
+	job.wanted = tag.name;
+	if (rc == 0)
+		rc = ap_route_key(rq, db, &key, e);
+	if (rc == 0)
+		rc = db_read_tags(db, &key, pick_value, &job, e);
+	if (rc == 0 && !job.found)
+		rc = err_set(e, ERR_NOT_FOUND, "tag %s not found for %s", tag.name, topo_key_text(&key).text);
+	return rc;
+}
+
+void
+api_tag_value(struct ap_request *rq)
+{
+	ap_read(rq, read_tag_value);
+}
+
+static int
+write_key(void *ctx, const struct topo_key *key, struct err *e UNUSED)
+{
+	ap_json_record(&((struct tag_job *)ctx)->j, &topo_key_desc, key);
+	return 0;
+}
+
+static int
+read_tagged(struct ap_request *rq, struct db *db, struct wall now UNUSED, struct err *e)
+{
+	struct tag_job job = {.j = {.out = &rq->body}};
+	int rc;
+
+	ap_json_array(&job.j);
+	rc = db_read_tagged(db, ap_query(rq, "tag"), write_key, &job, e);
+	ap_json_array_end(&job.j);
+	return rc;
+}
+
+void
+api_tagged(struct ap_request *rq)
+{
+	ap_read(rq, read_tagged);
+}
+
+/* --- tags: writing
+ * ---------------------------------------------------------------------------------------------------------------------
+ */
+static bool
+take_tag(struct ap_request *rq)
+{
+	struct ap_change *c = ap_change_of(rq);
+	struct db_tag_term tag;
+	struct err e;
+
+	if (tag_of_route(rq, &tag, &e) != 0) {
+		ap_reply_err(rq, &e);
+		return false;
+	}
+	c->text = ap_keep(rq, tag.name);
+	c->text2 = ap_keep(rq, tag.has_value ? tag.value : "");
+	c->flag = tag.has_value;
+	return true;
+}
+
+static void
+on_tagged(struct ap_request *rq, const struct ipc_reply *reply, const struct err *e)
+{
+	struct ap_change *c = ap_change_of(rq);
+
+	if (succeeded(rq, reply, e))
+		ap_reply_ok_key(rq, &c->key, "%s tagged with %s=%s", topo_key_text(&c->key).text, c->text, c->text2);
+}
+
+static void
+ask_tag(struct ap_request *rq, struct ap_change *c)
+{
+	struct ipc_put_tag ask = {.user = rq->user, .key = c->key, .tag_name = c->text, .tag_value = c->text2};
+
+	ap_ask(rq, IPC_PUT_TAG, &ask, AP_CHANGE_TIMEOUT_MS, on_tagged);
+}
+
+void
+api_tag(struct ap_request *rq)
+{
+	if (take_tag(rq))
+		ap_change_start(rq, true, ask_tag);
+}
+
+static void
+on_untagged(struct ap_request *rq, const struct ipc_reply *reply, const struct err *e)
+{
+	struct str_buf message = {0};
+	struct ap_json j;
+
+	if (!succeeded(rq, reply, e))
+		return;
+	str_buf_printf(&message, "%s removed from %zu instances", ap_change_of(rq)->text, reply->keys.n);
+	ap_envelope_begin(rq, &j, true, str_buf_text(&message));
+	ap_json_keys(&j, &reply->keys);
+	ap_envelope_end(&j);
+	str_buf_done(&message);
+	ap_reply_body(rq);
+}
+
+static void
+ask_untag(struct ap_request *rq, struct ap_change *c)
+{
+	struct ipc_delete_tag ask = {
+	    .user = rq->user, .key = c->key, .tag_name = c->text, .has_value = c->flag, .tag_value = c->text2};
+
+	ap_ask(rq, IPC_DELETE_TAG, &ask, AP_CHANGE_TIMEOUT_MS, on_untagged);
+}
+
+void
+api_untag(struct ap_request *rq)
+{
+	if (take_tag(rq))
+		ap_change_start(rq, true, ask_untag);
+}

@@ -1,0 +1,152 @@
+/* api_topology.c — the text drawings of a cluster: topology, topology-tabulated, topology-tags. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "ap_lookup.h"
+#include "ap_readers.h"
+#include "db/db_read.h"
+#include "topo/key.h"
+#include "topo/render.h"
+
+#define DRAWN_MAX 20000 /* servers of one cluster */
+
+struct drawing {
+	struct ap_request *rq;
+	struct db *db;
+	const struct topo_instance **v;
+	size_t n, cap;
+};
+
+static int
+collect(void *ctx, const struct topo_instance *inst, struct err *e)
+{
+	struct drawing *d = ctx;
+	struct topo_instance *copy;
+
+	if (d->n == DRAWN_MAX)
+		return err_set(e, ERR_LIMIT, "cluster has more than %d servers", DRAWN_MAX);
+	copy = mem_alloc(sizeof(*copy));
+	rec_dup(&topo_instance_desc, copy, inst);
+	mem_grow(d->v, d->cap, d->n + 1);
+	d->v[d->n++] = copy;
+	return 0;
+}
+
+static void
+free_drawing(struct drawing *d)
+{
+	for (size_t i = 0; i < d->n; i++) {
+		struct topo_instance *copy = (struct topo_instance *)(uintptr_t)d->v[i];
+		rec_done(&topo_instance_desc, copy);
+		free(copy);
+	}
+	free(d->v);
+}
+
+static int
+add_tag(void *ctx, const void *row, struct err *e UNUSED)
+{
+	const struct db_tag *tag = row;
+	struct str_buf *b = ctx;
+
+	if (b->len > 0)
+		str_buf_add_char(b, ',');
+	str_buf_add(b, tag->tag_name);
+	if (tag->tag_value[0] != '\0')
+		str_buf_printf(b, "=%s", tag->tag_value);
+	return 0;
+}
+
+static void
+tags_of(void *ctx, const struct topo_key *key, struct str_buf *b)
+{
+	struct drawing *d = ctx;
+	struct str_buf tags = {0};
+	struct err e;
+
+	if (db_read_tags(d->db, key, add_tag, &tags, &e) == 0)
+		str_buf_add(b, str_buf_text(&tags));
+	str_buf_done(&tags);
+}
+
+static int
+cluster_to_draw(struct ap_request *rq, struct db *db, const char **ret_name, struct err *e)
+{
+	struct topo_key key;
+	int rc;
+
+	if (ap_has_param(rq, "clusterHint"))
+		return ap_cluster_of_hint(rq, db, ap_param(rq, "clusterHint"), ret_name, e);
+	rc = ap_route_key(rq, db, &key, e);
+	return rc != 0 ? rc : ap_cluster_of_hint(rq, db, topo_key_text(&key).text, ret_name, e);
+}
+
+static void
+answer_drawing(struct ap_request *rq, const char *cluster, const char *text)
+{
+	struct str_buf message = {0};
+	struct ap_json j;
+
+	str_buf_printf(&message, "Topology for cluster %s", cluster);
+	ap_envelope_begin(rq, &j, true, str_buf_text(&message));
+	ap_json_text(&j, text);
+	ap_envelope_end(&j);
+	str_buf_done(&message);
+}
+
+static int
+draw(struct ap_request *rq, struct db *db, struct wall now, enum topo_render_mode mode, struct err *e)
+{
+	struct topo_limits limits = ap_limits(rq->conf);
+	struct drawing d = {.rq = rq, .db = db};
+	struct topo_render render = {.mode = mode, .limits = limits, .tags = tags_of, .tags_ctx = &d};
+	struct db_instance_filter filter = {0};
+	struct str_buf text = {0};
+	int rc = cluster_to_draw(rq, db, &filter.cluster, e);
+
+	if (rc == 0)
+		rc = db_read_instances(db, &filter, DB_ORDER_KEY, now, &limits, collect, &d, e);
+	if (rc == 0) {
+		topo_render(&render, d.v, d.n, &text);
+		answer_drawing(rq, filter.cluster, str_buf_text(&text));
+	}
+	str_buf_done(&text);
+	free_drawing(&d);
+	return rc;
+}
+
+static int
+read_tree(struct ap_request *rq, struct db *db, struct wall now, struct err *e)
+{
+	return draw(rq, db, now, TOPO_RENDER_TREE, e);
+}
+
+static int
+read_table(struct ap_request *rq, struct db *db, struct wall now, struct err *e)
+{
+	return draw(rq, db, now, TOPO_RENDER_TABULATED, e);
+}
+
+static int
+read_tagged_tree(struct ap_request *rq, struct db *db, struct wall now, struct err *e)
+{
+	return draw(rq, db, now, TOPO_RENDER_TAGS, e);
+}
+
+void
+api_topology(struct ap_request *rq)
+{
+	ap_read(rq, read_tree);
+}
+
+void
+api_topology_tabulated(struct ap_request *rq)
+{
+	ap_read(rq, read_table);
+}
+
+void
+api_topology_tags(struct ap_request *rq)
+{
+	ap_read(rq, read_tagged_tree);
+}

@@ -1,0 +1,117 @@
+/* main.c — apid: wiring only. The skeleton is common/proc; each part has its own file. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "ap_httpd.h"
+#include "ap_node.h"
+#include "ap_raftd.h"
+#include "ap_readers.h"
+#include "ap_request.h"
+#include "base/log.h"
+
+/* Keys whose feature does not exist yet: starting as if they did nothing would be unsafe. */
+static int
+refuse_not_yet(const struct conf *conf, struct err *e)
+{
+	if (conf->AuthenticationMethod[0] != '\0')
+		return err_set(e, ERR_CONFIG,
+			       "AuthenticationMethod \"%s\" is not supported yet; remove the key (and protect the "
+			       "port) to start",
+			       conf->AuthenticationMethod);
+	if (conf->UseSSL || conf->UseMutualTLS)
+		return err_set(e, ERR_CONFIG,
+			       "UseSSL and UseMutualTLS are not supported yet; remove the keys to start");
+	return 0;
+}
+
+static int
+start_parts(struct ap *ap, bool listen, struct err *e)
+{
+	int rc = refuse_not_yet(ap->conf, e);
+
+	if (rc == 0)
+		rc = ap_readers_start(ap, &ap->readers, e);
+	if (rc == 0)
+		rc = ap_raftd_start(ap, &ap->raftd, e);
+	if (rc == 0)
+		rc = ap_httpd_start(ap, listen, &ap->httpd, e);
+	return rc;
+}
+
+static void
+on_done(struct proc *p UNUSED, void *app)
+{
+	struct ap *ap = app;
+
+	/* requests first: whoever still waits is answered before its connection goes */
+	ap_raftd_stop(ap->raftd);
+	ap_readers_stop(ap->readers);
+	ap_node_drop_waiting();
+	ap_httpd_stop(ap->httpd);
+	conf_unref(ap->conf);
+	free(ap);
+}
+
+static int
+on_start(struct proc *p, void **ret_app)
+{
+	bool listen = proc_setup(p)->mode == PROC_MODE_SERVICE;
+	struct ap *ap = mem_new(struct ap);
+	struct err e;
+	int rc;
+
+	ap->proc = p;
+	ap->base = proc_base(p);
+	ap->conf = conf_ref((struct conf *)(uintptr_t)proc_conf(p));
+	ap->started = clk_wall(clk_real());
+	*ret_app = ap;
+	rc = start_parts(ap, listen, &e);
+	if (rc != 0) {
+		log_error("apid", "%s", e.msg);
+		return rc == -ERR_PERMISSION ? PROC_EXIT_PERMISSION : PROC_EXIT_CONFIG;
+	}
+	proc_ready(p, listen ? ap->conf->ListenAddress : "control socket");
+	return 0;
+}
+
+static void
+on_reload(struct proc *p, void *app)
+{
+	struct ap *ap = app;
+
+	conf_unref(ap->conf);
+	ap->conf = conf_ref((struct conf *)(uintptr_t)proc_conf(p));
+}
+
+static void
+on_stop(struct proc *p, void *app UNUSED, int64_t deadline_ms UNUSED)
+{
+	proc_exit_loop(p, PROC_EXIT_OK);
+}
+
+static void
+on_peer(struct proc *p UNUSED, void *app, const struct ipc_child_peer *m)
+{
+	ap_raftd_peer(((struct ap *)app)->raftd, m);
+}
+
+static void
+on_reload_result(struct proc *p UNUSED, void *app UNUSED, const struct ipc_child_reload_result *m)
+{
+	ap_node_reload_result(m);
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct proc_ops ops = {.program = "apid",
+					    .role = IPC_ROLE_APID,
+					    .start = on_start,
+					    .reload = on_reload,
+					    .stop = on_stop,
+					    .done = on_done,
+					    .peer = on_peer,
+					    .reload_result = on_reload_result};
+
+	return proc_main(argc, argv, &ops);
+}
