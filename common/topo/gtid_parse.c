@@ -54,8 +54,30 @@ gtid_uuid_valid(const char *text)
 static void
 write_uuid(struct str_buf *b, const uint8_t uuid[GTID_UUID_BYTES])
 {
-	for (size_t i = 0; i < GTID_UUID_BYTES; i++)
-		str_buf_printf(b, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x", uuid[i]);
+	static const char hex[] = "0123456789abcdef";
+	char text[GTID_UUID_TEXT];
+	size_t n = 0;
+
+	for (size_t i = 0; i < GTID_UUID_BYTES; i++) {
+		if (i == 4 || i == 6 || i == 8 || i == 10)
+			text[n++] = '-';
+		text[n++] = hex[uuid[i] >> 4];
+		text[n++] = hex[uuid[i] & 15];
+	}
+	str_buf_add_n(b, text, n);
+}
+
+static void
+write_number(struct str_buf *b, char before, int64_t v)
+{
+	char text[24];
+	size_t at = sizeof(text);
+
+	do
+		text[--at] = (char)('0' + v % 10);
+	while ((v /= 10) > 0);
+	text[--at] = before;
+	str_buf_add_n(b, text + at, sizeof(text) - at);
 }
 
 /* --- parsing --------------------------------------------------------------------------------------------------------
@@ -244,9 +266,9 @@ gtid_set_write(const struct gtid_set *s, struct str_buf *b, const char *sep)
 		if (p->tag[0] != '\0')
 			str_buf_printf(b, ":%s", p->tag);
 		for (size_t k = 0; k < p->n; k++) {
-			str_buf_printf(b, ":%lld", (long long)p->v[k].first);
+			write_number(b, ':', p->v[k].first);
 			if (p->v[k].last > p->v[k].first)
-				str_buf_printf(b, "-%lld", (long long)p->v[k].last);
+				write_number(b, '-', p->v[k].last);
 		}
 	}
 }

@@ -2,11 +2,11 @@
  * person or a server wrote, and by everything that sorts servers. Lists of keys stand in key_list.c. */
 #include "topo/key.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
 #define DETACHED "//"
-#define HEX_AND_COLONS ":0123456789abcdefABCDEF"
 #define DIGITS "0123456789"
 
 struct topo_key_text
@@ -35,7 +35,7 @@ static bool
 host_ok(const char *s, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if ((unsigned char)s[i] <= ' ' || s[i] == ',' || s[i] == 0x7f)
+		if ((unsigned char)s[i] <= ' ' || s[i] == 0x7f || strchr(",[]", s[i]) != NULL)
 			return false;
 	return n > 0 && n <= TOPO_HOST_MAX;
 }
@@ -48,9 +48,34 @@ struct pieces {
 };
 
 static bool
+is_ipv6(const char *s, size_t n)
+{
+	char text[INET6_ADDRSTRLEN];
+	struct in6_addr ignored;
+
+	if (n >= sizeof(text))
+		return false;
+	memcpy(text, s, n);
+	text[n] = '\0';
+	return inet_pton(AF_INET6, text, &ignored) == 1;
+}
+
+static bool
 is_port(const char *s)
 {
 	return s[0] != '\0' && s[strspn(s, DIGITS)] == '\0';
+}
+
+/* "[v6]:port" */
+static bool
+split_bracketed(const char *s, struct pieces *ret)
+{
+	size_t n = strcspn(s, "]");
+
+	if (s[0] != '[' || s[n] == '\0' || s[n + 1] != ':' || !is_port(s + n + 2))
+		return false;
+	*ret = (struct pieces){s + 1, n - 1, s + n + 2};
+	return is_ipv6(s + 1, n - 1);
 }
 
 static bool
@@ -58,21 +83,17 @@ split_text(const char *s, struct pieces *ret)
 {
 	size_t before_colon = strcspn(s, ":");
 
-	if (s[before_colon] == '\0') {
-		*ret = (struct pieces){s, before_colon, NULL};
+	*ret = (struct pieces){s, before_colon, NULL};
+	if (s[before_colon] == '\0')
 		return true;
-	}
 	if (is_port(s + before_colon + 1)) {
-		*ret = (struct pieces){s, before_colon, s + before_colon + 1};
+		ret->port = s + before_colon + 1;
 		return true;
 	}
-	if (s[0] == '[') {
-		size_t n = strspn(s + 1, HEX_AND_COLONS);
-		*ret = (struct pieces){s + 1, n, s + n + 3};
-		return s[n + 1] == ']' && s[n + 2] == ':' && is_port(s + n + 3);
-	}
+	if (split_bracketed(s, ret))
+		return true;
 	*ret = (struct pieces){s, strlen(s), NULL};
-	return s[strspn(s, HEX_AND_COLONS)] == '\0';
+	return is_ipv6(ret->host, ret->host_len);
 }
 
 static int

@@ -21,8 +21,8 @@ struct topo_key_text topo_key_text(const struct topo_key *k);
 #define TOPO_KEY_TEXT(k) (topo_key_text(k).text)
 
 /* Tried in this order: host:port, host, [v6]:port, bare v6; without a port default_port is taken. Blanks around the
- * text are ignored; blanks, commas and control characters inside a host are an error, so is a port outside 1..65535.
- * ERR_INVALID names the text. *ret_key is uninitialised or rec_init-ed before, owning after. */
+ * text are ignored; blanks, commas, brackets and control characters inside a host are an error, so is a port
+ * outside 1..65535. ERR_INVALID names the text. *ret_key is uninitialised or rec_init-ed before, owning after. */
 int topo_key_parse(const char *text, int64_t default_port, struct topo_key *ret_key, struct err *e) MUST_USE;
 void topo_key_set(struct topo_key *k, const char *hostname, int64_t port); /* k owning or rec_init-ed */
 void topo_key_done(struct topo_key *k);
