@@ -17,14 +17,12 @@ static int
 set_up(void **state)
 {
 	static const char *const lines[N] = {
-	    "db1.example.net cluster_name=db1.example.net:3306 server_id=101 version=8.0.36 version_comment='MySQL "
-	    "Community' "
+	    "db1.example.net cluster_name=db1.example.net:3306 server_id=101 version=8.0.36 "
 	    "suggested_cluster_alias=Shop",
-	    "db2.example.net cluster_name=db1.example.net:3306 server_id=3307 version=8.0.36-28 "
-	    "version_comment='Percona Server'",
+	    "db2.example.net cluster_name=db1.example.net:3306 server_id=3307 version=8.0.36-28",
 	    "db2.example.net:3307 cluster_name=other:1 server_id=102",
-	    "db22.example.net:3308 cluster_name=other:1",
-	    "db2:3308",
+	    "db22.example.net:3308 cluster_name=other:1 version_comment='Percona Server'",
+	    "db2:3308 version_comment='MySQL Community'",
 	    "10.0.0.12 cluster_name=ten:1",
 	};
 	struct topo_instance **v = mem_calloc(N, sizeof(struct topo_instance *));
@@ -89,8 +87,8 @@ search_looks_into_many_fields(void **state)
 	    {"db2", 0x1e},
 	    {" db22 ", 0x08},
 	    {"net:3307", 0x04},
-	    {"percona", 0x02},
-	    {"community", 0x01},
+	    {"percona", 0x08},
+	    {"community", 0x10},
 	    {"8.0.36", 0x03},
 	    {"8.0.36-28", 0x02},
 	    {"shop", 0x01},
