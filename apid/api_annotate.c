@@ -54,16 +54,27 @@ ask_begin_downtime(struct ap_request *rq, struct ap_change *c)
 	ap_ask(rq, IPC_BEGIN_DOWNTIME, &ask, AP_CHANGE_TIMEOUT_MS, on_downtime_begun);
 }
 
+/* From the path, or from the query where the path has no such part. */
+static const char *
+path_or_query(struct ap_request *rq, const char *name)
+{
+	return ap_has_param(rq, name) ? trimmed(rq, ap_param(rq, name)) : ap_query(rq, name);
+}
+
 void
 api_begin_downtime(struct ap_request *rq)
 {
 	struct ap_change *c = ap_change_of(rq);
+	const char *duration = path_or_query(rq, "duration");
 	struct err e;
 
-	c->text = trimmed(rq, ap_param(rq, "owner"));
-	c->text2 = trimmed(rq, ap_param(rq, "reason"));
-	if (ap_has_param(rq, "duration") &&
-	    str_parse_duration_s(trimmed(rq, ap_param(rq, "duration")), &c->number, &e) != 0) {
+	c->text = path_or_query(rq, "owner");
+	c->text2 = path_or_query(rq, "reason");
+	if (c->text[0] == '\0' || c->text2[0] == '\0') {
+		ap_reply_error(rq, "begin-downtime needs an owner and a reason");
+		return;
+	}
+	if (duration[0] != '\0' && str_parse_duration_s(duration, &c->number, &e) != 0) {
 		ap_reply_err(rq, &e);
 		return;
 	}

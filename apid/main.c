@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ap_cli.h"
 #include "ap_httpd.h"
 #include "ap_node.h"
 #include "ap_raftd.h"
@@ -24,17 +25,20 @@ refuse_not_yet(const struct conf *conf, struct err *e)
 	return 0;
 }
 
+/* ATTACH: the service that holds the data does the work; this process is only a client of its control socket. */
 static int
-start_parts(struct ap *ap, bool listen, struct err *e)
+start_parts(struct ap *ap, uint64_t mode, struct err *e)
 {
 	int rc = refuse_not_yet(ap->conf, e);
 
+	if (mode == PROC_MODE_ATTACH)
+		return rc;
 	if (rc == 0)
 		rc = ap_readers_start(ap, &ap->readers, e);
 	if (rc == 0)
 		rc = ap_raftd_start(ap, &ap->raftd, e);
 	if (rc == 0)
-		rc = ap_httpd_start(ap, listen, &ap->httpd, e);
+		rc = ap_httpd_start(ap, mode == PROC_MODE_SERVICE, &ap->httpd, e);
 	return rc;
 }
 
@@ -55,7 +59,7 @@ on_done(struct proc *p UNUSED, void *app)
 static int
 on_start(struct proc *p, void **ret_app)
 {
-	bool listen = proc_setup(p)->mode == PROC_MODE_SERVICE;
+	uint64_t mode = proc_setup(p)->mode;
 	struct ap *ap = mem_new(struct ap);
 	struct err e;
 	int rc;
@@ -65,12 +69,14 @@ on_start(struct proc *p, void **ret_app)
 	ap->conf = conf_ref((struct conf *)(uintptr_t)proc_conf(p));
 	ap->started = clk_wall(clk_real());
 	*ret_app = ap;
-	rc = start_parts(ap, listen, &e);
+	rc = start_parts(ap, mode, &e);
+	if (rc == 0 && (mode == PROC_MODE_ONE_SHOT || mode == PROC_MODE_ATTACH))
+		rc = cli_start(p, ap->conf->DefaultInstancePort, &e);
 	if (rc != 0) {
 		log_error("apid", "%s", e.msg);
 		return rc == -ERR_PERMISSION ? PROC_EXIT_PERMISSION : PROC_EXIT_CONFIG;
 	}
-	proc_ready(p, listen ? ap->conf->ListenAddress : "control socket");
+	proc_ready(p, mode == PROC_MODE_SERVICE ? ap->conf->ListenAddress : "control socket");
 	return 0;
 }
 
@@ -92,7 +98,10 @@ on_stop(struct proc *p, void *app UNUSED, int64_t deadline_ms UNUSED)
 static void
 on_peer(struct proc *p UNUSED, void *app, const struct ipc_child_peer *m)
 {
-	ap_raftd_peer(((struct ap *)app)->raftd, m);
+	struct ap *ap = app;
+
+	if (ap->raftd != NULL)
+		ap_raftd_peer(ap->raftd, m);
 }
 
 static void

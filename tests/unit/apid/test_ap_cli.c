@@ -1,0 +1,199 @@
+/* test_ap_cli.c — command line: every historical name is known, paths are built, answers are printed (cli.md). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "ap_cli.h"
+
+#define WORDS_MAX 16
+
+static struct rec_text words[WORDS_MAX];
+
+/* Splits a line at blanks ('+' stands for a blank inside a word). */
+static void
+parse_line(struct cli *c, char *line)
+{
+	struct rec_text_list list = {words, 0};
+	struct err e;
+
+	for (char *w = strtok(line, " "); w != NULL; w = strtok(NULL, " ")) {
+		for (char *p = w; *p != '\0'; p++)
+			*p = *p == '+' ? ' ' : *p;
+		words[list.n++].s = w;
+	}
+	*c = (struct cli){.hostname = "thishost", .default_port = 3306};
+	assert_int_equal(args_parse(&list, &c->args, &e), 0);
+}
+
+static void
+paths_are_built_from_flags(void **state UNUSED)
+{
+	static const struct {
+		const char *line;
+		const char *path; /* NULL: refused */
+	} cases[] = {
+	    {"-c which-instance -i db1", "instance/db1/3306"},
+	    {"-c which-instance -i db1:3307", "instance/db1/3307"},
+	    {"-c which-instance", "instance/thishost/3306"},
+	    {"-c which-instance -i db1:x", NULL},
+	    {"-c topology -i db1:3307", "topology/db1%3A3307"},
+	    {"-c topology -alias prod -i db1", "topology/prod"},
+	    {"-c topology", "topology/thishost"},
+	    {"-c which-downtimed-instances", "downtimed/"},
+	    {"-c search -pattern a&b", "search?s=a%26b"},
+	    {"-c search", NULL},
+	    {"-c tag -i db1 -tag x=1+2", "tag/db1/3306?tag=x%3D1%202"},
+	    {"-c tag -i db1", NULL},
+	    {"-c forget", NULL},
+	    {"-c forget -i db9:1", "forget/db9/1"},
+	    {"-c begin-downtime -i db1 -reason a/b -owner me -duration 1h",
+	     "begin-downtime/db1/3306?owner=me&reason=a%2Fb&duration=1h"},
+	    {"-c begin-downtime -i db1 -owner me", NULL},
+	    {"-c register-candidate -i db1", "register-candidate/db1/3306/prefer"},
+	    {"-c register-candidate -i db1 -promotion-rule must_not", "register-candidate/db1/3306/must_not"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char *line = mem_strdup(cases[i].line);
+		struct str_buf path = {0};
+		struct cli c;
+		struct err e;
+		int rc;
+
+		parse_line(&c, line);
+		rc = cli_build_path(&c, cli_command_find(c.args.c), c.args.i, &path, &e);
+		if ((rc == 0) != (cases[i].path != NULL))
+			fail_msg("%s: %s", cases[i].line, rc == 0 ? str_buf_text(&path) : e.msg);
+		if (rc == 0)
+			assert_string_equal(str_buf_text(&path), cases[i].path);
+		str_buf_done(&path);
+		cli_done(&c);
+		free(line);
+	}
+}
+
+#define INSTANCE                                                                                            \
+	"{\"Key\":{\"Hostname\":\"db2\",\"Port\":3306},\"MasterKey\":{\"Hostname\":\"db1\",\"Port\":3307}," \
+	"\"ReplicationSQLThreadState\":1,\"ReplicationIOThreadState\":1,\"DowntimeReason\":\"lost-in-recovery\"}"
+#define PRIMARY                                                                                       \
+	"{\"Key\":{\"Hostname\":\"db1\",\"Port\":3307},\"MasterKey\":{\"Hostname\":\"\",\"Port\":0}," \
+	"\"ReplicationSQLThreadState\":-1,\"ReplicationIOThreadState\":-1,\"DowntimeReason\":\"\"}"
+
+static void
+answers_are_printed(void **state UNUSED)
+{
+	static const struct {
+		const char *line, *json, *out;
+		int code;
+	} cases[] = {
+	    {"-c which-instance", INSTANCE, "db2:3306\n", 0},
+	    {"-c which-master", INSTANCE, "db1:3307\n", 0},
+	    {"-c which-master", PRIMARY, "", 0},
+	    {"-c all-instances", "[" PRIMARY "," INSTANCE "]", "db1:3307\ndb2:3306\n", 0},
+	    {"-c all-instances", "[]", "", 0},
+	    {"-c which-replicas", "[{}]", ":0\n", 0},
+	    {"-c all-instances", "[1]", "", 1},
+	    {"-c clusters", "[\"a:1\",\"b:2\"]", "a:1\nb:2\n", 0},
+	    {"-c clusters", "null", "", 0},
+	    {"-c clusters-alias", "[{\"ClusterName\":\"a:1\",\"ClusterAlias\":\"prod\"}]", "a:1\tprod\n", 0},
+	    {"-c is-replicating", INSTANCE, "db2:3306\n", 0},
+	    {"-c is-replicating", PRIMARY, "", 0},
+	    {"-c is-replication-stopped", INSTANCE, "", 0},
+	    {"-c which-lost-in-recovery", "[" PRIMARY "," INSTANCE "]", "db2:3306\n", 0},
+	    {"-c tag-value -i db1 -tag x", "[\"x=1=2\",\"xy=3\"]", "1=2\n", 0},
+	    {"-c tag-value -i db1 -tag nope", "[\"x=1\"]", "", 0},
+	    {"-c find -pattern ^db[2]", "[" PRIMARY "," INSTANCE "]", "db2:3306\n", 0},
+	    {"-c find -pattern (", "[]", "", 1},
+	    {"-c untag -i db1 -tag x", "{\"Code\":\"OK\",\"Details\":[{\"Hostname\":\"db1\",\"Port\":1}]}", "db1:1\n",
+	     0},
+	    {"-c discover -i db1", "{\"Code\":\"OK\",\"Details\":" INSTANCE "}", "db2:3306\n", 0},
+	    {"-c topology -i db1", "{\"Code\":\"OK\",\"Details\":\"a\\nb\"}", "a\nb\n", 0},
+	    {"-c instance-status -i db2:3306",
+	     "{\"Code\":\"OK\",\"Details\":\"db1:3307   [0s,ok]\\n+ db2:3306 [1s,lag]\"}", "[1s,lag]\n", 0},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char *line = mem_strdup(cases[i].line);
+		json_t *answer = json_loads(cases[i].json, JSON_DECODE_ANY, NULL);
+		struct cli c;
+
+		assert_non_null(answer);
+		parse_line(&c, line);
+		assert_int_equal(cli_command_find(c.args.c)->print(&c, answer), cases[i].code);
+		assert_string_equal(str_buf_text(&c.out), cases[i].out);
+		json_decref(answer);
+		cli_done(&c);
+		free(line);
+	}
+}
+
+static void
+names_and_aliases_are_unique_and_found(void **state UNUSED)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < cli_command_count(); i++) {
+		const struct cli_command *cmd = cli_command_at(i);
+		if (cmd->name == NULL)
+			continue;
+		n++;
+		assert_ptr_equal(cli_command_find(cmd->name), cmd);
+	}
+	assert_int_equal(n, 127); /* cli.md section 4 */
+	assert_string_equal(cli_command_find("which-slaves")->name, "which-replicas");
+	assert_string_equal(cli_command_find("stop-replica")->name, "stop-slave");
+	assert_null(cli_command_find("no-such"));
+	assert_null(cli_command_find(""));
+}
+
+static void
+unknown_commands_say_so(void **state UNUSED)
+{
+	char line[] = "-c no-such", later[] = "-c relocate -i a -d b";
+	struct cli c;
+
+	parse_line(&c, line);
+	assert_int_equal(cli_run(&c), 1);
+	assert_non_null(strstr(str_buf_text(&c.err), "Unknown command: \"no-such\""));
+	cli_done(&c);
+	parse_line(&c, later);
+	assert_int_equal(cli_run(&c), 1);
+	assert_non_null(strstr(str_buf_text(&c.err), "Not yet"));
+	cli_done(&c);
+}
+
+static void
+help_goes_to_stderr_and_topics_to_stdout(void **state UNUSED)
+{
+	char line[] = "-c help", topic[] = "help tag";
+	struct cli c;
+
+	parse_line(&c, line);
+	assert_int_equal(cli_run(&c), 0);
+	assert_int_equal(c.out.len, 0);
+	assert_non_null(strstr(str_buf_text(&c.err), "which-cluster-instances"));
+	cli_done(&c);
+	parse_line(&c, topic);
+	assert_int_equal(cli_run(&c), 0);
+	assert_true(str_starts(str_buf_text(&c.out), "tag:\n"));
+	cli_done(&c);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(paths_are_built_from_flags),
+	    cmocka_unit_test(answers_are_printed),
+	    cmocka_unit_test(names_and_aliases_are_unique_and_found),
+	    cmocka_unit_test(unknown_commands_say_so),
+	    cmocka_unit_test(help_goes_to_stderr_and_topics_to_stdout),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
