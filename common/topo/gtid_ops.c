@@ -13,10 +13,17 @@ struct cursor {
 	bool inside;
 };
 
+static bool
+at_end(const struct cursor *c)
+{
+	return c->p == NULL || c->i >= c->p->n;
+}
+
+/* INT64_MAX at the end, but also behind the greatest number: ask at_end first. */
 static int64_t
 next_edge(const struct cursor *c)
 {
-	if (c->p == NULL || c->i >= c->p->n)
+	if (at_end(c))
 		return INT64_MAX;
 	return c->inside ? c->p->v[c->i].last + 1 : c->p->v[c->i].first;
 }
@@ -24,17 +31,11 @@ next_edge(const struct cursor *c)
 static void
 step_over(struct cursor *c, int64_t edge)
 {
-	if (next_edge(c) != edge)
+	if (at_end(c) || next_edge(c) != edge)
 		return;
 	if (c->inside)
 		c->i++;
 	c->inside = !c->inside;
-}
-
-static bool
-at_end(const struct cursor *c)
-{
-	return c->p == NULL || c->i >= c->p->n;
 }
 
 static int

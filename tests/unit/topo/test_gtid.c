@@ -196,6 +196,7 @@ difference_has_the_format_of_the_server(void **state UNUSED)
 	    {"BBBBBBBB-0000-11EF-9A10-000000000002:1-2," A ":5", B ":2", A ":5,\n" B ":1"},
 	    {A ":1-" MAX, A ":2", A ":1:3-" MAX},
 	    {A ":1-" MAX, A ":1-9223372036854775805", A ":" MAX},
+	    {A ":1-" MAX, A ":" MAX, A ":1-9223372036854775805"},
 	    {A ":1-5:tag:1-3," B ":x:1", A ":2:tag:3", A ":1:3-5:tag:1-2,\n" B ":x:1"},
 	    {A ":1-5:tag:1-3", A ":1-5", A ":tag:1-3"},
 	    {A ":tag:1-3", A ":1-5", A ":tag:1-3"},
@@ -336,6 +337,25 @@ algebra_agrees_with_a_naive_model(void **state UNUSED)
 				y.bits[n] &= x.bits[n];
 		check_pair(&x, &y);
 	}
+}
+
+/* Found by fuzzing: a side that had ended was woken again by the edge behind the greatest number. */
+static void
+a_union_reaches_the_greatest_number(void **state UNUSED)
+{
+	struct gtid_set a, b, sum;
+	struct str_buf text = {0};
+	struct err e;
+
+	assert_int_equal(gtid_set_parse(A ":1-9223372036854775805", &a, &e), 0);
+	assert_int_equal(gtid_set_parse(A ":" MAX, &b, &e), 0);
+	assert_int_equal(gtid_set_union(&a, &b, &sum, &e), 0);
+	gtid_set_write(&sum, &text, GTID_SEP_LINE);
+	assert_string_equal(str_buf_text(&text), A ":1-" MAX);
+	str_buf_done(&text);
+	gtid_set_done(&a);
+	gtid_set_done(&b);
+	gtid_set_done(&sum);
 }
 
 static void
@@ -510,6 +530,7 @@ main(void)
 	    cmocka_unit_test(difference_has_the_format_of_the_server),
 	    cmocka_unit_test(difference_names_the_bad_text),
 	    cmocka_unit_test(algebra_agrees_with_a_naive_model),
+	    cmocka_unit_test(a_union_reaches_the_greatest_number),
 	    cmocka_unit_test(counting_stops_at_the_end),
 	    cmocka_unit_test(removing_a_uuid_removes_its_tags_too),
 	    cmocka_unit_test(removing_from_text_preserves_the_rest),
