@@ -1,4 +1,4 @@
-/* conf_json.c — from JSON values to members of struct conf, and where keys stand in a text. Used for files and for what
+/* conf_json.c — from JSON values to members of struct conf. Used for files and for what
  * the supervisor sends to its children. Checks type and range; meaning is conf_check.c's. */
 #include <string.h>
 #include <strings.h>
@@ -220,55 +220,4 @@ conf_set_value(struct conf *c, const struct conf_key *k, json_t *v, bool *ret_se
 		return set_map(c, at, k, v, e);
 	}
 	return wrong_type(k, v, e);
-}
-
-/* Past the closing quote of the string that opens at i. */
-static size_t
-skip_string(const char *text, size_t len, size_t i)
-{
-	for (i++; i < len && text[i] != '"'; i++)
-		i += text[i] == '\\';
-	return i + 1;
-}
-
-static bool
-is_key_at(const char *text, size_t len, size_t start, size_t end, const char *key)
-{
-	size_t n = strlen(key);
-
-	if (end - start - 2 != n || strncasecmp(text + start + 1, key, n) != 0)
-		return false;
-	while (end < len && strchr(" \t\r\n", text[end]) != NULL)
-		end++;
-	return end < len && text[end] == ':';
-}
-
-unsigned
-conf_locate_key(const char *text, size_t len, const char *key, struct conf_place *ret_place)
-{
-	unsigned line = 1, times = 0;
-	size_t line_start = 0, end;
-	int depth = 0;
-
-	for (size_t i = 0; i < len; i = end) {
-		end = i + 1;
-		if (text[i] == '\n') {
-			line++;
-			line_start = end;
-		} else if (text[i] == '{' || text[i] == '[') {
-			depth++;
-		} else if (text[i] == '}' || text[i] == ']') {
-			depth--;
-		} else if (text[i] == '"') {
-			end = min_size(skip_string(text, len, i), len);
-			if (depth != 1 || !is_key_at(text, len, i, end, key))
-				continue;
-			times++;
-			ret_place->line = line;
-			ret_place->column = (unsigned)(i - line_start + 1);
-		}
-		if (depth == 0 && (text[i] == '}' || text[i] == ']'))
-			break;
-	}
-	return times;
 }

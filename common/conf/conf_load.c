@@ -61,59 +61,60 @@ conf_read_file(const char *path, size_t max, char **ret_text, size_t *ret_len, s
 	return rc;
 }
 
+/* One text that is being applied. */
+struct input {
+	const char *source; /* its name; this very pointer marks the keys that it gave */
+	const char *text;
+	size_t len;
+	struct conf_places places;
+};
+
 static void
-note_unknown(struct conf_build *b, const char *source, const char *text, size_t len, const char *key)
+note_unknown(struct conf_build *b, const struct input *in, const char *key)
 {
 	struct conf_place p = {0};
 
-	if (b->w == NULL || b->w->n == CONF_WARNINGS_MAX) {
-		conf_warn_text(b->w, "%s", ""); /* counted only */
-		return;
-	}
-	(void)conf_locate_key(text, len, key, &p);
-	conf_warn_text(b->w, "%.200s:%u:%u: %s: %s", source, p.line, p.column, LOG_Q(key),
+	if (b->w != NULL && b->w->n < CONF_WARNINGS_MAX) /* beyond that it is only counted */
+		p = conf_locate_key(in->text, in->len, key);
+	conf_warn_text(b->w, "%.200s:%u:%u: %s: %s", in->source, p.line, p.column, LOG_Q(key),
 		       conf_key_removed(key) ? "no longer used, ignored; remove it"
 					     : "unknown key, ignored; see orchestrator.conf(5) for the spelling");
 }
 
 static int
-set_key(struct conf_build *b, const struct conf_key *k, json_t *v, struct conf_place place, struct err *e)
+set_key(struct conf_build *b, const struct input *in, enum conf_index i, json_t *v, struct err *e)
 {
-	enum conf_index i = (enum conf_index)(k - conf_key_at(0));
 	struct conf_place before = b->at[i];
 	const char *note;
 	bool set;
 
-	b->at[i] = place;
-	if (conf_set_value(b->c, k, v, &set, &note, e) != 0)
+	b->at[i] = in->places.at[i];
+	b->at[i].source = in->source;
+	if (conf_set_value(b->c, conf_key_at(i), v, &set, &note, e) != 0)
 		return conf_fail(b, i, e, "%s", e->msg);
 	if (note != NULL)
 		conf_warn(b, i, "%s", note);
+	if (in->places.times[i] > 1 && before.source != in->source) /* else it was said of another spelling */
+		conf_warn(b, i, "given %u times, the last one counts", in->places.times[i]);
 	if (!set)
 		b->at[i] = before;
 	return 0;
 }
 
 static int
-apply_key(struct conf_build *b, const char *source, const char *text, size_t len, const char *name, json_t *v,
-	  struct err *e)
+apply_object(struct conf_build *b, const struct input *in, json_t *root, struct err *e)
 {
-	const struct conf_key *k = conf_key_find(name);
-	struct conf_place place = {source, 0, 0};
-	unsigned times;
-	bool again;
+	const char *name;
+	json_t *v;
 
-	if (k == NULL) {
-		note_unknown(b, source, text, len, name);
-		return 0;
+	json_object_foreach(root, name, v)
+	{
+		const struct conf_key *k = conf_key_find(name);
+		if (k == NULL)
+			note_unknown(b, in, name);
+		else if (set_key(b, in, (enum conf_index)(k - conf_key_at(0)), v, e) != 0)
+			return -e->code;
 	}
-	again = b->at[k - conf_key_at(0)].source == source; /* another spelling, already warned about */
-	times = conf_locate_key(text, len, k->name, &place);
-	if (set_key(b, k, v, place, e) != 0)
-		return -e->code;
-	if (times > 1 && !again)
-		conf_warn_text(b->w, "%.200s:%u:%u: %s: given %u times, the last one counts", source, place.line,
-			       place.column, k->name, times);
 	return 0;
 }
 
@@ -130,35 +131,31 @@ syntax_error(const char *source, json_error_t *at, struct err *e)
 }
 
 static void
-note_trailing(struct conf_build *b, const char *source, const char *text, size_t len, size_t end)
+note_trailing(struct conf_build *b, const struct input *in, size_t end)
 {
-	while (end < len && strchr(" \t\r\n", text[end]) != NULL)
+	while (end < in->len && strchr(" \t\r\n", in->text[end]) != NULL)
 		end++;
-	if (end < len)
-		conf_warn_text(b->w, "%.200s: text after the closing brace is ignored (%zu bytes)", source, len - end);
+	if (end < in->len)
+		conf_warn_text(b->w, "%.200s: text after the closing brace is ignored (%zu bytes)", in->source,
+			       in->len - end);
 }
 
 static int
 apply_text(struct conf_build *b, const char *name, const char *text, size_t len, struct err *e)
 {
-	const char *source = conf_strdup(b->c, name); /* a pointer of its own marks the keys of this text */
+	struct input in = {.source = conf_strdup(b->c, name), .text = text, .len = len};
 	json_error_t at;
-	json_t *root = json_loadb(text, len, JSON_DISABLE_EOF_CHECK, &at), *v;
-	const char *key;
-	int rc = 0;
+	json_t *root = json_loadb(text, len, JSON_DISABLE_EOF_CHECK, &at);
+	int rc;
 
 	if (root == NULL)
-		return syntax_error(source, &at, e);
-	if (!json_is_object(root)) {
-		json_decref(root);
-		return err_set(e, ERR_CONFIG, "%.200s:1:1: expects one JSON object: { \"Key\": value, ... }", source);
-	}
-	note_trailing(b, source, text, len, (size_t)at.position);
-	json_object_foreach(root, key, v)
-	{
-		rc = apply_key(b, source, text, len, key, v, e);
-		if (rc != 0)
-			break;
+		return syntax_error(in.source, &at, e);
+	if (json_is_object(root)) {
+		note_trailing(b, &in, (size_t)at.position);
+		conf_locate_keys(text, len, &in.places);
+		rc = apply_object(b, &in, root, e);
+	} else {
+		rc = err_set(e, ERR_CONFIG, "%.200s:1:1: expects one JSON object: { \"Key\": value, ... }", in.source);
 	}
 	json_decref(root);
 	return rc;

@@ -70,8 +70,14 @@ int conf_read_file(const char *path, size_t max, char **ret_text, size_t *ret_le
  * maps. The error says what was expected, never what a secret was. */
 int conf_set_value(struct conf *c, const struct conf_key *k, json_t *v, bool *ret_set, const char **ret_note,
 		   struct err *e) MUST_USE;
-/* How often a top-level key stands in a JSON object's text, and where the last one starts. */
-unsigned conf_locate_key(const char *text, size_t len, const char *key, struct conf_place *ret_place);
+/* conf_locate.c: where top-level keys stand in a text (source is left NULL): the last of each known key and how often
+ * it is given; the first of one name, line 0 when it isn't there (written with escapes). */
+struct conf_places {
+	struct conf_place at[CONF_KEYS];
+	unsigned times[CONF_KEYS];
+};
+void conf_locate_keys(const char *text, size_t len, struct conf_places *ret_places);
+struct conf_place conf_locate_key(const char *text, size_t len, const char *name);
 
 /* conf_cred.c: the credentials files and ${NAME} of both passwords. */
 int conf_credentials(struct conf_build *b, struct err *e) MUST_USE;
