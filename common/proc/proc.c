@@ -233,7 +233,7 @@ on_child_reload(struct proc *p, struct ipc_link *l UNUSED, const struct ipc_chil
 	struct conf *fresh, *old = p->conf;
 	struct err e;
 
-	if (!p->started || p->stopping)
+	if (!p->configured || p->stopping)
 		return;
 	if (conf_from_role_json(m->config, strlen(m->config), &fresh, &e) != 0) {
 		log_error("proc", "kept the old configuration: %s", e.msg);
@@ -241,7 +241,7 @@ on_child_reload(struct proc *p, struct ipc_link *l UNUSED, const struct ipc_chil
 	}
 	p->conf = fresh;
 	apply_log_level(m->log_level);
-	if (p->ops->reload != NULL)
+	if (p->started && p->ops->reload != NULL)
 		p->ops->reload(p, p->app);
 	conf_unref(old);
 	log_info("proc", "configuration reloaded");
@@ -267,7 +267,6 @@ on_child_peer(struct proc *p, struct ipc_link *l UNUSED, const struct ipc_child_
 		p->ops->peer(p, p->app, m);
 }
 
-#define CTX struct proc
 #define IPC_INBOX_DEF "ipc/to_child.def"
 #define IPC_INBOX_NAME proc_inbox
 #define IPC_INBOX_ON(name) on_##name
