@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -220,6 +221,63 @@ difference_names_the_bad_text(void **state UNUSED)
 	assert_int_equal(gtid_text_subtract(A ":1", "bad", &b, &e), -ERR_SYNTAX);
 	assert_int_equal(gtid_text_subtract("bad", A ":1", &b, &e), -ERR_SYNTAX);
 	assert_int_equal(b.len, 0);
+}
+
+/* --- against a real server
+ * -------------------------------------------------------------------------------------------- */
+static void
+unfold(char *text)
+{
+	for (; *text != '\0'; text++)
+		if (*text == '~')
+			*text = '\n';
+}
+
+static void
+check_answer(char *line)
+{
+	char *a = line, *b = strchr(a, '|'), *want, *subset;
+	struct str_buf got = {0};
+	bool contains;
+	struct err e;
+
+	assert_non_null(b);
+	*b++ = '\0';
+	want = strchr(b, '|');
+	assert_non_null(want);
+	*want++ = '\0';
+	subset = strchr(want, '|');
+	unfold(line);
+	unfold(b);
+	unfold(want);
+	if (subset == NULL) {
+		assert_string_equal(want, "ERR");
+		assert_int_equal(gtid_text_subtract(a, b, &got, &e), -ERR_SYNTAX);
+		return;
+	}
+	*subset++ = '\0';
+	assert_int_equal(gtid_text_subtract(a, b, &got, &e), 0);
+	assert_string_equal(str_buf_text(&got), want);
+	assert_int_equal(gtid_text_contains(a, b, &contains, &e), 0);
+	assert_int_equal(contains, subset[0] == '1');
+	str_buf_done(&got);
+}
+
+static void
+answers_are_those_of_a_real_server(void **state UNUSED)
+{
+	char line[4096];
+	int n = 0;
+	FILE *f = fopen(GOLDEN_DIR "/gtid_server.txt", "r");
+
+	assert_non_null(f);
+	for (; fgets(line, sizeof(line), f) != NULL; n++) {
+		line[strcspn(line, "\n")] = '\0';
+		if (line[0] != '#')
+			check_answer(line);
+	}
+	(void)fclose(f);
+	assert_true(n > 100);
 }
 
 /* The naive model: a bit per transaction of 3 uuids × 2 tags × 64 numbers. */
@@ -528,6 +586,7 @@ main(void)
 	    cmocka_unit_test(sets_are_bounded),
 	    cmocka_unit_test(results_are_bounded_too),
 	    cmocka_unit_test(difference_has_the_format_of_the_server),
+	    cmocka_unit_test(answers_are_those_of_a_real_server),
 	    cmocka_unit_test(difference_names_the_bad_text),
 	    cmocka_unit_test(algebra_agrees_with_a_naive_model),
 	    cmocka_unit_test(a_union_reaches_the_greatest_number),
