@@ -10,7 +10,7 @@
 static int
 find_driver(const char *backend, const struct db_driver **ret_driver, struct err *e)
 {
-	if (str_starts(backend, "sqlite")) {
+	if (strstr(backend, "sqlite") != NULL) { /* as historically */
 		*ret_driver = &db_sqlite_driver;
 		return 0;
 	}

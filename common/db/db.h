@@ -7,7 +7,7 @@
  * Opening READ_WRITE creates the file if needed (mode 0640; its directory must exist), takes a lock on "<file>.lock" so
  * that a second orchestrator is refused, checks the file when the last writer did not close it, and brings the schema
  * up to date in one transaction. A file of the historical program is adopted in place: missing tables, columns and
- * indexes are added, nothing is dropped, all rows are kept. Opening READ_ONLY requires exactly this program's schema
+ * indexes are added, no column is dropped, all rows are kept. Opening READ_ONLY requires exactly this program's schema
  * version.
  *
  * Errors (all texts name the file and the remedy): ERR_NOT_FOUND no such file or directory, ERR_PERMISSION,
@@ -51,7 +51,7 @@ void db_open_result(const struct db *db, struct db_open_info *ret_info);
 /* The schema version this program reads and writes. */
 int64_t db_schema_version(void);
 
-/* --- values ----------------------------------------------------------------------------------------------------- */
+/* --- values ---------------------------------------------------------------------------------- */
 enum db_kind { DB_NULL, DB_I64, DB_F64, DB_TEXT };
 
 struct db_value {
@@ -97,7 +97,7 @@ const char *db_value_text(const struct db_value *v, char *scratch);
 struct db_value db_stamp(int64_t us, char *buf);
 int64_t db_value_us(const struct db_value *v);
 
-/* --- statements --------------------------------------------------------------------------------------------------- */
+/* --- statements ------------------------------------------------------------------------------ */
 /* A row callback's answer: 0 goes on, DB_STOP ends the query successfully, a negative error code (with e filled) fails
  * it. Values are valid until it returns. It must not use the same struct db. */
 #define DB_STOP 1

@@ -33,12 +33,21 @@ struct db_driver {
 	int (*data_version)(struct db *db, int64_t *ret_version, struct err *e);
 	/* Schema inspection: one parameter, the table's name. */
 	const char *columns_sql; /* → column name */
-	const char *indexes_sql; /* → "a,b", unique (0/1), partial (0/1) */
+	const char *indexes_sql; /* → "a,b", unique (0/1), partial (0/1), name */
 };
 
 extern const struct db_driver db_sqlite_driver;
 
-enum db_op { DB_OP_UPSERT, DB_OP_UPSERT_KEEP, DB_OP_IGNORE, DB_OP_INSERT, DB_OP_DELETE, DB_OP_SELECT, DB_OP_COUNT };
+enum db_op {
+	DB_OP_UPSERT,
+	DB_OP_UPSERT_KEEP,
+	DB_OP_IGNORE,
+	DB_OP_INSERT,
+	DB_OP_DELETE,
+	DB_OP_SELECT,
+	DB_OP_COMPLETE,
+	DB_OP_COUNT
+};
 
 struct db {
 	const struct db_driver *driver;

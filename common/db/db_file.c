@@ -143,8 +143,7 @@ db_file_check_readable(const char *path, struct err *e)
 	return check_regular(path, &st, e);
 }
 
-/* --- the writer's lock
- * ------------------------------------------------------------------------------------------------ */
+/* --- the writer's lock ----------------------------------------------------------------------- */
 static int
 lock_is_taken(int fd, const char *path, struct err *e)
 {

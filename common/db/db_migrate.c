@@ -32,6 +32,7 @@ db_schema_version(void)
 /* --- what is there -------------------------------------------------------------------------------------------------
  */
 struct found_index {
+	char *name;
 	char *columns;
 	bool unique;
 	bool partial;
@@ -63,7 +64,8 @@ on_index(void *ctx, const struct db_value *v, size_t n UNUSED, struct err *e UNU
 	char scratch[DB_SCRATCH_BYTES];
 
 	mem_grow(f->indexes, f->cap_indexes, f->n_indexes + 1);
-	f->indexes[f->n_indexes++] = (struct found_index){.columns = mem_strdup(db_value_text(&v[0], scratch)),
+	f->indexes[f->n_indexes++] = (struct found_index){.name = mem_strdup(db_value_text(&v[3], scratch)),
+							  .columns = mem_strdup(db_value_text(&v[0], scratch)),
 							  .unique = db_value_i64(&v[1]) != 0,
 							  .partial = db_value_i64(&v[2]) != 0};
 	return 0;
@@ -83,8 +85,10 @@ found_done(struct found *f)
 {
 	for (size_t i = 0; i < f->n_columns; i++)
 		free(f->columns[i]);
-	for (size_t i = 0; i < f->n_indexes; i++)
+	for (size_t i = 0; i < f->n_indexes; i++) {
+		free(f->indexes[i].name);
 		free(f->indexes[i].columns);
+	}
 	free(f->columns);
 	free(f->indexes);
 }
@@ -167,6 +171,25 @@ add_indexes(struct db *db, const struct db_table_info *t, const struct found *f,
 	return rc;
 }
 
+/* Historically two recoveries of a server that ended in the same second were one row too many. An ACTIVE index takes
+ * this key's place; it also serves the historical program's insert-or-ignore. */
+static int
+drop_end_time_keys(struct db *db, const struct db_table_info *t, const struct found *f, struct str_buf *sql,
+		   struct err *e)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < f->n_indexes && rc == 0; i++) {
+		const struct found_index *x = &f->indexes[i];
+		if (!x->unique || strstr(x->columns, "end_active_period_unixtime") == NULL ||
+		    db->driver->dialect != DB_DIALECT_SQLITE || str_starts(x->name, "sqlite_"))
+			continue;
+		str_buf_printf(sql, "DROP INDEX \"%s\"", x->name);
+		rc = run_text(db, sql, e);
+	}
+	return rc == 0 ? 0 : err_wrap(e, "index of %s", t->name);
+}
+
 static int
 complete_table(struct db *db, const struct db_table_info *t, struct err *e)
 {
@@ -184,6 +207,8 @@ complete_table(struct db *db, const struct db_table_info *t, struct err *e)
 		rc = add_key(db, t, &f, &sql, e);
 	if (rc == 0)
 		rc = add_indexes(db, t, &f, &sql, e);
+	if (rc == 0)
+		rc = drop_end_time_keys(db, t, &f, &sql, e);
 	found_done(&f);
 	str_buf_done(&sql);
 	return rc == 0 ? 0 : err_wrap(e, "preparing table %s", t->name);

@@ -21,7 +21,7 @@ typedef int (*db_row_fn)(void *ctx, const void *row, struct err *e);
 typedef int (*db_instance_fn)(void *ctx, const struct topo_instance *inst, struct err *e);
 typedef int (*db_key_fn)(void *ctx, const struct topo_key *key, struct err *e);
 
-/* --- any table ---------------------------------------------------------------------------------------------------- */
+/* --- any table ------------------------------------------------------------------------------- */
 /* All rows, in primary key order. DB_TABLE_instance: stored fields only. */
 int db_read_all(struct db *db, enum db_table table, db_row_fn on_row, void *ctx, struct err *e) MUST_USE;
 /* Rows that match; tail: constant SQL after the table name, such as "WHERE hostname = ? ORDER BY port". */
@@ -29,7 +29,7 @@ int db_read_where(struct db *db, enum db_table table, const char *tail, const st
 		  db_row_fn on_row, void *ctx, struct err *e) MUST_USE;
 int db_count(struct db *db, enum db_table table, int64_t *ret_count, struct err *e) MUST_USE;
 
-/* --- instances ---------------------------------------------------------------------------------------------------- */
+/* --- instances ------------------------------------------------------------------------------- */
 /* All conditions that are set must hold; a zeroed filter is every instance. */
 struct db_instance_filter {
 	const struct topo_key *key;    /* exactly this one */
@@ -58,7 +58,7 @@ int db_read_instances(struct db *db, const struct db_instance_filter *filter, en
 int db_read_instance_keys(struct db *db, const struct db_instance_filter *filter, enum db_instance_order order,
 			  struct wall now, db_key_fn on_key, void *ctx, struct err *e) MUST_USE;
 
-/* --- clusters ----------------------------------------------------------------------------------------------------- */
+/* --- clusters -------------------------------------------------------------------------------- */
 /* json-shapes.md section 3. alias: of cluster_alias, else the cluster name (ClusterNameToAlias is the caller's). */
 #define DB_CLUSTER_INFO_FIELDS(F)                               \
 	F(STR, cluster_name, _, 270, .json = "ClusterName")     \

@@ -44,8 +44,7 @@ struct instance_reader {
 	void *ctx;
 };
 
-/* --- conditions
- * ------------------------------------------------------------------------------------------------------- */
+/* --- conditions ------------------------------------------------------------------------------ */
 #define MAX_PARAMS 24
 
 struct conditions {
@@ -173,8 +172,7 @@ order_sql(enum db_instance_order order)
 	return "";
 }
 
-/* --- what other tables say
- * --------------------------------------------------------------------------------------------- */
+/* --- what other tables say ------------------------------------------------------------------- */
 /* Active: downtime_active is not NULL, and the end is absent or in the future. */
 static bool
 in_downtime(const struct db_value *active, const struct db_value *end, struct wall now)
@@ -250,8 +248,7 @@ on_key_values(void *ctx, const struct db_value *values, size_t n UNUSED, struct 
 	return r->on_key(r->ctx, &key, e);
 }
 
-/* --- reading
- * ----------------------------------------------------------------------------------------------------------- */
+/* --- reading --------------------------------------------------------------------------------- */
 static int
 run(struct instance_reader *r, struct str_buf *sql, enum db_instance_order order, db_values_fn on_values, struct err *e)
 {
@@ -267,6 +264,14 @@ run(struct instance_reader *r, struct str_buf *sql, enum db_instance_order order
 	return rc == 0 ? 0 : err_wrap(e, "reading database_instance");
 }
 
+static void
+make_complete(struct db *db UNUSED, enum db_table table, struct str_buf *b)
+{
+	str_buf_add(b, "SELECT ");
+	db_sql_columns(b, db_table_info(table), "i");
+	str_buf_add(b, EXTRA_COLUMNS FROM_INSTANCE JOIN_DOWNTIME JOIN_OTHERS);
+}
+
 int
 db_read_instances(struct db *db, const struct db_instance_filter *filter, enum db_instance_order order, struct wall now,
 		  const struct topo_limits *limits, db_instance_fn on_instance, void *ctx, struct err *e)
@@ -280,9 +285,7 @@ db_read_instances(struct db *db, const struct db_instance_filter *filter, enum d
 				    .ctx = ctx};
 	struct str_buf sql = {0};
 
-	str_buf_add(&sql, "SELECT ");
-	db_sql_columns(&sql, r.table, "i");
-	str_buf_add(&sql, EXTRA_COLUMNS FROM_INSTANCE JOIN_DOWNTIME JOIN_OTHERS);
+	str_buf_add(&sql, db_op_sql(db, DB_TABLE_instance, DB_OP_COMPLETE, make_complete));
 	return run(&r, &sql, order, on_instance_values, e);
 }
 

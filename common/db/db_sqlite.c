@@ -445,5 +445,5 @@ const struct db_driver db_sqlite_driver = {
     .columns_sql = "SELECT name FROM pragma_table_info(?)",
     .indexes_sql =
 	"SELECT (SELECT group_concat(name) FROM (SELECT name FROM pragma_index_info(l.name) ORDER BY seqno)), "
-	"l.\"unique\", l.partial FROM pragma_index_list(?) l",
+	"l.\"unique\", l.partial, l.name FROM pragma_index_list(?) l",
 };

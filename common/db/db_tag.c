@@ -54,8 +54,7 @@ db_read_tags(struct db *db, const struct topo_key *key, db_row_fn on_row, void *
 			     ctx, e);
 }
 
-/* --- search
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- search ---------------------------------------------------------------------------------- */
 struct tag_search {
 	struct db_tag_term *terms; /* room for MAX_TERMS */
 	size_t n_terms;

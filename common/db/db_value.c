@@ -123,7 +123,9 @@ db_value_us(const struct db_value *v)
 {
 	int64_t s = 0;
 
-	if (v->kind == DB_TEXT)
+	if (v->kind == DB_TEXT && strspn(v->t.p, "0123456789") == v->t.n) /* a number in a column that makes it text */
+		s = db_value_i64(v);
+	else if (v->kind == DB_TEXT)
 		s = parse_stamp(v->t.p, v->t.n);
 	else if (v->kind == DB_I64 || v->kind == DB_F64)
 		s = db_value_i64(v);

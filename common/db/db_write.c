@@ -167,8 +167,7 @@ db_touch_instance_attempt(struct db *db, const struct topo_key *key, int64_t att
 		       params, ARRAY_LEN(params), e);
 }
 
-/* --- bookkeeping
- * ------------------------------------------------------------------------------------------------------ */
+/* --- bookkeeping ----------------------------------------------------------------------------- */
 int
 db_set_meta(struct db *db, const char *name, const char *value, struct err *e)
 {

@@ -9,8 +9,7 @@
 
 #define S INT64_C(1000000)
 
-/* --- filling any record with values that its columns can hold
- * ----------------------------------------------------------- */
+/* --- filling any record with values that its columns can hold -------------------------------- */
 static int64_t
 sample_number(enum db_type type, uint32_t seed)
 {
@@ -102,8 +101,7 @@ copy_keys(const struct db_table_info *t, const void *a, void *b)
 	}
 }
 
-/* --- round trips
- * --------------------------------------------------------------------------------------------------------- */
+/* --- round trips ----------------------------------------------------------------------------- */
 struct expected {
 	const struct db_table_info *table;
 	const void *rows[2];
@@ -209,8 +207,7 @@ empty_records_round_trip(void **state UNUSED)
 	temp_done(&t);
 }
 
-/* --- upserts
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- upserts --------------------------------------------------------------------------------- */
 static void
 upsert_keeps_columns_that_we_do_not_know(void **state UNUSED)
 {
@@ -356,8 +353,7 @@ delete_where_counts(void **state UNUSED)
 	temp_done(&t);
 }
 
-/* --- instances
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- instances ------------------------------------------------------------------------------- */
 static void
 set_up_instance(struct topo_instance *i)
 {
@@ -425,8 +421,7 @@ found_with_an_error_keeps_last_seen(void **state UNUSED)
 	temp_done(&t);
 }
 
-/* --- bookkeeping and transactions
- * --------------------------------------------------------------------------------------------- */
+/* --- bookkeeping and transactions ------------------------------------------------------------ */
 static void
 bookkeeping_is_part_of_the_transaction(void **state UNUSED)
 {

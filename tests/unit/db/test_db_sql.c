@@ -8,8 +8,7 @@
 
 #include "db/db_sql.h"
 
-/* --- DDL
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- DDL ------------------------------------------------------------------------------------- */
 static void
 add_ddl(struct str_buf *b, enum db_dialect d)
 {
@@ -54,8 +53,7 @@ ddl_is_the_golden_one(void **state UNUSED)
 	str_buf_done(&b);
 }
 
-/* --- drift against the reference
- * ------------------------------------------------------------------------------------------ */
+/* --- drift against the reference ------------------------------------------------------------- */
 static const struct db_column *
 find_column(const char *table, const char *column)
 {
@@ -114,8 +112,7 @@ historical_tables_have_no_columns_of_ours(void **state UNUSED)
 	free(text);
 }
 
-/* --- database_instance and instance.def
- * ------------------------------------------------------------------------------------- */
+/* --- database_instance and instance.def ------------------------------------------------------ */
 static void
 every_stored_field_has_its_columns(void **state UNUSED)
 {

@@ -25,6 +25,7 @@ times_are_read_in_every_known_form(void **state UNUSED)
 	    {{.kind = DB_TEXT, .t = {"2000-03-01 00:00:00", 19}}, 951868800 * S},
 	    {{.kind = DB_TEXT, .t = {"2100-12-31 00:00:00", 19}}, INT64_C(4133894400) * S},
 	    {{.kind = DB_I64, .i = 1767607200}, 1767607200 * S},
+	    {{.kind = DB_TEXT, .t = {"1767607200", 10}}, 1767607200 * S},
 	    {{.kind = DB_F64, .f = 1767607200.7}, 1767607200 * S},
 	    /* nothing */
 	    {{.kind = DB_NULL}, 0},
