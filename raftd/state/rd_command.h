@@ -1,0 +1,53 @@
+/* rd_command.h — replicated commands: what changes decisions, as bytes that outlive builds (rd_command.def).
+ *
+ * Envelope: {op, since, uid, originator, leader_time_us, payload}, a MessagePack map with string keys; payload is a map
+ * too. At most RD_COMMAND_MAX bytes: longer lists are split by the proposer. Commands are idempotent by uid. Pure. */
+#ifndef RD_COMMAND_H
+#define RD_COMMAND_H
+
+#include "base/rec.h"
+#include "ipc/codec.h"
+#include "topo/topo.h"
+
+#define RD_COMMAND_MAX ((size_t)256 << 10)
+#define RD_KEYS_MAX 256 /* servers in one command */
+#define RD_UID_MAX 128
+#define RD_FEATURE_LEVEL 1u /* highest `since` that this build understands */
+
+#define F REC_MEMBER
+#define RD_OP(NAME, name, wire, since, ...) \
+	struct rd_cmd_##name {              \
+		__VA_ARGS__                 \
+	};
+#include "rd_command.def"
+#undef RD_OP
+#undef F
+
+enum rd_op {
+#define F(...)
+#define RD_OP(NAME, name, wire, since, ...) RD_OP_##NAME,
+#include "rd_command.def"
+#undef RD_OP
+#undef F
+	RD_OP_COUNT
+};
+
+const char *rd_op_name(enum rd_op op); /* on the wire and in logs: "begin-downtime" */
+const struct rec_desc *rd_op_desc(enum rd_op op);
+uint32_t rd_op_since(enum rd_op op);
+
+struct rd_command {
+	enum rd_op op;
+	const char *uid;	/* 1..RD_UID_MAX bytes; the same uid again is the same command */
+	const char *originator; /* node that proposed it, for records and audit */
+	int64_t leader_time_us; /* wall, of the leader when it proposed; apply makes it monotonic */
+	const void *payload;	/* struct rd_cmd_<name> of the op */
+};
+
+/* Appends. ERR_TOO_LARGE beyond RD_COMMAND_MAX or a field's limit. */
+int rd_command_encode(const struct rd_command *c, struct codec_out *out, struct err *e) MUST_USE;
+/* ret borrows from the arena. ERR_UNSUPPORTED: an op, or a since, of a newer build (the node must be upgraded before it
+ * may go on); ERR_IPC_FORMAT and others: malformed. */
+int rd_command_decode(const void *p, size_t n, struct mem_arena *arena, struct rd_command *ret, struct err *e) MUST_USE;
+
+#endif

@@ -1,0 +1,148 @@
+/* rd_command_check.c — what no state could make a valid command: refused before it is proposed, and again before it is
+ * applied, since a command may come from another build. Pure. */
+#include "rd_command_check.h"
+
+#include <string.h>
+
+#include "base/str.h"
+#include "topo/key.h"
+
+/* "must" was never supported by the historical program either; rows of old databases may hold it. */
+static const char *const rules[] = {"prefer", "neutral", "prefer_not", "must_not"};
+
+bool
+rd_promotion_rule_valid(const char *rule)
+{
+	for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
+		if (strcmp(rules[i], rule) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int
+check_key(const struct topo_key *key, struct err *e)
+{
+	return topo_key_valid(key) ? 0 : err_set(e, ERR_INVALID, "not a valid server: %s", TOPO_KEY_TEXT(key));
+}
+
+static int
+check_not_empty(const char *text, const char *what, struct err *e)
+{
+	return text[0] != '\0' ? 0 : err_set(e, ERR_INVALID, "%s is empty", what);
+}
+
+static int
+check_keys(const struct topo_key_list *keys, struct err *e)
+{
+	int rc = keys->n > 0 ? 0 : err_set(e, ERR_INVALID, "no servers given");
+
+	for (size_t i = 0; rc == 0 && i < keys->n; i++)
+		rc = check_key(&keys->v[i], e);
+	return rc;
+}
+
+static int
+check_inventory_add(const struct rd_cmd_inventory_add *c, struct err *e)
+{
+	return check_keys(&c->keys, e);
+}
+
+/* Invalid keys may stand in an old database: they can be forgotten. */
+static int
+check_inventory_forget(const struct rd_cmd_inventory_forget *c, struct err *e)
+{
+	return c->keys.n > 0 ? 0 : err_set(e, ERR_INVALID, "no servers given");
+}
+
+static int
+check_begin_downtime(const struct rd_cmd_begin_downtime *c, struct err *e)
+{
+	if (check_key(&c->key, e) != 0 || check_not_empty(c->owner, "downtime owner", e) != 0 ||
+	    check_not_empty(c->reason, "downtime reason", e) != 0)
+		return -e->code;
+	return c->ends_us > c->begins_us ? 0 : err_set(e, ERR_INVALID, "downtime ends before it begins");
+}
+
+static int
+check_end_downtime(const struct rd_cmd_end_downtime *c, struct err *e)
+{
+	return check_key(&c->key, e);
+}
+
+static int
+check_put_tag(const struct rd_cmd_put_tag *c, struct err *e)
+{
+	return check_key(&c->key, e) != 0 ? -e->code : check_not_empty(c->tag_name, "tag name", e);
+}
+
+static int
+check_delete_tag(const struct rd_cmd_delete_tag *c, struct err *e)
+{
+	return check_key(&c->key, e) != 0 ? -e->code : check_not_empty(c->tag_name, "tag name", e);
+}
+
+static int
+check_register_candidate(const struct rd_cmd_register_candidate *c, struct err *e)
+{
+	if (check_key(&c->key, e) != 0)
+		return -e->code;
+	if (!rd_promotion_rule_valid(c->promotion_rule))
+		return err_set(e, ERR_INVALID,
+			       "CandidatePromotionRule: \"%s\" is not supported; use prefer, neutral, prefer_not or "
+			       "must_not",
+			       c->promotion_rule);
+	return 0;
+}
+
+static int
+check_set_cluster_alias(const struct rd_cmd_set_cluster_alias *c, struct err *e)
+{
+	return check_not_empty(c->cluster_name, "cluster name", e);
+}
+
+static int
+check_cluster_upsert(const struct rd_cmd_cluster_upsert *c, struct err *e)
+{
+	return check_not_empty(c->cluster_id, "cluster id", e) != 0
+		   ? -e->code
+		   : check_not_empty(c->cluster_name, "cluster name", e);
+}
+
+static int
+check_cluster_forget(const struct rd_cmd_cluster_forget *c, struct err *e)
+{
+	return check_not_empty(c->cluster_id, "cluster id", e);
+}
+
+static int
+check_tick(const struct rd_cmd_tick *c UNUSED, struct err *e UNUSED)
+{
+	return 0;
+}
+
+/* Typed dispatch: an op without a check does not compile. */
+#define F(...)
+#define RD_OP(NAME, name, wire, since, ...)                         \
+	static int thunk_##name(const void *payload, struct err *e) \
+	{                                                           \
+		return check_##name(payload, e);                    \
+	}
+#include "rd_command.def"
+#undef RD_OP
+static int (*const checks[RD_OP_COUNT])(const void *payload, struct err *e) = {
+#define RD_OP(NAME, name, wire, since, ...) [RD_OP_##NAME] = thunk_##name,
+#include "rd_command.def"
+#undef RD_OP
+#undef F
+};
+
+int
+rd_command_check(const struct rd_command *c, struct err *e)
+{
+	ASSERT((size_t)c->op < RD_OP_COUNT);
+	if (c->uid[0] == '\0' || strlen(c->uid) > RD_UID_MAX)
+		return err_set(e, ERR_INVALID, "command %s: uid of 1 to %d bytes needed", rd_op_name(c->op),
+			       RD_UID_MAX);
+	return checks[c->op](c->payload, e);
+}

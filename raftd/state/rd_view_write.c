@@ -1,0 +1,178 @@
+/* rd_view_write.c — what the view writer does to the backend: one function per kind of change, two kinds of
+ * transactions. Runs in the view writer's thread only. The one includer of db_write.h. */
+#include "rd_view_write.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "db/db_write.h"
+#include "rd_load.h"
+#include "topo/key.h"
+
+/* --- one change ------------------------------------------------------------------------------------------------------
+ */
+static int
+write_upsert(struct db *db, const struct rd_change *c, struct err *e)
+{
+	return db_upsert(db, c->table, c->row, e);
+}
+
+static int
+write_insert(struct db *db, const struct rd_change *c, struct err *e)
+{
+	return db_insert(db, c->table, c->row, NULL, e);
+}
+
+static int
+write_insert_ignore(struct db *db, const struct rd_change *c, struct err *e)
+{
+	return db_insert_ignore(db, c->table, c->row, NULL, e);
+}
+
+static int
+write_delete(struct db *db, const struct rd_change *c, struct err *e)
+{
+	return db_delete(db, c->table, c->row, e);
+}
+
+static int
+write_seen(struct db *db, const struct rd_change *c, struct err *e)
+{
+	return db_upsert_instance(db, c->row, DB_INSTANCE_SEEN, e);
+}
+
+static int
+write_not_seen(struct db *db, const struct rd_change *c, struct err *e)
+{
+	return db_upsert_instance(db, c->row, DB_INSTANCE_NOT_SEEN, e);
+}
+
+static int
+write_absent(struct db *db, const struct rd_change *c, struct err *e)
+{
+	return db_upsert_instance(db, c->row, DB_INSTANCE_ABSENT, e);
+}
+
+static int
+write_check(struct db *db, const struct rd_change *c, struct err *e)
+{
+	const struct topo_instance *i = c->row;
+
+	return db_touch_instance_check(db, &i->key, i->last_checked_us, i->last_check_partial_success, e);
+}
+
+static int
+write_attempt(struct db *db, const struct rd_change *c, struct err *e)
+{
+	const struct topo_instance *i = c->row;
+
+	return db_touch_instance_attempt(db, &i->key, i->last_attempted_us, e);
+}
+
+static int
+write_purge(struct db *db, const struct rd_change *c, struct err *e)
+{
+	char stamp[CLK_STAMP_BYTES];
+	struct db_value before = db_stamp(c->before_us, stamp);
+
+	return db_delete_where(db, c->table, c->condition, &before, 1, NULL, e);
+}
+
+static int (*const writers[RD_CHANGE_KIND_COUNT])(struct db *db, const struct rd_change *c, struct err *e) = {
+    [RD_CHANGE_UPSERT] = write_upsert,
+    [RD_CHANGE_INSERT] = write_insert,
+    [RD_CHANGE_INSERT_IGNORE] = write_insert_ignore,
+    [RD_CHANGE_DELETE] = write_delete,
+    [RD_CHANGE_INSTANCE_SEEN] = write_seen,
+    [RD_CHANGE_INSTANCE_NOT_SEEN] = write_not_seen,
+    [RD_CHANGE_INSTANCE_ABSENT] = write_absent,
+    [RD_CHANGE_TOUCH_CHECK] = write_check,
+    [RD_CHANGE_TOUCH_ATTEMPT] = write_attempt,
+    [RD_CHANGE_PURGE] = write_purge,
+};
+
+static int
+write_changes(struct db *db, const struct rd_changes *c, struct err *e)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		ASSERT((size_t)c->v[i].kind < ARRAY_LEN(writers));
+		if (writers[c->v[i].kind](db, &c->v[i], e) != 0)
+			return err_wrap(e, "table %s", db_table_name(c->v[i].table));
+	}
+	return 0;
+}
+
+/* --- transactions
+ * ------------------------------------------------------------------------------------------------------ */
+static int
+finish(struct db *db, int rc, struct err *e)
+{
+	if (rc == 0)
+		return db_commit(db, e);
+	db_rollback(db);
+	return rc;
+}
+
+static int
+write_position(struct db *db, const struct rd_job *last, struct err *e)
+{
+	char time_us[32];
+
+	(void)snprintf(time_us, sizeof(time_us), "%lld", (long long)last->applied_us);
+	if (db_set_applied_index(db, (int64_t)last->index, e) != 0)
+		return -e->code;
+	return db_set_meta(db, RD_META_APPLIED_TIME, time_us, e);
+}
+
+static int
+write_jobs(struct db *db, struct rd_job *const *jobs, size_t n, struct err *e)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct rd_job *j = jobs[i];
+		if (write_changes(db, &j->changes, e) != 0 ||
+		    db_add_applied_command(db, j->uid, (int64_t)j->index, j->applied_us, e) != 0)
+			return -e->code;
+	}
+	return write_position(db, jobs[n - 1], e);
+}
+
+int
+rd_write_decisions(struct db *db, struct rd_job *const *jobs, size_t n, struct err *e)
+{
+	ASSERT(n > 0);
+	if (db_begin(db, DB_DURABLE, e) != 0)
+		return -e->code;
+	return finish(db, write_jobs(db, jobs, n, e), e);
+}
+
+int
+rd_write_telemetry(struct db *db, const struct rd_changes *c, struct err *e)
+{
+	if (c->n == 0)
+		return 0;
+	if (db_begin(db, DB_RELAXED, e) != 0)
+		return -e->code;
+	return finish(db, write_changes(db, c, e), e);
+}
+
+/* --- audit file
+ * ---------------------------------------------------------------------------------------------------------- */
+/* Opened anew each time: a rotated file is followed. */
+int
+rd_append_file(const char *path, const char *text, size_t n, struct err *e)
+{
+	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+	ssize_t done;
+
+	if (fd < 0)
+		return err_sys(e, ERR_IO, errno, "opening %s", path);
+	(void)fchmod(fd, 0640); /* our umask is 077 */
+	done = write(fd, text, n);
+	if (done != (ssize_t)n)
+		(void)err_sys(e, ERR_IO, done < 0 ? errno : ENOSPC, "writing %s", path);
+	(void)close(fd);
+	return done == (ssize_t)n ? 0 : -e->code;
+}

@@ -1,0 +1,17 @@
+/* rd_view_write.h — row changes → statements. For the view writer's thread alone. */
+#ifndef RD_VIEW_WRITE_H
+#define RD_VIEW_WRITE_H
+
+#include "db/db.h"
+#include "rd_changes.h"
+#include "rd_view.h"
+
+/* Commits the decisions of these jobs, in order and in one transaction, with the applied index, time and uids. On error
+ * nothing of them is stored. */
+int rd_write_decisions(struct db *db, struct rd_job *const *jobs, size_t n, struct err *e) MUST_USE;
+/* Commits telemetry in one relaxed transaction; on error nothing is stored. */
+int rd_write_telemetry(struct db *db, const struct rd_changes *c, struct err *e) MUST_USE;
+/* Appends text to a file that is created with mode 0640. */
+int rd_append_file(const char *path, const char *text, size_t n, struct err *e) MUST_USE;
+
+#endif
