@@ -1,0 +1,426 @@
+/* test_rd_apply.c — what each command does to the state; replays, time, expiry, determinism. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "rd_apply.h"
+#include "topo/key.h"
+
+#define T0 (INT64_C(1763800000) * CLK_S)
+#define DB1                                     \
+	{                                       \
+		.hostname = "db1", .port = 3306 \
+	}
+#define DB2                                     \
+	{                                       \
+		.hostname = "db2", .port = 3306 \
+	}
+static const struct topo_key db1 = DB1, db2 = DB2;
+
+struct world {
+	struct rd_state *s;
+	struct rd_applied a; /* of the last command */
+	unsigned uids;
+};
+
+static void
+world_init(struct world *w)
+{
+	*w = (struct world){.s = rd_state_new()};
+}
+
+static void
+world_done(struct world *w)
+{
+	rd_applied_done(&w->a);
+	rd_state_free(w->s);
+}
+
+static int
+apply_uid(struct world *w, enum rd_op op, const void *payload, int64_t time_us, const char *uid)
+{
+	struct rd_command c = {op, uid, "node1", time_us, payload};
+	struct err e;
+
+	rd_applied_done(&w->a);
+	return rd_apply(w->s, &c, rd_state_index(w->s) + 1, &w->a, &e);
+}
+
+static void
+apply_at(struct world *w, enum rd_op op, const void *payload, int64_t time_us)
+{
+	char uid[32];
+
+	(void)snprintf(uid, sizeof(uid), "uid-%u", ++w->uids);
+	assert_int_equal(apply_uid(w, op, payload, time_us, uid), 0);
+}
+#define APPLY(w, OP, name, time_us, ...) apply_at((w), RD_OP_##OP, &(struct rd_cmd_##name){__VA_ARGS__}, (time_us))
+
+static const struct rd_effect *
+effect(const struct world *w, enum rd_effect_kind kind)
+{
+	for (size_t i = 0; i < w->a.n_effects; i++) {
+		if (w->a.effects[i].kind == kind)
+			return &w->a.effects[i];
+	}
+	return NULL;
+}
+
+static const struct db_downtime *
+downtime_of(const struct world *w, const struct topo_key *key)
+{
+	struct db_downtime row = {.hostname = key->hostname, .port = key->port};
+
+	return rd_state_get(w->s, RD_TABLE_downtime, &row);
+}
+
+static const struct db_tag *
+tag_of(const struct world *w, const struct topo_key *key, const char *name)
+{
+	struct db_tag row = {.hostname = key->hostname, .port = key->port, .tag_name = name};
+
+	return rd_state_get(w->s, RD_TABLE_tag, &row);
+}
+
+static const struct db_candidate *
+candidate_of(const struct world *w, const struct topo_key *key)
+{
+	struct db_candidate row = {.hostname = key->hostname, .port = key->port};
+
+	return rd_state_get(w->s, RD_TABLE_candidate, &row);
+}
+
+/* --- inventory
+ * -------------------------------------------------------------------------------------------------------- */
+static void
+a_new_server_is_a_placeholder_that_was_never_seen(void **state UNUSED)
+{
+	struct topo_key keys[] = {DB1, DB2, DB1};
+	const struct topo_instance *row;
+	struct world w;
+
+	world_init(&w);
+	APPLY(&w, INVENTORY_ADD, inventory_add, T0, .keys = {keys, 3}, .reason = "inject-seed");
+	assert_int_equal(rd_state_count(w.s, RD_TABLE_inventory), 2);
+	assert_int_equal(w.a.keys.n, 2);
+	assert_int_equal(w.a.changes.n, 2);
+	assert_int_equal(w.a.changes.v[0].kind, RD_CHANGE_INSTANCE_ABSENT);
+	row = w.a.changes.v[0].row;
+	assert_true(row->last_seen_us == 0);
+	assert_string_equal(row->cluster_name, "db1:3306");
+	assert_non_null(effect(&w, RD_EFFECT_KNOWN));
+	assert_string_equal(effect(&w, RD_EFFECT_AUDIT)->audit_type, "inject-seed");
+	/* again: known already */
+	APPLY(&w, INVENTORY_ADD, inventory_add, T0, .keys = {keys, 1}, .reason = "");
+	assert_int_equal(w.a.changes.n + w.a.n_effects + w.a.keys.n, 0);
+	world_done(&w);
+}
+
+static void
+forgetting_deletes_the_row_and_keeps_decisions(void **state UNUSED)
+{
+	struct topo_key keys[] = {DB1, DB2};
+	struct world w;
+
+	world_init(&w);
+	APPLY(&w, INVENTORY_ADD, inventory_add, T0, .keys = {keys, 1}, .reason = "");
+	APPLY(&w, PUT_TAG, put_tag, T0, DB1, "role", "backup");
+	APPLY(&w, INVENTORY_FORGET, inventory_forget, T0, .keys = {keys, 2}, .reason = "forget", .message = "m");
+	assert_int_equal(rd_state_count(w.s, RD_TABLE_inventory), 0);
+	assert_int_equal(w.a.keys.n, 1); /* db2 was unknown */
+	assert_int_equal(w.a.changes.v[0].kind, RD_CHANGE_DELETE);
+	assert_int_equal(w.a.changes.v[0].table, DB_TABLE_instance);
+	assert_string_equal(effect(&w, RD_EFFECT_FORGOTTEN)->key.hostname, "db1");
+	assert_non_null(tag_of(&w, &db1, "role"));
+	world_done(&w);
+}
+
+/* --- downtime
+ * ------------------------------------------------------------------------------------------------------------ */
+static void
+downtime_begins_is_replaced_and_ends(void **state UNUSED)
+{
+	struct world w;
+
+	world_init(&w);
+	APPLY(&w, BEGIN_DOWNTIME, begin_downtime, T0, DB1, "gromit", "cheese", T0, T0 + 600 * CLK_S);
+	assert_string_equal(downtime_of(&w, &db1)->reason, "cheese");
+	assert_string_equal(effect(&w, RD_EFFECT_AUDIT)->message, "owner: gromit, reason: cheese");
+	APPLY(&w, BEGIN_DOWNTIME, begin_downtime, T0 + 1, DB1, "wallace", "moon", T0, T0 + 60 * CLK_S);
+	assert_string_equal(downtime_of(&w, &db1)->owner, "wallace");
+	assert_int_equal(rd_state_count(w.s, RD_TABLE_downtime), 1);
+	APPLY(&w, END_DOWNTIME, end_downtime, T0 + 2, DB1);
+	assert_null(downtime_of(&w, &db1));
+	assert_string_equal(effect(&w, RD_EFFECT_AUDIT)->audit_type, "end-downtime");
+	/* none is fine, and silent */
+	APPLY(&w, END_DOWNTIME, end_downtime, T0 + 3, DB1);
+	assert_int_equal(w.a.changes.n + w.a.n_effects, 0);
+	world_done(&w);
+}
+
+/* A replay after a long stop must not bring back what has ended meanwhile. */
+static void
+downtime_that_has_ended_already_has_no_effect(void **state UNUSED)
+{
+	struct world w;
+
+	world_init(&w);
+	APPLY(&w, PUT_TAG, put_tag, T0 + 3600 * CLK_S, DB2, "x", "");
+	APPLY(&w, BEGIN_DOWNTIME, begin_downtime, T0, DB1, "o", "r", T0, T0 + 600 * CLK_S);
+	assert_null(downtime_of(&w, &db1));
+	world_done(&w);
+}
+
+/* The database keeps seconds; a downtime must not end earlier than asked for. */
+static void
+downtime_is_kept_in_whole_seconds_outwards(void **state UNUSED)
+{
+	struct world w;
+
+	world_init(&w);
+	APPLY(&w, BEGIN_DOWNTIME, begin_downtime, T0, DB1, "o", "r", T0 + 1, T0 + CLK_S + 1);
+	assert_true(downtime_of(&w, &db1)->begin_timestamp_us == T0);
+	assert_true(downtime_of(&w, &db1)->end_timestamp_us == T0 + 2 * CLK_S);
+	world_done(&w);
+}
+
+/* --- tags
+ * ------------------------------------------------------------------------------------------------------------------ */
+static const struct {
+	const char *name;
+	bool has_value;
+	const char *value;
+	bool removed;
+} untags[] = {
+    {"role", false, "", true},	{"role", true, "backup", true}, {"role", true, "main", false},
+    {"rule", false, "", false}, {"role", true, "", false},
+};
+
+static void
+a_tag_is_removed_by_name_or_by_equal_value(void **state UNUSED)
+{
+	for (size_t i = 0; i < ARRAY_LEN(untags); i++) {
+		struct world w;
+		world_init(&w);
+		APPLY(&w, PUT_TAG, put_tag, T0, DB1, "role", "main");
+		APPLY(&w, PUT_TAG, put_tag, T0, DB1, "role", "backup");
+		APPLY(&w, PUT_TAG, put_tag, T0, DB2, "role", "backup");
+		APPLY(&w, DELETE_TAG, delete_tag, T0, DB1, untags[i].name, untags[i].has_value, untags[i].value);
+		assert_int_equal(tag_of(&w, &db1, "role") == NULL, untags[i].removed);
+		assert_int_equal(w.a.keys.n, untags[i].removed);
+		assert_int_equal(effect(&w, RD_EFFECT_AUDIT) != NULL, untags[i].removed);
+		assert_non_null(tag_of(&w, &db2, "role"));
+		world_done(&w);
+	}
+}
+
+/* --- candidates and clusters
+ * -------------------------------------------------------------------------------------------------- */
+static void
+a_promotion_rule_is_dated_by_the_command(void **state UNUSED)
+{
+	struct world w;
+
+	world_init(&w);
+	APPLY(&w, REGISTER_CANDIDATE, register_candidate, T0 + 7, DB1, "prefer", false);
+	assert_string_equal(candidate_of(&w, &db1)->promotion_rule, "prefer");
+	assert_true(candidate_of(&w, &db1)->last_suggested_us == T0);
+	assert_string_equal(effect(&w, RD_EFFECT_AUDIT)->audit_type, "register-candidate");
+	APPLY(&w, REGISTER_CANDIDATE, register_candidate, T0 + CLK_S, DB1, "must_not", true);
+	assert_null(effect(&w, RD_EFFECT_AUDIT));
+	world_done(&w);
+}
+
+static void
+a_cluster_keeps_its_id_and_birth(void **state UNUSED)
+{
+	struct db_cluster_record key = {.cluster_id = "id1"};
+	const struct db_cluster_record *row;
+	struct world w;
+
+	world_init(&w);
+	APPLY(&w, CLUSTER_UPSERT, cluster_upsert, T0, "id1", "db1:3306", "shop", "");
+	APPLY(&w, CLUSTER_UPSERT, cluster_upsert, T0 + 60 * CLK_S, "id1", "db2:3306", "shop", "shop.example");
+	row = rd_state_get(w.s, RD_TABLE_cluster_record, &key);
+	assert_string_equal(row->cluster_name, "db2:3306");
+	assert_true(row->created_at_us == T0 && row->updated_at_us == T0 + 60 * CLK_S);
+	APPLY(&w, CLUSTER_FORGET, cluster_forget, T0, "id1");
+	assert_null(rd_state_get(w.s, RD_TABLE_cluster_record, &key));
+	world_done(&w);
+}
+
+static void
+an_empty_alias_removes_the_override(void **state UNUSED)
+{
+	struct db_cluster_alias_override key = {.cluster_name = "db1:3306"};
+	struct world w;
+
+	world_init(&w);
+	APPLY(&w, SET_CLUSTER_ALIAS, set_cluster_alias, T0, "db1:3306", "shop");
+	assert_non_null(rd_state_get(w.s, RD_TABLE_cluster_alias_override, &key));
+	APPLY(&w, SET_CLUSTER_ALIAS, set_cluster_alias, T0, "db1:3306", "");
+	assert_null(rd_state_get(w.s, RD_TABLE_cluster_alias_override, &key));
+	world_done(&w);
+}
+
+/* --- time and expiry
+ * ------------------------------------------------------------------------------------------------------------ */
+static void
+time_never_goes_back(void **state UNUSED)
+{
+	struct world w;
+
+	world_init(&w);
+	APPLY(&w, REGISTER_CANDIDATE, register_candidate, T0 + 10 * CLK_S, DB1, "prefer", false);
+	APPLY(&w, REGISTER_CANDIDATE, register_candidate, T0, DB2, "prefer", false);
+	assert_true(rd_state_time_us(w.s) == T0 + 10 * CLK_S);
+	assert_true(candidate_of(&w, &db2)->last_suggested_us == T0 + 10 * CLK_S);
+	world_done(&w);
+}
+
+static void
+a_tick_expires_what_is_due_and_only_that(void **state UNUSED)
+{
+	const int64_t hour = 3600 * CLK_S;
+	struct rd_cmd_tick tick;
+	struct world w;
+
+	world_init(&w);
+	APPLY(&w, BEGIN_DOWNTIME, begin_downtime, T0, DB1, "o", "r", T0, T0 + 60 * CLK_S);
+	APPLY(&w, BEGIN_DOWNTIME, begin_downtime, T0, DB2, "o", "r", T0, T0 + 2 * hour);
+	APPLY(&w, REGISTER_CANDIDATE, register_candidate, T0, DB1, "prefer", false);
+	assert_false(rd_tick_due(w.s, T0 + 59 * CLK_S, hour, 24 * hour, &tick));
+	assert_true(rd_tick_due(w.s, T0 + 60 * CLK_S, hour, 24 * hour, &tick));
+	apply_at(&w, RD_OP_TICK, &tick, T0 + 60 * CLK_S);
+	assert_null(downtime_of(&w, &db1));
+	assert_non_null(downtime_of(&w, &db2));
+	assert_non_null(candidate_of(&w, &db1));
+	assert_string_equal(effect(&w, RD_EFFECT_AUDIT)->audit_type, "expire-downtime");
+	assert_int_equal(w.a.changes.n, 1);
+	assert_false(rd_tick_due(w.s, T0 + hour, hour, 24 * hour, &tick));
+	assert_true(rd_tick_due(w.s, T0 + hour + CLK_S, hour, 24 * hour, &tick));
+	apply_at(&w, RD_OP_TICK, &tick, T0 + hour + CLK_S);
+	assert_null(candidate_of(&w, &db1));
+	world_done(&w);
+}
+
+static void
+an_endless_downtime_written_by_hand_does_not_expire(void **state UNUSED)
+{
+	struct db_downtime row = {.hostname = "db1", .port = 3306, .owner = "", .reason = ""};
+	struct rd_cmd_tick tick;
+	struct world w;
+
+	world_init(&w);
+	rd_state_put(w.s, RD_TABLE_downtime, &row);
+	assert_false(rd_tick_due(w.s, T0, CLK_S, CLK_S, &tick));
+	apply_at(&w, RD_OP_TICK, &tick, T0);
+	assert_non_null(downtime_of(&w, &db1));
+	world_done(&w);
+}
+
+static void
+old_uids_are_forgotten_by_tick(void **state UNUSED)
+{
+	const int64_t hour = 3600 * CLK_S;
+	struct rd_cmd_tick tick;
+	struct world w;
+
+	world_init(&w);
+	APPLY(&w, PUT_TAG, put_tag, T0, DB1, "a", "");
+	APPLY(&w, PUT_TAG, put_tag, T0 + 2 * hour, DB1, "b", "");
+	assert_false(rd_tick_due(w.s, T0 + 25 * hour, hour, 24 * hour, &tick));
+	assert_true(rd_tick_due(w.s, T0 + 25 * hour + 1, hour, 24 * hour, &tick));
+	apply_at(&w, RD_OP_TICK, &tick, T0 + 25 * hour + 1);
+	assert_int_equal(rd_state_uid_count(w.s), 2); /* "b" and the tick itself */
+	assert_int_equal(w.a.changes.v[w.a.changes.n - 1].kind, RD_CHANGE_PURGE);
+	world_done(&w);
+}
+
+/* --- replays
+ * ----------------------------------------------------------------------------------------------------------------------
+ */
+static void
+a_repeated_uid_changes_nothing_and_names_the_first_index(void **state UNUSED)
+{
+	struct rd_cmd_put_tag on = {DB1, "role", "main"};
+	struct rd_cmd_delete_tag off = {DB1, "role", false, ""};
+	uint64_t hash;
+	struct world w;
+
+	world_init(&w);
+	assert_int_equal(apply_uid(&w, RD_OP_PUT_TAG, &on, T0, "once"), 0);
+	assert_int_equal(apply_uid(&w, RD_OP_DELETE_TAG, &off, T0, "twice"), 0);
+	hash = rd_state_hash(w.s);
+	assert_int_equal(apply_uid(&w, RD_OP_PUT_TAG, &on, T0, "once"), 0);
+	assert_true(w.a.duplicate);
+	assert_int_equal(w.a.index, 1);
+	assert_int_equal(w.a.changes.n + w.a.n_effects, 0);
+	assert_null(tag_of(&w, &db1, "role"));
+	assert_true(rd_state_hash(w.s) == hash);
+	world_done(&w);
+}
+
+static void
+an_invalid_command_changes_nothing_and_takes_its_index(void **state UNUSED)
+{
+	struct rd_cmd_register_candidate bad = {DB1, "must", false};
+	struct world w;
+
+	world_init(&w);
+	assert_int_equal(apply_uid(&w, RD_OP_REGISTER_CANDIDATE, &bad, T0, "bad"), -ERR_INVALID);
+	assert_int_equal(rd_state_index(w.s), 1);
+	assert_int_equal(rd_state_count(w.s, RD_TABLE_candidate), 0);
+	world_done(&w);
+}
+
+/* Two nodes that apply the same commands hold the same rows, whatever order their tables are in. */
+static void
+the_hash_depends_on_rows_only(void **state UNUSED)
+{
+	struct world a, b;
+
+	world_init(&a);
+	world_init(&b);
+	APPLY(&a, PUT_TAG, put_tag, T0, DB1, "x", "1");
+	APPLY(&a, PUT_TAG, put_tag, T0, DB2, "y", "2");
+	APPLY(&b, PUT_TAG, put_tag, T0, DB2, "y", "2");
+	APPLY(&b, PUT_TAG, put_tag, T0, DB1, "z", "3");
+	assert_true(rd_state_hash(a.s) != rd_state_hash(b.s));
+	APPLY(&b, DELETE_TAG, delete_tag, T0, DB1, "z", false, "");
+	APPLY(&b, PUT_TAG, put_tag, T0, DB1, "x", "1");
+	assert_true(rd_state_hash(a.s) == rd_state_hash(b.s));
+	world_done(&a);
+	world_done(&b);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_new_server_is_a_placeholder_that_was_never_seen),
+	    cmocka_unit_test(forgetting_deletes_the_row_and_keeps_decisions),
+	    cmocka_unit_test(downtime_begins_is_replaced_and_ends),
+	    cmocka_unit_test(downtime_that_has_ended_already_has_no_effect),
+	    cmocka_unit_test(downtime_is_kept_in_whole_seconds_outwards),
+	    cmocka_unit_test(a_tag_is_removed_by_name_or_by_equal_value),
+	    cmocka_unit_test(a_promotion_rule_is_dated_by_the_command),
+	    cmocka_unit_test(a_cluster_keeps_its_id_and_birth),
+	    cmocka_unit_test(an_empty_alias_removes_the_override),
+	    cmocka_unit_test(time_never_goes_back),
+	    cmocka_unit_test(a_tick_expires_what_is_due_and_only_that),
+	    cmocka_unit_test(an_endless_downtime_written_by_hand_does_not_expire),
+	    cmocka_unit_test(old_uids_are_forgotten_by_tick),
+	    cmocka_unit_test(a_repeated_uid_changes_nothing_and_names_the_first_index),
+	    cmocka_unit_test(an_invalid_command_changes_nothing_and_takes_its_index),
+	    cmocka_unit_test(the_hash_depends_on_rows_only),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

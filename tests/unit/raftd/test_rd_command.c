@@ -1,0 +1,307 @@
+/* test_rd_command.c — commands to bytes and back. The golden bytes in tests/golden/raftd/commands outlive builds:
+ * "--update" writes them; a change in the diff means that nodes of two builds no longer understand each other. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/str.h"
+#include "rd_command_check.h"
+
+static bool update;
+
+#define DB1                                             \
+	{                                               \
+		.hostname = "db1.example", .port = 3306 \
+	}
+#define DB2                                         \
+	{                                           \
+		.hostname = "fe80::1", .port = 3307 \
+	}
+static struct topo_key two_keys[] = {DB1, DB2};
+
+/* One sample per op; the table is indexed by op, so a new op without a sample fails the test. */
+static const void *const samples[RD_OP_COUNT] = {
+    [RD_OP_INVENTORY_ADD] = &(struct rd_cmd_inventory_add){.keys = {two_keys, 2}, .reason = "inject-seed"},
+    [RD_OP_INVENTORY_FORGET] =
+	&(struct rd_cmd_inventory_forget){.keys = {two_keys, 1}, .reason = "forget", .message = "by request"},
+    [RD_OP_BEGIN_DOWNTIME] = &(struct rd_cmd_begin_downtime){.key = DB1,
+							     .owner = "gromit",
+							     .reason = "caf\xc3\xa9",
+							     .begins_us = 1763800000000000,
+							     .ends_us = 1763800600000000},
+    [RD_OP_END_DOWNTIME] = &(struct rd_cmd_end_downtime){.key = DB2},
+    [RD_OP_PUT_TAG] = &(struct rd_cmd_put_tag){.key = DB1, .tag_name = "role", .tag_value = "backup"},
+    [RD_OP_DELETE_TAG] =
+	&(struct rd_cmd_delete_tag){.key = DB1, .tag_name = "role", .has_value = true, .tag_value = "backup"},
+    [RD_OP_REGISTER_CANDIDATE] =
+	&(struct rd_cmd_register_candidate){.key = DB1, .promotion_rule = "prefer_not", .detected = true},
+    [RD_OP_SET_CLUSTER_ALIAS] = &(struct rd_cmd_set_cluster_alias){.cluster_name = "db1.example:3306", .alias = "shop"},
+    [RD_OP_CLUSTER_UPSERT] = &(struct rd_cmd_cluster_upsert){.cluster_id = "0123456789abcdef",
+							     .cluster_name = "db1.example:3306",
+							     .alias = "shop",
+							     .domain_name = "shop.example"},
+    [RD_OP_CLUSTER_FORGET] = &(struct rd_cmd_cluster_forget){.cluster_id = "0123456789abcdef"},
+    [RD_OP_TICK] = &(struct rd_cmd_tick){.downtimes_before_us = 1763800000000000,
+					 .candidates_before_us = 1763796400000000,
+					 .uids_before_us = 1763713600000000},
+};
+
+static struct rd_command
+sample(enum rd_op op)
+{
+	return (struct rd_command){.op = op,
+				   .uid = "6f1c0de2a1b2c3d4",
+				   .originator = "node1.example",
+				   .leader_time_us = 1763800000000001,
+				   .payload = samples[op]};
+}
+
+static void
+encode(enum rd_op op, struct codec_out *out)
+{
+	struct rd_command c = sample(op);
+	struct err e;
+
+	assert_non_null(samples[op]);
+	if (rd_command_encode(&c, out, &e) != 0)
+		fail_msg("%s: %s", rd_op_name(op), e.msg);
+}
+
+static void
+assert_decodes_to_sample(enum rd_op op, const void *p, size_t n)
+{
+	struct mem_arena arena = {0};
+	struct rd_command c;
+	struct err e;
+
+	if (rd_command_decode(p, n, &arena, &c, &e) != 0)
+		fail_msg("%s: %s", rd_op_name(op), e.msg);
+	assert_int_equal(c.op, op);
+	assert_string_equal(c.uid, "6f1c0de2a1b2c3d4");
+	assert_string_equal(c.originator, "node1.example");
+	assert_true(c.leader_time_us == 1763800000000001);
+	assert_true(rec_equal(rd_op_desc(op), c.payload, samples[op]));
+	mem_arena_done(&arena);
+}
+
+static void
+every_op_round_trips(void **state UNUSED)
+{
+	for (enum rd_op op = 0; op < RD_OP_COUNT; op++) {
+		struct codec_out out = {0};
+		encode(op, &out);
+		assert_decodes_to_sample(op, out.p, out.len);
+		codec_out_done(&out);
+	}
+}
+
+static void
+op_names_are_unique_and_levels_known(void **state UNUSED)
+{
+	for (enum rd_op a = 0; a < RD_OP_COUNT; a++) {
+		assert_in_range(rd_op_since(a), 1, RD_FEATURE_LEVEL);
+		for (enum rd_op b = 0; b < a; b++)
+			assert_string_not_equal(rd_op_name(a), rd_op_name(b));
+	}
+}
+
+/* --- golden bytes
+ * ------------------------------------------------------------------------------------------------------ */
+static void
+golden_path(enum rd_op op, char *ret, size_t size)
+{
+	(void)snprintf(ret, size, "%s/commands/%s.hex", GOLDEN_DIR, rd_op_name(op));
+}
+
+static void
+write_golden(const char *path, const struct codec_out *out)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	for (size_t i = 0; i < out->len; i++)
+		(void)fprintf(f, "%02x%s", (unsigned char)out->p[i], i % 32 == 31 || i + 1 == out->len ? "\n" : "");
+	assert_int_equal(fclose(f), 0);
+}
+
+static size_t
+read_golden(const char *path, unsigned char *ret, size_t size)
+{
+	FILE *f = fopen(path, "r");
+	size_t n = 0;
+	unsigned byte;
+
+	if (f == NULL)
+		fail_msg("%s is missing: run test_rd_command --update and commit it", path);
+	while (n < size && fscanf(f, "%2x", &byte) == 1)
+		ret[n++] = (unsigned char)byte;
+	(void)fclose(f);
+	return n;
+}
+
+static void
+bytes_stay_what_they_were(void **state UNUSED)
+{
+	for (enum rd_op op = 0; op < RD_OP_COUNT; op++) {
+		struct codec_out out = {0};
+		unsigned char golden[4096];
+		char path[512];
+		size_t n;
+		golden_path(op, path, sizeof(path));
+		encode(op, &out);
+		if (update)
+			write_golden(path, &out);
+		n = read_golden(path, golden, sizeof(golden));
+		assert_decodes_to_sample(op, golden, n);
+		assert_int_equal(n, out.len);
+		assert_memory_equal(golden, out.p, n);
+		codec_out_done(&out);
+	}
+}
+
+/* --- hostile and newer bytes
+ * ---------------------------------------------------------------------------------------------- */
+/* Replaces one text in the bytes of a sample by another of the same length. */
+static int
+decode_with(enum rd_op op, const char *old, const char *fresh, struct err *e)
+{
+	struct mem_arena arena = {0};
+	struct codec_out out = {0};
+	struct rd_command c;
+	char *at;
+	int rc;
+
+	encode(op, &out);
+	assert_int_equal(strlen(old), strlen(fresh));
+	at = memmem(out.p, out.len, old, strlen(old));
+	assert_non_null(at);
+	memcpy(at, fresh, strlen(fresh));
+	rc = rd_command_decode(out.p, out.len, &arena, &c, e);
+	codec_out_done(&out);
+	mem_arena_done(&arena);
+	return rc;
+}
+
+static void
+a_newer_builds_command_asks_for_an_upgrade(void **state UNUSED)
+{
+	struct err e;
+
+	assert_int_equal(decode_with(RD_OP_END_DOWNTIME, "end-downtime", "end-uptime-x", &e), -ERR_UNSUPPORTED);
+	assert_non_null(strstr(e.msg, "upgrade"));
+	assert_int_equal(decode_with(RD_OP_END_DOWNTIME, "since\x01", "since\x07", &e), -ERR_UNSUPPORTED);
+}
+
+static void
+fields_of_a_newer_build_are_skipped(void **state UNUSED)
+{
+	struct err e;
+
+	/* the field is unknown then, and keeps its zero value */
+	assert_int_equal(decode_with(RD_OP_PUT_TAG, "tag_value", "tag_color", &e), 0);
+}
+
+static void
+every_prefix_is_refused(void **state UNUSED)
+{
+	struct codec_out out = {0};
+	struct mem_arena arena = {0};
+	struct rd_command c;
+	struct err e;
+
+	encode(RD_OP_INVENTORY_ADD, &out);
+	for (size_t n = 0; n < out.len; n++)
+		assert_true(rd_command_decode(out.p, n, &arena, &c, &e) < 0);
+	codec_out_done(&out);
+	mem_arena_done(&arena);
+}
+
+static void
+too_much_is_refused(void **state UNUSED)
+{
+	static struct topo_key keys[RD_KEYS_MAX + 1];
+	struct rd_cmd_inventory_add add = {.keys = {keys, RD_KEYS_MAX + 1}};
+	struct rd_command c = sample(RD_OP_INVENTORY_ADD);
+	struct codec_out out = {0};
+	struct err e;
+
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		keys[i] = two_keys[0];
+	c.payload = &add;
+	assert_true(rd_command_encode(&c, &out, &e) < 0);
+	add.keys.n = RD_KEYS_MAX;
+	assert_int_equal(rd_command_encode(&c, &out, &e), 0);
+	assert_in_range(out.len, 1, RD_COMMAND_MAX);
+	codec_out_done(&out);
+}
+
+/* --- checks
+ * ----------------------------------------------------------------------------------------------------------------- */
+static struct topo_key no_key[] = {{.hostname = "_", .port = 3306}}, detached_key[] = {{"//db1", 3306}};
+
+static const struct {
+	enum rd_op op;
+	const void *payload;
+	const char *text; /* part of the refusal */
+} refused[] = {
+    {RD_OP_INVENTORY_ADD, &(struct rd_cmd_inventory_add){.reason = ""}, "no servers"},
+    {RD_OP_INVENTORY_ADD, &(struct rd_cmd_inventory_add){.keys = {no_key, 1}, .reason = ""}, "_:3306"},
+    {RD_OP_INVENTORY_ADD, &(struct rd_cmd_inventory_add){.keys = {detached_key, 1}, .reason = ""}, "//db1"},
+    {RD_OP_INVENTORY_FORGET, &(struct rd_cmd_inventory_forget){.reason = "", .message = ""}, "no servers"},
+    {RD_OP_BEGIN_DOWNTIME, &(struct rd_cmd_begin_downtime){DB1, "", "r", 1, 2}, "owner"},
+    {RD_OP_BEGIN_DOWNTIME, &(struct rd_cmd_begin_downtime){DB1, "o", "", 1, 2}, "reason"},
+    {RD_OP_BEGIN_DOWNTIME, &(struct rd_cmd_begin_downtime){DB1, "o", "r", 2, 2}, "ends before"},
+    {RD_OP_END_DOWNTIME, &(struct rd_cmd_end_downtime){{"db1", 0}}, "db1:0"},
+    {RD_OP_PUT_TAG, &(struct rd_cmd_put_tag){DB1, "", "v"}, "tag name"},
+    {RD_OP_DELETE_TAG, &(struct rd_cmd_delete_tag){DB1, "", false, ""}, "tag name"},
+    {RD_OP_REGISTER_CANDIDATE, &(struct rd_cmd_register_candidate){DB1, "must", false}, "not supported"},
+    {RD_OP_REGISTER_CANDIDATE, &(struct rd_cmd_register_candidate){DB1, "best", false}, "not supported"},
+    {RD_OP_SET_CLUSTER_ALIAS, &(struct rd_cmd_set_cluster_alias){"", "shop"}, "cluster name"},
+    {RD_OP_CLUSTER_UPSERT, &(struct rd_cmd_cluster_upsert){"", "c", "", ""}, "cluster id"},
+    {RD_OP_CLUSTER_UPSERT, &(struct rd_cmd_cluster_upsert){"id", "", "", ""}, "cluster name"},
+    {RD_OP_CLUSTER_FORGET, &(struct rd_cmd_cluster_forget){""}, "cluster id"},
+};
+
+static void
+checks_say_what_is_wrong(void **state UNUSED)
+{
+	struct err e;
+
+	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+		struct rd_command c = sample(refused[i].op);
+		c.payload = refused[i].payload;
+		assert_int_equal(rd_command_check(&c, &e), -ERR_INVALID);
+		if (strstr(e.msg, refused[i].text) == NULL)
+			fail_msg("case %zu: \"%s\" does not say \"%s\"", i, e.msg, refused[i].text);
+	}
+	for (enum rd_op op = 0; op < RD_OP_COUNT; op++) {
+		struct rd_command c = sample(op);
+		assert_int_equal(rd_command_check(&c, &e), 0);
+		c.uid = "";
+		assert_int_equal(rd_command_check(&c, &e), -ERR_INVALID);
+	}
+}
+
+int
+main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(every_op_round_trips),
+	    cmocka_unit_test(op_names_are_unique_and_levels_known),
+	    cmocka_unit_test(bytes_stay_what_they_were),
+	    cmocka_unit_test(a_newer_builds_command_asks_for_an_upgrade),
+	    cmocka_unit_test(fields_of_a_newer_build_are_skipped),
+	    cmocka_unit_test(every_prefix_is_refused),
+	    cmocka_unit_test(too_much_is_refused),
+	    cmocka_unit_test(checks_say_what_is_wrong),
+	};
+
+	update = argc > 1 && strcmp(argv[1], "--update") == 0;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
