@@ -12,8 +12,8 @@
  *
  * Errors (all texts name the file and the remedy): ERR_NOT_FOUND no such file or directory, ERR_PERMISSION,
  * ERR_DB_READONLY, ERR_DB_FULL, ERR_DB_CORRUPT (also: not a database), ERR_DB_BUSY (locked by another process),
- * ERR_DB_VERSION (schema too old for a reader, or too new), ERR_DB (anything else). After a failed statement inside a
- * transaction the caller rolls back. */
+ * ERR_DB_VERSION (schema too old for a reader, or too new), ERR_EXISTS (a unique key has such a row), ERR_DB (anything
+ * else). After a failed statement inside a transaction the caller rolls back. */
 #ifndef DB_DB_H
 #define DB_DB_H
 

@@ -34,7 +34,9 @@ number_value(const struct db_column *c, int64_t v, struct mem_arena *arena)
 static struct db_value
 text_value(const struct db_column *c, const char *s)
 {
-	return s[0] == '\0' && c->type == DB_TYPE_NS ? db_null() : db_text(s);
+	if (s[0] == '\0' && c->type == DB_TYPE_NS)
+		return db_null();
+	return db_text(s[0] == '\0' && c->type == DB_TYPE_RULE ? "neutral" : s);
 }
 
 static struct db_value

@@ -70,6 +70,12 @@ fail_open(struct db *db, struct err *e)
 	return err_set(e, ERR_IO, "cannot open %s: is raftd running, and may this user read the directory?", db->path);
 }
 
+static bool
+is_duplicate(int rc)
+{
+	return rc == SQLITE_CONSTRAINT_UNIQUE || rc == SQLITE_CONSTRAINT_PRIMARYKEY || rc == SQLITE_CONSTRAINT_ROWID;
+}
+
 /* rc: what SQLite returned */
 static int
 fail(struct db *db, int rc, struct err *e)
@@ -102,7 +108,7 @@ fail(struct db *db, int rc, struct err *e)
 	case SQLITE_TOOBIG:
 		return err_set(e, ERR_TOO_LARGE, "%s: a value is longer than %d bytes", db->path, MAX_VALUE_BYTES);
 	case SQLITE_CONSTRAINT:
-		return err_set(e, ERR_EXISTS, "%s: %.400s", db->path, what);
+		return err_set(e, is_duplicate(rc) ? ERR_EXISTS : ERR_DB, "%s: %.400s", db->path, what);
 	default:
 		return err_set(e, ERR_DB, "%s: %.400s", db->path, what);
 	}

@@ -5,7 +5,8 @@
  *
  * Members: a time column `x` is the member `x_us`, wall microseconds, 0 = none (stored as NULL where the column allows
  * it, else as 1971-01-01 00:00:00); seconds resolution in the database. Numbers are int64_t, flags bool, nullable
- * numbers struct rec_ni64; texts are never NULL ("" is stored as NULL in the two nullable successor columns). */
+ * numbers struct rec_ni64; texts are never NULL ("" is stored as NULL in the two nullable successor columns, as neutral
+ * in promotion_rule). */
 #ifndef DB_DB_TABLES_H
 #define DB_DB_TABLES_H
 

@@ -331,6 +331,29 @@ one_active_recovery_per_server(void **state UNUSED)
 }
 
 static void
+broken_rules_of_the_schema_have_their_codes(void **state UNUSED)
+{
+	struct temp t;
+	struct db *db;
+	struct db_candidate row = {"a", 1, S, 1, ""};
+	struct err e = {0};
+
+	temp_init(&t);
+	db = temp_open(&t, DB_READ_WRITE);
+	must(db_upsert(db, DB_TABLE_candidate, &row, &e));
+	assert_int_equal(
+	    must_number(db, "SELECT count(*) FROM candidate_database_instance WHERE promotion_rule = 'neutral'"), 1);
+	assert_int_equal(
+	    db_exec(db, "INSERT INTO candidate_database_instance (hostname, port) VALUES ('a', 1)", NULL, 0, &e),
+	    -ERR_EXISTS);
+	row.promotion_rule = "maybe";
+	assert_int_equal(db_upsert(db, DB_TABLE_candidate, &row, &e), -ERR_DB);
+	assert_non_null(strstr(e.msg, "writing candidate_database_instance: "));
+	db_close(db);
+	temp_done(&t);
+}
+
+static void
 delete_where_counts(void **state UNUSED)
 {
 	struct temp t;
@@ -504,6 +527,7 @@ main(void)
 	    cmocka_unit_test(an_alias_moves_to_the_cluster_that_registers_it_last),
 	    cmocka_unit_test(insert_gives_ids_and_ignore_says_whether_it_inserted),
 	    cmocka_unit_test(one_active_recovery_per_server),
+	    cmocka_unit_test(broken_rules_of_the_schema_have_their_codes),
 	    cmocka_unit_test(delete_where_counts),
 	    cmocka_unit_test(a_failed_probe_touches_its_two_columns),
 	    cmocka_unit_test(found_with_an_error_keeps_last_seen),
