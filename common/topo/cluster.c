@@ -40,24 +40,24 @@ co_source_name(const struct topo_instance *i, const char *inherited, const char 
 	return topo_key_cmp(&i->key, &i->source_key) < 0 ? own : others;
 }
 
-/* The smallest key of the ring that i closes, NULL when it stands in none. */
-static const struct topo_key *
-ring_leader(const struct topo_instance *i, topo_lookup_fn *lookup, void *ctx)
+/* Whether i stands in a ring with its parent; the smallest key in it is its root. */
+static bool
+find_ring(const struct topo_instance *i, const struct topo_instance *parent, topo_lookup_fn *lookup, void *ctx,
+	  struct topo_key_text *ret_root)
 {
 	const struct topo_key *least = &i->key;
-	const struct topo_instance *at = i;
+	const struct topo_instance *at = parent;
 
-	for (int steps = 0; steps < TOPO_DEPTH_MAX; steps++) {
+	for (int steps = 0; at != NULL && steps < TOPO_DEPTH_MAX; steps++) {
 		const struct topo_key *up = topo_parent_key(at);
-		if (topo_key_equal(up, &i->key))
-			return least;
-		if (topo_key_cmp(up, least) < 0)
-			least = up;
+		least = topo_key_cmp(&at->key, least) < 0 ? &at->key : least;
+		if (topo_key_equal(up, &i->key)) {
+			*ret_root = topo_key_text(least);
+			return true;
+		}
 		at = topo_key_valid(up) ? lookup(ctx, up) : NULL;
-		if (at == NULL)
-			return NULL;
 	}
-	return NULL;
+	return false;
 }
 
 static void
@@ -104,11 +104,10 @@ parent_of(const struct topo_instance *i, topo_lookup_fn *lookup, void *ctx)
 void
 topo_cluster_of(const struct topo_instance *i, topo_lookup_fn *lookup, void *ctx, struct topo_cluster *ret)
 {
-	struct topo_key_text own = topo_key_text(&i->key), others = topo_key_text(&i->source_key);
+	struct topo_key_text own = topo_key_text(&i->key), others = topo_key_text(&i->source_key), root;
 	const struct topo_instance *parent = parent_of(i, lookup, ctx);
-	const struct topo_key *leader = NULL;
 	const char *name = own.text, *seed = "";
-	struct topo_key_text leader_name;
+	bool in_ring = false;
 
 	*ret = (struct topo_cluster){0};
 	if (parent != NULL) {
@@ -117,15 +116,13 @@ topo_cluster_of(const struct topo_instance *i, topo_lookup_fn *lookup, void *ctx
 		ret->depth =
 		    parent->replication_depth < TOPO_DEPTH_MAX ? parent->replication_depth + 1 : TOPO_DEPTH_MAX;
 		ret->is_co_source = topo_key_equal(&parent->source_key, &i->key);
-		leader = ring_leader(i, lookup, ctx);
+		in_ring = find_ring(i, parent, lookup, ctx, &root);
 	}
-	if (ret->is_co_source) {
+	if (ret->is_co_source)
 		name = co_source_name(i, name, own.text, others.text);
-	} else if (leader != NULL) {
-		leader_name = topo_key_text(leader);
-		name = leader_name.text;
-	}
-	if ((ret->is_co_source || leader != NULL) && str_eq(name, own.text)) {
+	else if (in_ring)
+		name = root.text;
+	if ((ret->is_co_source || in_ring) && str_eq(name, own.text)) {
 		ret->depth = 0;
 		seed = "";
 	}

@@ -5,9 +5,11 @@
 void
 topo_add_clean(struct str_buf *b, const char *text)
 {
-	for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++) {
-		bool c1 = p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0; /* control characters in two bytes */
-		str_buf_add_char(b, *p < ' ' || *p == 0x7f || c1 ? '?' : (char)*p);
+	for (const char *p = text; *p != '\0'; p++) {
+		const unsigned char *at = (const unsigned char *)p;
+		bool c1 = at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0; /* control characters in two bytes */
+		bool control = *at < ' ' || *at == 0x7f || c1;
+		str_buf_add_n(b, control ? "?" : p, 1);
 		p += c1;
 	}
 }

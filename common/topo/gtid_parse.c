@@ -140,7 +140,7 @@ current_part(struct parser *ps, struct gtid_part **ret)
 static int
 read_interval(struct parser *ps)
 {
-	struct gtid_interval iv;
+	struct gtid_interval iv = {0};
 	struct gtid_part *part;
 	int rc = read_number(ps, 1, &iv.first);
 

@@ -9,7 +9,7 @@ int gtid_add_part(struct gtid_set *s, const uint8_t *uuid, const char *tag, stru
 		  struct err *e) MUST_USE;
 /* Appends to a part of s; ERR_LIMIT. */
 int gtid_add_interval(struct gtid_set *s, struct gtid_part *p, struct gtid_interval iv, struct err *e) MUST_USE;
-/* Sorts, merges and drops what is empty. */
+/* Sorts and merges; no part may be empty. */
 void gtid_set_normalise(struct gtid_set *s);
 /* By uuid, then tag. */
 int gtid_part_cmp(const struct gtid_part *a, const struct gtid_part *b);

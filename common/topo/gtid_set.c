@@ -58,8 +58,6 @@ normalise_part(struct gtid_part *p)
 {
 	size_t kept = 0;
 
-	if (p->n == 0)
-		return;
 	qsort(p->v, p->n, sizeof(*p->v), cmp_intervals);
 	for (size_t i = 1; i < p->n; i++) {
 		if (p->v[i].first <= p->v[kept].last + 1)
@@ -89,8 +87,7 @@ static void
 join_parts(struct gtid_part *into, struct gtid_part *from)
 {
 	mem_grow(into->v, into->cap, into->n + from->n);
-	if (from->n > 0)
-		memcpy(into->v + into->n, from->v, from->n * sizeof(*from->v));
+	memcpy(into->v + into->n, from->v, from->n * sizeof(*from->v));
 	into->n += from->n;
 	free(from->v);
 }
@@ -103,12 +100,11 @@ gtid_set_normalise(struct gtid_set *s)
 	if (s->n > 1)
 		qsort(s->parts, s->n, sizeof(*s->parts), cmp_parts);
 	for (size_t i = 0; i < s->n; i++) {
+		ASSERT(s->parts[i].n > 0);
 		if (kept > 0 && gtid_part_cmp(&s->parts[kept - 1], &s->parts[i]) == 0)
 			join_parts(&s->parts[kept - 1], &s->parts[i]);
-		else if (s->parts[i].n > 0)
-			s->parts[kept++] = s->parts[i];
 		else
-			free(s->parts[i].v);
+			s->parts[kept++] = s->parts[i];
 	}
 	s->n = kept;
 	s->intervals = 0;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define JSON_TEXT_MAX (TOPO_LIST_MAX * 512)
+#define JSON_TEXT_MAX ((size_t)TOPO_LIST_MAX * 512)
 
 void
 topo_key_list_done(struct topo_key_list *l)

@@ -17,13 +17,12 @@ static int
 set_up(void **state)
 {
 	static const char *const lines[N] = {
-	    "db1.example.net cluster_name=db1.example.net:3306 server_id=101 version=8.0.36 "
-	    "suggested_cluster_alias=Shop",
+	    "db1.example.net cluster_name=db1.example.net:3306 server_id=101 version=8.0.36 instance_alias=nothing",
 	    "db2.example.net cluster_name=db1.example.net:3306 server_id=3307 version=8.0.36-28",
 	    "db2.example.net:3307 cluster_name=other:1 server_id=102",
 	    "db22.example.net:3308 cluster_name=other:1 version_comment='Percona Server'",
 	    "db2:3308 version_comment='MySQL Community'",
-	    "10.0.0.12 cluster_name=ten:1",
+	    "10.0.0.12 cluster_name=ten:1 suggested_cluster_alias=Shop",
 	};
 	struct topo_instance **v = mem_calloc(N, sizeof(struct topo_instance *));
 
@@ -91,7 +90,7 @@ search_looks_into_many_fields(void **state)
 	    {"community", 0x10},
 	    {"8.0.36", 0x03},
 	    {"8.0.36-28", 0x02},
-	    {"shop", 0x01},
+	    {"shop", 0x20},
 	    {"other:1", 0x0c},
 	    {"3307", 0x06},
 	    {"101", 0x01},
