@@ -9,6 +9,7 @@
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/keyvalq_struct.h>
+#include <event2/listener.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -28,6 +29,7 @@
 struct door {
 	struct ap_httpd *h;
 	struct evhttp *http;
+	struct evconnlistener *listener; /* of the client door, owned by http */
 	bool trusted;
 	char *unlink_path; /* Unix sockets are removed at the end */
 };
@@ -187,16 +189,38 @@ on_request(struct evhttp_request *req, void *arg)
 
 /* --- connections
  * ------------------------------------------------------------------------------------------------------ */
+/* evhttp 2.1 neither limits nor counts connections. An empty filter around each one tells us of its end; at the limit
+ * the listener rests until one has gone (more clients wait in the kernel's backlog). */
+static void
+on_connection_freed(void *arg)
+{
+	struct door *door = arg;
+
+	if (door->h == NULL)
+		return; /* the whole server is being freed */
+	door->h->stats.connections--;
+	if (door->listener != NULL && door->h->stats.connections < AP_CONNECTIONS_MAX)
+		(void)evconnlistener_enable(door->listener);
+}
+
 static struct bufferevent *
 on_new_connection(struct event_base *base, void *arg)
 {
 	struct door *door = arg;
-	struct bufferevent *bev = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
+	struct ap_httpd_stats *stats = &door->h->stats;
+	struct bufferevent *socket = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
+	struct bufferevent *counted;
 
-	if (bev != NULL)
-		(void)bufferevent_set_max_single_write(bev, SINGLE_WRITE_BYTES);
-	door->h->stats.connections_total++;
-	return bev;
+	ASSERT(socket != NULL);
+	(void)bufferevent_set_max_single_write(socket, SINGLE_WRITE_BYTES);
+	counted = bufferevent_filter_new(socket, NULL, NULL, BEV_OPT_CLOSE_ON_FREE, on_connection_freed, door);
+	ASSERT(counted != NULL);
+	stats->connections_total++;
+	if (++stats->connections >= AP_CONNECTIONS_MAX && door->listener != NULL) {
+		stats->connections_refused++;
+		(void)evconnlistener_disable(door->listener);
+	}
+	return counted;
 }
 
 static void
@@ -318,10 +342,14 @@ listen_unix(struct door *door, const char *path, int *ret_fd, struct err *e)
 static int
 serve(struct door *door, int fd, struct err *e)
 {
-	if (evhttp_accept_socket_with_handle(door->http, fd) == NULL) {
+	struct evhttp_bound_socket *bound = evhttp_accept_socket_with_handle(door->http, fd);
+
+	if (bound == NULL) {
 		(void)close(fd);
 		return err_set(e, ERR_IO, "evhttp refused the listening socket");
 	}
+	if (!door->trusted)
+		door->listener = evhttp_bound_socket_get_listener(bound);
 	return 0;
 }
 
@@ -372,6 +400,7 @@ ap_httpd_start(struct ap *ap, bool listen, struct ap_httpd **ret_h, struct err *
 static void
 close_door(struct door *door)
 {
+	door->h = NULL;
 	if (door->http != NULL)
 		evhttp_free(door->http);
 	door->http = NULL;

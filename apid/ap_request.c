@@ -142,8 +142,8 @@ ap_envelope_end(struct ap_json *j)
 	ap_json_object_end(j);
 }
 
-static void
-reply_envelope(struct ap_request *rq, bool ok, const struct topo_key *details, const char *fmt, va_list ap)
+static void PRINTF_LIKE(4, 0)
+    reply_envelope(struct ap_request *rq, bool ok, const struct topo_key *details, const char *fmt, va_list ap)
 {
 	struct str_buf message = {0};
 	struct ap_json j;
