@@ -4,9 +4,7 @@
  * Keys that take effect only at a restart keep their running value until then, in every process: a child that is
  * started again must fit to those that were not (another SQLite3DataFile, say, would be one that we hold no lock on).
  */
-#include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -118,15 +116,10 @@ void
 sup_reload_by_signal(struct sup *s)
 {
 	struct str_buf said = {0};
-	char reloading[64];
-	struct timespec t = {0};
 	struct err e;
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	(void)snprintf(reloading, sizeof(reloading), "RELOADING=1\nMONOTONIC_USEC=%lld",
-		       (long long)t.tv_sec * CLK_S + t.tv_nsec / 1000);
 	if (s->announced)
-		sup_notify_send(&s->notify, reloading);
+		sup_notify_send(&s->notify, "RELOADING=1");
 	if (sup_reload(s, "", &said, &e) != 0)
 		log_error("conf", "%s", e.msg); /* tests: test_supervisor.py */
 	if (s->announced)

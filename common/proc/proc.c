@@ -450,6 +450,7 @@ proc_main(int argc UNUSED, char **argv UNUSED, const struct proc_ops *ops)
 	/* Backs up the end of the lifeline, for a loop that is stuck. A parent that ended before this line is seen as
 	 * end of file by the first turn. */
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	(void)prctl(PR_SET_NAME, ops->program); /* "orchestrator-raftd" is longer than ps and top show */
 	(void)umask(077);
 	set_signals();
 	if (set_up(&p, &e) == 0)
