@@ -45,6 +45,7 @@ struct conf_umap {
 #define CONF_TYPE_MAP struct conf_map
 #define CONF_TYPE_UMAP struct conf_umap
 
+/* NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): the order is that of the table */
 struct conf {
 #define CONF_GROUP(title)
 #define CONF_KEY(kind, name, ...) CONF_TYPE_##kind name;

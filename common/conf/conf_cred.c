@@ -46,8 +46,9 @@ quoted_value(const struct ini *ini, const char *s, struct str_buf *out, struct e
 			return ini_error(ini, e, "a value has no closing quote");
 		if (*s == '\\' && escape == NULL)
 			return ini_error(ini, e, "unknown escape in a quoted value; write \\\\ for a backslash");
-		str_buf_add_char(out, escape == NULL ? *s : to[escape - from]);
-		s += escape != NULL;
+		if (escape != NULL)
+			s++;
+		str_buf_add_n(out, escape == NULL ? s : &to[escape - from], 1);
 	}
 	s += 1 + strspn(s + 1, " \t");
 	if (*s != '\0' && *s != '#' && *s != ';')

@@ -165,8 +165,8 @@ static int
 apply_file(struct conf_build *b, const char *path, struct err *e)
 {
 	struct conf_box *box = conf_box_of(b->c);
-	char *text;
-	size_t len;
+	char *text = NULL;
+	size_t len = 0;
 	int rc = conf_read_file(path, CONF_FILE_MAX, &text, &len, e);
 
 	if (rc != 0)
