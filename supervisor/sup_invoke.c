@@ -1,8 +1,6 @@
 /* sup_invoke.c — decisions about a command line (sup_invoke.h). PURE: called by sup_start.c and sup_reload.c. */
 #include "sup_invoke.h"
 
-#include "base/clock.h"
-
 static enum sup_what
 what_command(const struct args *a)
 {

@@ -2,6 +2,7 @@
 #ifndef SUPERVISOR_SUP_INVOKE_H
 #define SUPERVISOR_SUP_INVOKE_H
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "conf/conf.h"
 #include "proc/args.h"

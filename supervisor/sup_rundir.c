@@ -41,7 +41,7 @@ sup_rundir_make(const struct sup_rundir_from *from, char *ret, struct err *e)
 	char first[SUP_RUNDIR_BYTES];
 
 	if (!str_empty(from->configured)) {
-		if (mkdir(from->configured, 0700) != 0 && errno != EEXIST)
+		if (from->configured[0] == '/' && mkdir(from->configured, 0700) != 0 && errno != EEXIST)
 			return err_sys(e, ERR_PERMISSION, errno, "RuntimeDir %s", from->configured);
 		return make_below(from->configured, ret, e);
 	}

@@ -521,6 +521,13 @@ def test_words(node):
     assert node.run("-d", "a", "-s", "b", "-c", "relocate")[0] == 1
 
 
+def test_the_manual_names_every_flag(node):
+    manual = (pathlib.Path(__file__).parents[2] / "supervisor" / "orchestrator.8").read_text()
+    flags = re.findall(r"^  -([\w-]+)", node.run("-help")[2], re.M)
+    assert len(flags) > 30
+    assert [f for f in flags if not re.search(rf"(?:Fl|,) {re.escape(f)}(?: |$)", manual, re.M)] == []
+
+
 # --- the children's side ---------------------------------------------------------------------------------------------
 
 
