@@ -1,0 +1,119 @@
+"""`orchestrator` as a command: one-shot on the data, handed to a running service, refused under raft, checks of the configuration."""
+
+import json
+import os
+import random
+import socket
+import time
+
+import pytest
+
+
+@pytest.fixture(params=["service", "one-shot"])
+def any_node(request, new_node):
+    """The same commands, handed to the running service or run by a one-shot node on the data."""
+    node = new_node()
+    if request.param == "one-shot":
+        node.stop()
+    return node
+
+
+def test_commands(any_node):
+    run = any_node.command
+    assert run("-c", "clusters").stdout == ""
+    assert run("-c", "tag", "-i", "db1", "-tag", "role=backup").stdout == "db1:3306\n"
+    assert run("-c", "tags", "-i", "db1:3306").stdout == "role=backup\n"
+    assert run("-c", "tag-value", "-i", "db1", "-tag", "role").stdout == "backup\n"
+    assert run("-c", "tag-value", "-i", "db1", "-tag", "none").stdout == ""
+    assert run("-c", "tagged", "-tag", "role").stdout == "db1:3306\n"
+    assert run("-c", "tag", "-i", "db1,db2:3307", "-tag", "x").stdout == "db1:3306\ndb2:3307\n"
+    assert run("-c", "begin-downtime", "-i", "db1", "-reason", "a/b", "-duration", "1h").stdout == "db1:3306\n"
+    assert run("-c", "end-downtime", "-i", "db1", "cli").stdout == "db1:3306\n"
+    assert run("-c", "untag", "-i", "db1", "-tag", "role").stdout == "db1:3306\n"
+
+
+def test_errors(any_node):
+    for arguments, text in (
+        (["-c", "which-instance", "-i", "nowhere"], "nowhere:3306"),
+        (["-c", "no-such-command"], "no-such-command"),
+        (["-c", "relocate", "-i", "a", "-d", "b"], "Not yet"),
+        (["-c", "forget"], "-i"),
+        (["-c", "begin-downtime", "-i", "db1"], "reason"),
+        (["-c", "discover", "-i", "127.0.0.1:1"], "127.0.0.1:1"),
+    ):
+        done = any_node.command(*arguments, check=False)
+        assert done.returncode == 1, (arguments, done)
+        assert text in done.stderr and "FATAL" in done.stderr, (arguments, done.stderr)
+        assert done.stdout == ""
+
+
+def test_a_one_shot_command_is_quick_and_leaves_nothing(new_node):
+    node = new_node()
+    node.stop()
+    began = time.monotonic()
+    node.command("-c", "clusters")
+    assert time.monotonic() - began < 5
+    assert node.processes() == []
+    assert os.listdir(node.dir / "run") == []
+
+
+def test_help(new_node):
+    node = new_node(start=False)
+    listed = node.command("help")
+    assert "which-cluster-instances" in listed.stderr and listed.stdout == ""
+    assert node.command("-c", "help").stderr.count("\n") > 127
+    assert node.command("help", "tag").stdout.startswith("tag:")
+    assert node.command("nonsense", check=False).returncode == 1
+    version = node.command("--version").stdout.splitlines()
+    assert len(version) == 2
+
+
+def test_raft_refuses_commands(new_node):
+    node = new_node(start=False)
+    node.configure(RaftEnabled=True, RaftDataDir=str(node.dir))
+    done = node.command("-c", "clusters", check=False)
+    assert done.returncode == 1
+    assert "--ignore-raft-setup" in done.stderr and "orchestrator-client" in done.stderr
+    assert node.command("--ignore-raft-setup", "-c", "clusters").returncode == 0
+
+
+def test_check_and_print_config(new_node):
+    node = new_node(start=False)
+    node.configure(MySQLTopologyPassword="hunter2-secret")
+    assert node.command("-t").returncode == 0
+    printed = node.command("--print-config").stdout
+    assert "hunter2-secret" not in printed
+    assert json.loads(printed)["SQLite3DataFile"] == str(node.dir / "orchestrator.sqlite3")
+    node.configure(InstancePollSeconds="five")
+    bad = node.command("-t", check=False)
+    assert bad.returncode == 78 and "InstancePollSeconds" in bad.stderr
+
+
+def test_secrets_are_nowhere(new_node):
+    node = new_node(config={"MySQLTopologyPassword": "hunter2-secret"})
+    seen = node.log_text() + node.get("/debug/metrics").body + node.get("/metrics").body + json.dumps(node.api("health"))
+    for pid in node.processes():
+        with open(f"/proc/{pid}/cmdline", "rb") as f:
+            seen += f.read().decode()
+        with open(f"/proc/{pid}/environ", "rb") as f:
+            seen += f.read().decode()
+    assert "hunter2-secret" not in seen
+
+
+def test_garbage_on_the_sockets_between_the_processes(node):
+    rng = random.Random(1)
+    doors = sorted(p for p in (node.dir / "run").rglob("*") if p.is_socket())
+    assert {d.name for d in doors} >= {"a", "ctl", "e", "p0"}
+    for door in doors:
+        for _ in range(20):
+            with socket.socket(socket.AF_UNIX) as s:
+                s.settimeout(1)
+                s.connect(str(door))
+                try:
+                    s.sendall(b"\x00SP\x00\x00\x10\x00\x00" + rng.randbytes(rng.randrange(1, 3000)) if rng.random() < 0.5
+                              else rng.randbytes(rng.randrange(1, 3000)))
+                    s.recv(100)
+                except OSError:
+                    pass
+    assert node.api("health")["Code"] == "OK"
+    assert node.get("/api/tag/db1/3306?tag=x").status == 200
