@@ -1,0 +1,130 @@
+/* pr_flavor.c — the table of statements by flavour and version. Pure; called by pr_probe.c and pr_step.c. */
+#include "pr_flavor.h"
+
+#include <string.h>
+
+#include "topo/version.h"
+
+struct variant {
+	unsigned needs, lacks;
+	const char *sql;
+};
+
+#define PR_ASK(NAME, rows_, ...) static const struct variant variants_##NAME[] = {__VA_ARGS__};
+#define PR_ASK_CONF(NAME, key)
+#include "pr_ask.def"
+#undef PR_ASK_CONF
+#undef PR_ASK
+
+static const struct {
+	const char *name;
+	size_t rows;
+	const struct variant *variants;
+	size_t n_variants;
+	size_t conf_offset; /* of a string in struct conf, for operators' queries */
+} asks[] = {
+#define PR_ASK(NAME, rows, ...) [PR_ASK_##NAME] = {#NAME, (rows), variants_##NAME, ARRAY_LEN(variants_##NAME), 0},
+#define PR_ASK_CONF(NAME, key) [PR_ASK_##NAME] = {#NAME, 1, NULL, 0, offsetof(struct conf, key)},
+#include "pr_ask.def"
+#undef PR_ASK_CONF
+#undef PR_ASK
+};
+
+static const struct {
+	unsigned cap;
+	unsigned major, minor, patch;
+} mysql_caps[] = {
+    {PR_CAP_GTID, 5, 6, 0},	    {PR_CAP_PS_CONNECTION, 5, 7, 0},
+    {PR_CAP_GROUP, 8, 0, 0},	    {PR_CAP_PS_PROCESSLIST, 8, 0, 22},
+    {PR_CAP_SOURCE_WORDS, 8, 4, 0},
+};
+
+unsigned
+pr_flavor_caps(const char *version)
+{
+	unsigned caps = PR_CAP_MYSQL;
+
+	if (topo_is_maxscale(version))
+		return PR_CAP_MAXSCALE | (strstr(version, "1.1.0") != NULL ? PR_CAP_MAXSCALE_1_1 : 0u);
+	if (topo_is_mariadb(version))
+		return PR_CAP_MARIADB;
+	if (!topo_version_known(version))
+		return 0;
+	if (topo_is_ndb(version))
+		caps |= PR_CAP_NDB;
+	for (size_t i = 0; i < ARRAY_LEN(mysql_caps); i++) {
+		if (topo_version_at_least(version, mysql_caps[i].major, mysql_caps[i].minor, mysql_caps[i].patch))
+			caps |= mysql_caps[i].cap;
+	}
+	return caps;
+}
+
+const char *
+pr_ask_name(enum pr_ask ask)
+{
+	return asks[ask].name;
+}
+
+size_t
+pr_ask_rows(enum pr_ask ask)
+{
+	return asks[ask].rows;
+}
+
+const char *
+pr_ask_sql(enum pr_ask ask, unsigned caps)
+{
+	for (size_t i = 0; i < asks[ask].n_variants; i++) {
+		const struct variant *v = &asks[ask].variants[i];
+		if ((caps & v->needs) == v->needs && (caps & v->lacks) == 0)
+			return v->sql;
+	}
+	return NULL;
+}
+
+static void
+add(struct pr_plan *plan, enum pr_ask ask, const char *sql)
+{
+	if (sql != NULL && sql[0] != '\0')
+		plan->v[plan->n++] = (struct pr_plan_item){ask, sql};
+}
+
+void
+pr_plan_first(const struct conf *c, struct pr_plan *ret)
+{
+	ret->n = 0;
+	if (!c->SkipMaxScaleCheck)
+		add(ret, PR_ASK_MAXSCALE, pr_ask_sql(PR_ASK_MAXSCALE, 0));
+	add(ret, PR_ASK_VERSION, pr_ask_sql(PR_ASK_VERSION, 0));
+}
+
+/* Questions that configuration or state make superfluous. */
+static bool
+wanted(const struct conf *c, enum pr_ask ask, unsigned caps, bool want_domain)
+{
+	if (ask == PR_ASK_MAXSCALE)
+		return false;
+	if (ask == PR_ASK_LISTING)
+		return c->DiscoverByShowSlaveHosts || (caps & PR_CAP_MAXSCALE) != 0;
+	if (ask == PR_ASK_CREDENTIALS)
+		return c->ReplicationCredentialsQuery[0] == '\0';
+	if (ask == PR_ASK_CLUSTER_DOMAIN)
+		return want_domain;
+	return true;
+}
+
+void
+pr_plan_probe(const struct conf *c, unsigned caps, bool want_domain, struct pr_plan *ret)
+{
+	ret->n = 0;
+	for (size_t i = 0; i < PR_ASK_COUNT; i++) {
+		enum pr_ask ask = (enum pr_ask)i;
+		const char *sql = pr_ask_sql(ask, caps);
+
+		if (!wanted(c, ask, caps, want_domain))
+			continue;
+		if (asks[i].variants == NULL && (caps & PR_CAP_MAXSCALE) == 0)
+			sql = *(const char *const *)((const char *)c + asks[i].conf_offset);
+		add(ret, ask, sql);
+	}
+}

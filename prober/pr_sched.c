@@ -1,0 +1,335 @@
+/* pr_sched.c — the schedule of probes and pings. Pure: owns its heaps only, called by pr_pool.c with the time. */
+#include "pr_sched.h"
+
+#include <math.h>
+
+#include "base/base.h"
+
+#define GOLDEN 0.6180339887498949
+#define TOKEN_US (CLK_S / PR_SCHED_CONNECTS_PER_S)
+#define BUCKET_US CLK_S /* as many connections may start at once as otherwise in a second */
+
+#define ITEM_OF(node_) ((struct pr_sched_item *)(void *)((char *)(node_)-offsetof(struct pr_sched_item, node)))
+#define ITEM_OF_PING(node_) ((struct pr_sched_item *)(void *)((char *)(node_)-offsetof(struct pr_sched_item, ping)))
+
+void
+pr_sched_limits(struct pr_sched_conf *c, const size_t lane_threads[IPC_LANE_COUNT], size_t dead_max)
+{
+	size_t half = c->max_in_flight / 2 > 0 ? c->max_in_flight / 2 : 1;
+
+	c->limit[PR_CLASS_URGENT] = 4 * lane_threads[IPC_LANE_URGENT]; /* those with a connection need no thread */
+	c->limit[PR_CLASS_LIVE] = c->max_in_flight;
+	c->limit[PR_CLASS_SOURCES] = min_size(lane_threads[IPC_LANE_SOURCES], half);
+	c->limit[PR_CLASS_REGULAR] = min_size(lane_threads[IPC_LANE_REGULAR], half);
+	c->limit[PR_CLASS_DEAD] = min_size(lane_threads[IPC_LANE_DEAD], dead_max > 0 ? dead_max : half);
+}
+
+void
+pr_sched_init(struct pr_sched *s, const struct pr_sched_conf *conf, struct mono now)
+{
+	*s = (struct pr_sched){.conf = *conf, .tokens_us = BUCKET_US, .refilled = now};
+	ASSERT(conf->poll_us > 0);
+}
+
+void
+pr_sched_done(struct pr_sched *s)
+{
+	for (size_t i = 0; i < PR_CLASS_COUNT; i++)
+		pr_heap_done(&s->heap[i]);
+	pr_heap_done(&s->pings);
+}
+
+void
+pr_sched_configure(struct pr_sched *s, const struct pr_sched_conf *conf)
+{
+	ASSERT(conf->poll_us > 0);
+	s->conf = *conf;
+}
+
+static bool
+is_dead(const struct pr_sched_item *it)
+{
+	return it->backoffs > 0;
+}
+
+static enum pr_class
+class_of(const struct pr_sched_item *it)
+{
+	if (it->urgent)
+		return PR_CLASS_URGENT;
+	if (it->connected)
+		return PR_CLASS_LIVE;
+	if ((it->flags & IPC_TARGET_FAILED_OVER) != 0) /* tried often and long: never behind other dead ones */
+		return PR_CLASS_SOURCES;
+	if (is_dead(it))
+		return PR_CLASS_DEAD;
+	return (it->flags & IPC_TARGET_HAS_REPLICAS) != 0 ? PR_CLASS_SOURCES : PR_CLASS_REGULAR;
+}
+
+static void
+unqueue(struct pr_sched *s, struct pr_sched_item *it)
+{
+	pr_heap_take(&s->heap[it->class], &it->node);
+}
+
+static void
+queue(struct pr_sched *s, struct pr_sched_item *it, struct mono due)
+{
+	ASSERT(it->added && !it->in_flight);
+	unqueue(s, it);
+	it->class = class_of(it);
+	pr_heap_put(&s->heap[it->class], &it->node, due);
+}
+
+/* Pings need an idle connection to a server that has replicas. */
+static void
+plan_ping(struct pr_sched *s, struct pr_sched_item *it, struct mono now)
+{
+	bool wanted = it->added && it->connected && !it->in_flight && (it->flags & IPC_TARGET_HAS_REPLICAS) != 0;
+
+	if (wanted && it->ping.pos == 0)
+		pr_heap_put(&s->pings, &it->ping, mono_add_us(now, PR_SCHED_PING_MS * CLK_MS));
+	else if (!wanted)
+		pr_heap_take(&s->pings, &it->ping);
+}
+
+/* The first time after `after` that is the item's own place within the poll interval. */
+static struct mono
+next_place(const struct pr_sched *s, const struct pr_sched_item *it, int64_t after_us)
+{
+	int64_t poll = s->conf.poll_us, phase = it->phase_us % poll;
+	int64_t turns = (after_us - phase) / poll;
+
+	if (turns * poll + phase <= after_us)
+		turns++;
+	return (struct mono){turns * poll + phase};
+}
+
+void
+pr_sched_add(struct pr_sched *s, struct pr_sched_item *it, uint64_t flags, struct mono now)
+{
+	bool hurry = (flags & (IPC_TARGET_HURRY | IPC_TARGET_FAILED_OVER)) != 0;
+
+	ASSERT(!it->added);
+	it->added = true;
+	it->phase_us = (int64_t)(fmod((double)++s->numbered * GOLDEN, 1.0) * (double)s->conf.poll_us);
+	it->flags = flags;
+	if ((flags & IPC_TARGET_FAILED_OVER) != 0)
+		it->failed_over_until = mono_add_us(now, PR_SCHED_FAILED_OVER_FOR_S * CLK_S);
+	queue(s, it, hurry ? now : next_place(s, it, now.us));
+	plan_ping(s, it, now);
+}
+
+void
+pr_sched_remove(struct pr_sched *s, struct pr_sched_item *it)
+{
+	ASSERT(it->added && !it->in_flight);
+	unqueue(s, it);
+	pr_heap_take(&s->pings, &it->ping);
+	it->added = false;
+}
+
+/* Where it stands may have changed; its time hasn't. */
+static void
+requeue(struct pr_sched *s, struct pr_sched_item *it)
+{
+	if (it->added && !it->in_flight && it->node.pos > 0)
+		queue(s, it, it->node.due);
+}
+
+void
+pr_sched_set_flags(struct pr_sched *s, struct pr_sched_item *it, uint64_t flags, struct mono now)
+{
+	bool failed_over = (flags & ~it->flags & IPC_TARGET_FAILED_OVER) != 0;
+	bool hurry = failed_over || ((flags & IPC_TARGET_HURRY) != 0 && !it->probed);
+
+	it->flags = flags;
+	if (failed_over)
+		it->failed_over_until = mono_add_us(now, PR_SCHED_FAILED_OVER_FOR_S * CLK_S);
+	if (hurry && !it->in_flight && mono_before(now, it->node.due))
+		queue(s, it, now);
+	else
+		requeue(s, it);
+	plan_ping(s, it, now);
+}
+
+void
+pr_sched_hurry(struct pr_sched *s, struct pr_sched_item *it, struct mono now)
+{
+	if (it->in_flight) {
+		it->again = true;
+		return;
+	}
+	it->urgent = true;
+	queue(s, it, now);
+}
+
+void
+pr_sched_spread_loss(struct pr_sched *s, struct pr_sched_item *it, double random, struct mono now)
+{
+	bool source = (it->flags & IPC_TARGET_HAS_REPLICAS) != 0;
+	double wait_s = source ? random * 0.2 : 0.2 + random * 0.8;
+
+	if (!it->in_flight)
+		queue(s, it, mono_add_us(now, (int64_t)(wait_s * (double)CLK_S)));
+}
+
+void
+pr_sched_set_connected(struct pr_sched *s, struct pr_sched_item *it, bool connected, struct mono now)
+{
+	it->connected = connected;
+	requeue(s, it);
+	plan_ping(s, it, now);
+}
+
+static void
+refill(struct pr_sched *s, struct mono now)
+{
+	int64_t passed = mono_diff_us(now, s->refilled);
+
+	s->refilled = now;
+	s->tokens_us = min_i64(BUCKET_US, s->tokens_us + max_i64(0, passed));
+}
+
+static bool needs_token(enum pr_class class)
+{
+	return class == PR_CLASS_SOURCES || class == PR_CLASS_REGULAR || class == PR_CLASS_DEAD;
+}
+
+static size_t
+total_in_flight(const struct pr_sched *s)
+{
+	size_t n = 0;
+
+	for (size_t i = PR_CLASS_URGENT + 1; i < PR_CLASS_COUNT; i++)
+		n += s->in_flight[i];
+	return n;
+}
+
+static bool
+has_room(const struct pr_sched *s, enum pr_class class)
+{
+	if (s->in_flight[class] >= s->conf.limit[class])
+		return false;
+	return class == PR_CLASS_URGENT || total_in_flight(s) < s->conf.max_in_flight;
+}
+
+struct pr_sched_item *
+pr_sched_next(struct pr_sched *s, struct mono now)
+{
+	refill(s, now);
+	for (size_t i = 0; i < PR_CLASS_COUNT; i++) {
+		enum pr_class class = (enum pr_class)i;
+		struct pr_heap_node *node = pr_heap_first(&s->heap[class]);
+		struct pr_sched_item *it;
+
+		if (node == NULL || mono_before(now, node->due) || !has_room(s, class))
+			continue;
+		if (needs_token(class)) {
+			if (s->tokens_us < TOKEN_US)
+				continue;
+			s->tokens_us -= TOKEN_US;
+		}
+		it = ITEM_OF(node);
+		unqueue(s, it);
+		it->in_flight = true;
+		it->again = false;
+		s->in_flight[class]++;
+		plan_ping(s, it, now);
+		return it;
+	}
+	return NULL;
+}
+
+int64_t
+pr_sched_backoff_us(const struct pr_sched_conf *c, uint64_t nth, double *factor)
+{
+	double most = (double)max_i64(c->dead_max_us, c->poll_us);
+	double wait;
+
+	if (nth <= 1)
+		*factor = 1;
+	else if (*factor * (double)c->poll_us < most) /* the factor stops growing at the ceiling */
+		*factor *= c->dead_factor;
+	wait = *factor * (double)c->poll_us;
+	return (int64_t)(wait < most ? wait : most);
+}
+
+static struct mono
+after_failure(struct pr_sched *s, struct pr_sched_item *it, bool was_well, struct mono now)
+{
+	bool failed_over = (it->flags & IPC_TARGET_FAILED_OVER) != 0;
+
+	if (failed_over && mono_before(now, it->failed_over_until))
+		return mono_add_us(now, PR_SCHED_FAILED_OVER_MS * CLK_MS);
+	if (failed_over)
+		return mono_add_us(now, s->conf.poll_us);
+	if (was_well)
+		return mono_add_us(now, PR_SCHED_CONFIRM_MS * CLK_MS);
+	return mono_add_us(now, pr_sched_backoff_us(&s->conf, it->backoffs, &it->factor));
+}
+
+static struct mono
+next_after(struct pr_sched *s, struct pr_sched_item *it, enum pr_sched_end end, bool was_well, struct mono now)
+{
+	if (end == PR_SCHED_UNREACHED)
+		return after_failure(s, it, was_well, now);
+	return next_place(s, it, now.us + s->conf.poll_us / 4);
+}
+
+void
+pr_sched_finish(struct pr_sched *s, struct pr_sched_item *it, enum pr_sched_end end, struct mono now)
+{
+	bool was_well = it->was_well, confirm;
+
+	ASSERT(it->in_flight && s->in_flight[it->class] > 0);
+	it->in_flight = false;
+	s->in_flight[it->class]--;
+	it->probed = it->probed || end != PR_SCHED_ABANDONED;
+	if (end == PR_SCHED_WELL) {
+		it->was_well = true;
+		it->backoffs = 0;
+	} else if (end == PR_SCHED_UNREACHED) {
+		it->was_well = false;
+		it->backoffs += was_well ? 0 : 1;
+	}
+	confirm = end == PR_SCHED_UNREACHED && was_well;
+	it->urgent = it->again || (confirm && it->urgent);
+	queue(s, it, it->again ? now : next_after(s, it, end, was_well, now));
+	plan_ping(s, it, now);
+}
+
+struct pr_sched_item *
+pr_sched_next_ping(struct pr_sched *s, struct mono now)
+{
+	struct pr_heap_node *node = pr_heap_first(&s->pings);
+
+	if (node == NULL || mono_before(now, node->due))
+		return NULL;
+	pr_heap_take(&s->pings, node);
+	pr_heap_put(&s->pings, node, mono_add_us(now, PR_SCHED_PING_MS * CLK_MS));
+	return ITEM_OF_PING(node);
+}
+
+struct mono
+pr_sched_wake(struct pr_sched *s, struct mono now)
+{
+	int64_t wake = INT64_MAX;
+
+	refill(s, now);
+	for (size_t i = 0; i < PR_CLASS_COUNT; i++) {
+		enum pr_class class = (enum pr_class)i;
+		struct pr_heap_node *node = pr_heap_first(&s->heap[class]);
+		int64_t at;
+
+		if (node == NULL || !has_room(s, class))
+			continue; /* pr_sched_finish makes room */
+		at = node->due.us;
+		if (needs_token(class) && s->tokens_us < TOKEN_US)
+			at = max_i64(at, now.us + TOKEN_US - s->tokens_us);
+		wake = min_i64(wake, at);
+	}
+	if (pr_heap_first(&s->pings) != NULL)
+		wake = min_i64(wake, pr_heap_first(&s->pings)->due.us);
+	return (struct mono){wake};
+}
