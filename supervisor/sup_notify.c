@@ -72,8 +72,10 @@ void
 sup_notify_status_line(struct str_buf *out, const char *text)
 {
 	str_buf_add(out, "STATUS=");
-	for (; *text != '\0'; text++)
-		str_buf_add_char(out, (unsigned char)*text < ' ' ? ' ' : *text);
+	for (; *text != '\0'; text++) {
+		bool control = (unsigned char)*text < ' ';
+		str_buf_add_char(out, control ? ' ' : *text);
+	}
 }
 
 void

@@ -1,4 +1,5 @@
-/* sup_private.h — the node's state, shared by supervisor.c (life of children), sup_talk.c (messages), sup_reload.c. */
+/* sup_private.h — the node's state, shared by supervisor.c (the loop), sup_child.c (one child's start and end),
+ * sup_talk.c (messages) and sup_reload.c. */
 #ifndef SUPERVISOR_SUP_PRIVATE_H
 #define SUPERVISOR_SUP_PRIVATE_H
 
@@ -77,9 +78,18 @@ sup_is_command(const struct sup *s)
 }
 
 /* supervisor.c */
-void sup_child_is_ready(struct sup_child *c, const char *what);
+const struct sup_role *sup_role_at(enum sup_role_index index);
 /* Begins to stop the node. The first exit code that isn't 0 stays. */
 void sup_stop(struct sup *s, int exit_code);
+/* Something has changed: look what is due. */
+void sup_turn_soon(struct sup *s);
+
+/* sup_child.c */
+void sup_child_do(struct sup_child *c, enum sup_action action, struct mono now);
+void sup_child_kill(struct sup_child *c);
+void sup_child_is_ready(struct sup_child *c, const char *what);
+/* status: of waitpid */
+void sup_child_ended(struct sup_child *c, int status);
 
 /* sup_talk.c */
 int sup_talk_open(struct sup_child *c, int fd, struct err *e) MUST_USE;

@@ -32,8 +32,14 @@ static const struct sup_role roles[SUP_ROLES] = {
 #undef SUP_ROLE
 };
 
-static void
-turn_soon(struct sup *s)
+const struct sup_role *
+sup_role_at(enum sup_role_index index)
+{
+	return &roles[index];
+}
+
+void
+sup_turn_soon(struct sup *s)
 {
 	event_active(s->tick, EV_TIMEOUT, 0);
 }
@@ -59,6 +65,17 @@ tell_status(struct sup *s)
 	str_buf_done(&text);
 }
 
+/* Once in a node's life, when everybody has been ready. */
+static void
+announce(struct sup *s)
+{
+	if (s->announced || !sup_life_all_ready(s->lives, s->n))
+		return;
+	s->announced = true;
+	sup_notify_send(&s->notify, "READY=1");
+	log_notice("node", "the node is ready"); /* tests: supervised.py */
+}
+
 static void
 on_watchdog(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
@@ -68,7 +85,7 @@ on_watchdog(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 		sup_notify_send(&s->notify, "WATCHDOG=1");
 }
 
-/* --- stopping ----------------------------------------------------------------------------------------------------- */
+/* --- ends --------------------------------------------------------------------------------------------------------- */
 
 void
 sup_stop(struct sup *s, int exit_code)
@@ -80,126 +97,7 @@ sup_stop(struct sup *s, int exit_code)
 	s->stopping = true;
 	s->stop_began = sup_now();
 	sup_notify_send(&s->notify, "STOPPING=1");
-	turn_soon(s);
-}
-
-static void
-kill_child(struct sup_child *c)
-{
-	(void)kill(c->pid, SIGKILL);
-	c->life->state = SUP_KILLED;
-	c->life->killed = sup_now();
-	c->killed_by_us = true;
-}
-
-static void
-tell_stop(struct sup_child *c, struct mono now)
-{
-	struct sup *s = c->sup;
-	struct err e;
-
-	if (c->pid == 0) {
-		c->life->state = SUP_OVER;
-		return;
-	}
-	c->life->stop_by =
-	    mono_add_us(s->stop_began, s->setup->limits->times.stop_us / 100 * (int64_t)c->life->stop_percent);
-	c->life->state = SUP_STOPPING;
-	log_info("node", "stopping %s", c->name);
-	/* without its hello it hasn't heard our messages yet, but it can be signalled */
-	if (c->link == NULL || sup_talk_stop(c, max_i64(0, mono_diff_us(c->life->stop_by, now)) / CLK_MS, &e) != 0)
-		(void)kill(c->pid, SIGTERM);
-}
-
-/* --- an end ------------------------------------------------------------------------------------------------------- */
-
-static struct sup_end
-end_of(const struct sup_child *c, int status)
-{
-	return (struct sup_end){.by_signal = WIFSIGNALED(status),
-				.value = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
-				.was_ready = c->was_ready,
-				.by_us = c->killed_by_us,
-				.uptime_us = mono_diff_us(sup_now(), c->life->started)};
-}
-
-static void
-restart_or_stop(struct sup_child *c, const struct sup_end *end)
-{
-	struct sup *s = c->sup;
-	struct mono now = sup_now();
-	struct sup_decision d = sup_restart_decide(&s->setup->limits->restart, &c->history, end, now);
-	char how[SUP_END_BYTES];
-
-	sup_end_text(end, how);
-	switch (d.verdict) {
-	case SUP_RESTART:
-		c->life->state = SUP_DOWN;
-		c->life->start_at = d.at;
-		log_warning("node", "%s ended: %s; starting it again in %lld ms", c->name, how,
-			    (long long)(mono_diff_us(d.at, now) / CLK_MS)); /* tests: test_supervisor.py */
-		return;
-	case SUP_GIVE_UP:
-		log_error("node", "%s ended: %s; it failed too often, stopping the node: see its messages above",
-			  c->name, how); /* tests: test_supervisor.py */
-		break;
-	case SUP_STOP_ALL:
-		log_error("node", "%s ended: %s; stopping the node: %s", c->name, how,
-			  sup_exit_advice(end->value)); /* tests: test_supervisor.py */
-		break;
-	}
-	c->life->state = SUP_OVER;
-	sup_stop(s, d.exit_code);
-}
-
-/* Nobody is restarted for a command: it must not run twice. */
-static void
-end_command(struct sup_child *c, const struct sup_end *end)
-{
-	char how[SUP_END_BYTES];
-
-	sup_end_text(end, how);
-	log_error("node", "%s ended before the command did: %s", c->name, how);
-	c->life->state = SUP_OVER;
-	sup_stop(c->sup, PROC_EXIT_FAILED);
-}
-
-static void
-end_while_stopping(struct sup_child *c, const struct sup_end *end)
-{
-	char how[SUP_END_BYTES];
-
-	sup_end_text(end, how);
-	if (end->by_signal || end->value != PROC_EXIT_OK)
-		log_warning("node", "%s ended while stopping: %s", c->name, how);
-	else
-		log_info("node", "%s stopped", c->name);
-	c->life->state = SUP_OVER;
-	if (!end->by_signal && sup_exit_advice(end->value) != NULL)
-		sup_stop(c->sup, end->value);
-}
-
-static void
-settle(struct sup_child *c, const struct sup_end *end)
-{
-	if (c->sup->stopping)
-		end_while_stopping(c, end);
-	else if (sup_is_command(c->sup))
-		end_command(c, end);
-	else
-		restart_or_stop(c, end);
-}
-
-static void
-child_ended(struct sup_child *c, int status)
-{
-	struct sup_end end = end_of(c, status);
-
-	c->pid = 0;
-	ipc_link_close(c->link);
-	c->link = NULL;
-	sup_talk_peer(c, false);
-	settle(c, &end);
+	sup_turn_soon(s);
 }
 
 /* As PID 1 of a container we inherit orphans: whoever is not ours is just reaped. */
@@ -212,107 +110,15 @@ reap(struct sup *s)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		for (size_t i = 0; i < s->n; i++) {
 			if (s->children[i].pid == pid) {
-				child_ended(&s->children[i], status);
+				sup_child_ended(&s->children[i], status);
 				break;
 			}
 		}
 	}
-	turn_soon(s);
-}
-
-/* --- a start ------------------------------------------------------------------------------------------------------ */
-
-static int
-try_start(struct sup_child *c, struct err *e)
-{
-	struct sup *s = c->sup;
-	struct sup_spawn sp = {.path = c->path,
-			       .role = c->role->name,
-			       .generation = ++s->generations,
-			       .keep_stdout = sup_is_command(s) && c->role == &roles[SUP_APID]};
-	int fd, rc;
-
-	c->generation = sp.generation;
-	c->killed_by_us = c->was_ready = false;
-	c->life->started = c->life->last_beat = sup_now();
-	rc = sup_spawn(&sp, &c->pid, &fd, e);
-	if (rc != 0)
-		return rc;
-	c->life->state = SUP_STARTING;
-	rc = sup_talk_open(c, fd, e);
-	if (rc != 0) {
-		(void)close(fd);
-		kill_child(c); /* its end comes as SIGCHLD */
-		log_error("node", "%s: %s", c->name, e->msg);
-	}
-	return 0;
-}
-
-static void
-start_child(struct sup_child *c)
-{
-	const struct sup_end failed = {.value = PROC_EXIT_RETRY};
-	struct err e;
-
-	if (try_start(c, &e) != 0) {
-		log_error("node", "cannot start %s: %s", c->name, e.msg);
-		settle(c, &failed);
-		return;
-	}
-	log_info("node", "started %s pid=%d generation=%llu", c->name, (int)c->pid, (unsigned long long)c->generation);
-	sup_talk_peer(c, true);
-}
-
-void
-sup_child_is_ready(struct sup_child *c, const char *what)
-{
-	struct sup *s = c->sup;
-
-	if (c->life->state != SUP_STARTING)
-		return;
-	c->life->state = SUP_READY;
-	c->life->ever_ready = c->was_ready = true;
-	c->life->last_beat = sup_now();
-	log_notice("node", "%s is ready: %s after_ms=%lld", c->name, LOG_Q(what),
-		   (long long)(mono_diff_us(sup_now(), c->life->started) / CLK_MS)); /* tests: test_supervisor.py */
-	if (!s->announced && sup_life_all_ready(s->lives, s->n)) {
-		s->announced = true;
-		sup_notify_send(&s->notify, "READY=1");
-		log_notice("node", "the node is ready");
-	}
-	turn_soon(s);
+	sup_turn_soon(s);
 }
 
 /* --- turns -------------------------------------------------------------------------------------------------------- */
-
-static void
-carry_out(struct sup_child *c, enum sup_action action, struct mono now)
-{
-	switch (action) {
-	case SUP_NOTHING:
-		break;
-	case SUP_START:
-		start_child(c);
-		break;
-	case SUP_TELL_STOP:
-		tell_stop(c, now);
-		break;
-	case SUP_KILL_NOT_READY:
-		log_error("node", "%s is not ready after %lld ms, killing it", c->name,
-			  (long long)(mono_diff_us(now, c->life->started) / CLK_MS)); /* tests: test_supervisor.py */
-		kill_child(c);
-		break;
-	case SUP_KILL_SILENT:
-		log_error("node", "%s has given no sign of life for %lld ms, killing it", c->name,
-			  (long long)(mono_diff_us(now, c->life->last_beat) / CLK_MS)); /* tests: test_supervisor.py */
-		kill_child(c);
-		break;
-	case SUP_KILL_LATE:
-		log_warning("node", "%s did not stop in time, killing it", c->name); /* tests: test_supervisor.py */
-		kill_child(c);
-		break;
-	}
-}
 
 /* Does what is due; returns whether anything was. *next: when something will be. */
 static bool
@@ -330,7 +136,7 @@ do_due(struct sup *s, struct mono now, struct mono *next)
 			*next = mono_before(d.at, *next) ? d.at : *next;
 			continue;
 		}
-		carry_out(&s->children[i], d.action, now);
+		sup_child_do(&s->children[i], d.action, now);
 		acted = true;
 	}
 	return acted;
@@ -350,6 +156,7 @@ on_turn(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 	}
 	for (int i = 0; i < ACTIONS_MAX && do_due(s, now, &next); i++)
 		;
+	announce(s);
 	tell_status(s);
 	if (s->stopping && sup_life_all_over(s->lives, s->n)) {
 		(void)event_base_loopbreak(s->base);
@@ -373,7 +180,7 @@ on_stop_signal(struct sup *s, int signo)
 	log_warning("node", "stopping at once: second signal %d (%s)", signo, strsignal(signo));
 	for (size_t i = 0; i < s->n; i++) {
 		if (s->children[i].pid != 0)
-			kill_child(&s->children[i]);
+			sup_child_kill(&s->children[i]);
 	}
 }
 
@@ -487,7 +294,7 @@ sup_run(const struct sup_setup *setup)
 	struct err e;
 
 	if (set_up(&s, &e) == 0) {
-		turn_soon(&s);
+		sup_turn_soon(&s);
 		ASSERT(event_base_dispatch(s.base) == 0);
 	} else {
 		log_error("node", "%s", e.msg);

@@ -3,10 +3,7 @@
  * Owns the event base, the lifeline and the running configuration. The lifeline is the only way the supervisor speaks
  * to us; its end is ours: nothing may outlive the supervisor. Called by the main() of raftd, prober and apid. Must
  * never block once the loop runs. */
-#include "proc/proc.h"
-
 #include <event2/event.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -19,31 +16,12 @@
 
 #include "base/log.h"
 #include "conf/conf.h"
+#include "proc/proc_private.h"
 
 #define CONFIG_WAIT_MS 10000
 #define OVERRUN_US (50 * CLK_MS)
 /* A child that was told to stop ends by itself this long after its deadline, whoever sent the signal. */
 #define STOP_GRACE_MS 500
-
-struct proc {
-	const struct proc_ops *ops;
-	struct event_base *base;
-	struct ipc_link *lifeline;
-	struct event *beat, *term, *limit;
-	uint64_t generation;
-	uint64_t beats;
-	struct conf *conf;
-	struct ipc_child_config setup; /* owning; its config text is dropped, conf holds what it said */
-	bool configured;
-	bool started; /* ops->start succeeded: app is valid */
-	bool stopping;
-	void *app;
-	bool ended;
-	int code;
-	int64_t cpu_us; /* of this thread, at the end of the last turn */
-	uint64_t overruns;
-	struct mono overrun_logged;
-};
 
 /* --- accessors ---------------------------------------------------------------------------------------------------- */
 
@@ -135,8 +113,8 @@ set_limit(struct proc *p, int64_t ms)
 	ASSERT(event_add(p->limit, &tv) == 0);
 }
 
-static void
-stop(struct proc *p, int64_t deadline_ms)
+void
+proc_stop(struct proc *p, int64_t deadline_ms)
 {
 	if (p->stopping)
 		return;
@@ -153,124 +131,8 @@ stop(struct proc *p, int64_t deadline_ms)
 static void
 on_term(evutil_socket_t signo UNUSED, short what UNUSED, void *arg)
 {
-	stop(arg, PROC_STOP_MS);
+	proc_stop(arg, PROC_STOP_MS);
 }
-
-/* The supervisor is gone: nobody restarts us, configures us or sees us. What we acknowledged is on disk already. */
-static void
-on_lifeline_down(void *ctx UNUSED, struct ipc_link *l UNUSED, const char *why)
-{
-	log_warning("proc", "lost the supervisor (%s), exiting", why);
-	_exit(PROC_EXIT_LOST_PARENT);
-}
-
-/* --- telling the supervisor --------------------------------------------------------------------------------------- */
-
-static void
-on_beat(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
-{
-	struct proc *p = arg;
-	struct ipc_child_beat beat = {.count = ++p->beats};
-	struct err e;
-
-	if (ipc_link_is_up(p->lifeline) && ipc_send_child_beat(p->lifeline, &beat, &e) != 0)
-		log_warning("proc", "beat not sent: %s", e.msg);
-}
-
-void
-proc_ready(struct proc *p, const char *what)
-{
-	struct ipc_child_ready ready = {.what = what};
-	struct err e;
-
-	if (ipc_send_child_ready(p->lifeline, &ready, &e) != 0)
-		proc_fail(p, PROC_EXIT_RETRY, &e);
-}
-
-/* The loop goes on until the supervisor answers with CHILD_STOP: our message must leave the process first. */
-void
-proc_command_done(struct proc *p, int exit_code)
-{
-	struct ipc_child_done done = {.exit_code = exit_code};
-	struct err e;
-
-	if (ipc_send_child_done(p->lifeline, &done, &e) != 0)
-		proc_fail(p, PROC_EXIT_RETRY, &e);
-}
-
-/* --- what the supervisor says ------------------------------------------------------------------------------------- */
-
-static void
-apply_log_level(const char *text)
-{
-	enum log_level level;
-
-	if (log_level_parse(text, &level))
-		log_set_level(level);
-}
-
-static void
-on_child_config(struct proc *p, struct ipc_link *l UNUSED, const struct ipc_child_config *m)
-{
-	struct err e;
-
-	if (p->configured)
-		return;
-	if (conf_from_role_json(m->config, strlen(m->config), &p->conf, &e) != 0) {
-		(void)err_wrap(&e, "configuration from the supervisor");
-		proc_fail(p, PROC_EXIT_VERSION, &e);
-		return;
-	}
-	rec_assign(ipc_msg_info(IPC_CHILD_CONFIG)->desc, &p->setup, m);
-	rec_set_str(&p->setup.config, "");
-	apply_log_level(m->log_level);
-	p->configured = true;
-}
-
-static void
-on_child_reload(struct proc *p, struct ipc_link *l UNUSED, const struct ipc_child_reload *m)
-{
-	struct conf *fresh, *old = p->conf;
-	struct err e;
-
-	if (!p->configured || p->stopping)
-		return;
-	if (conf_from_role_json(m->config, strlen(m->config), &fresh, &e) != 0) {
-		log_error("proc", "kept the old configuration: %s", e.msg);
-		return;
-	}
-	p->conf = fresh;
-	apply_log_level(m->log_level);
-	if (p->started && p->ops->reload != NULL)
-		p->ops->reload(p, p->app);
-	conf_unref(old);
-	log_info("proc", "configuration reloaded");
-}
-
-static void
-on_child_stop(struct proc *p, struct ipc_link *l UNUSED, const struct ipc_child_stop *m)
-{
-	stop(p, m->deadline_ms);
-}
-
-static void
-on_child_reload_result(struct proc *p, struct ipc_link *l UNUSED, const struct ipc_child_reload_result *m)
-{
-	if (p->started && p->ops->reload_result != NULL)
-		p->ops->reload_result(p, p->app, m);
-}
-
-static void
-on_child_peer(struct proc *p, struct ipc_link *l UNUSED, const struct ipc_child_peer *m)
-{
-	if (p->started && p->ops->peer != NULL)
-		p->ops->peer(p, p->app, m);
-}
-
-#define IPC_INBOX_DEF "ipc/to_child.def"
-#define IPC_INBOX_NAME proc_inbox
-#define IPC_INBOX_ON(name) on_##name
-#include "ipc/make_inbox.h"
 
 /* --- the loop ----------------------------------------------------------------------------------------------------- */
 
@@ -376,38 +238,21 @@ set_signals(void)
 }
 
 static int
-open_lifeline(struct proc *p, struct err *e)
-{
-	struct ipc_link_conf lc = {.name = "lifeline",
-				   .self = p->ops->role,
-				   .generation = p->generation,
-				   .peer_roles = IPC_ROLE_SUPERVISOR,
-				   .inbox = &proc_inbox,
-				   .ctx = p,
-				   .on_down = on_lifeline_down};
-
-	/* Programs that we start must not keep the lifeline open. */
-	if (fcntl(PROC_LIFELINE_FD, F_SETFD, FD_CLOEXEC) != 0)
-		return err_set(e, ERR_IO, "lifeline: fd %d", PROC_LIFELINE_FD);
-	return ipc_link_open_stream(p->base, &lc, PROC_LIFELINE_FD, &p->lifeline, e);
-}
-
-static int
 set_up(struct proc *p, struct err *e)
 {
-	static const struct timeval beat = {PROC_BEAT_MS / 1000, (PROC_BEAT_MS % 1000) * 1000};
+	static const struct timeval beat = {PROC_BEAT_MS / 1000, PROC_BEAT_MS % 1000 * 1000L};
 
 	rec_init(ipc_msg_info(IPC_CHILD_CONFIG)->desc, &p->setup);
 	p->base = event_base_new();
 	if (p->base == NULL)
 		return err_set(e, ERR_UNAVAILABLE, "libevent has no event base");
-	p->beat = event_new(p->base, -1, EV_PERSIST, on_beat, p);
+	p->beat = event_new(p->base, -1, EV_PERSIST, proc_on_beat, p);
 	p->limit = event_new(p->base, -1, 0, on_limit, p);
 	p->term = evsignal_new(p->base, SIGTERM, on_term, p);
 	ASSERT(p->beat != NULL && p->limit != NULL && p->term != NULL);
 	if (event_add(p->beat, &beat) != 0 || event_add(p->term, NULL) != 0)
 		return err_set(e, ERR_UNAVAILABLE, "libevent refuses a timer or signal");
-	return open_lifeline(p, e);
+	return proc_lifeline_open(p, e);
 }
 
 static void
