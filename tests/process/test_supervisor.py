@@ -84,8 +84,7 @@ def test_watchdog_meant_for_another_process_is_not_fed(node, tmp_path):
 
 def test_children_inherit_nothing_by_accident(node):
     with open(node.dir / "leak", "w") as leak:
-        os.set_inheritable(leak.fileno(), True)
-        node.start_ready("http", MYSQL_PASSWORD="secret", NOTIFY_SOCKET="@nobody", TZ="UTC")
+        node.start_ready("http", pass_fds=[leak.fileno()], MYSQL_PASSWORD="secret", NOTIFY_SOCKET="@nobody", TZ="UTC")
     for name in CHILDREN:
         pid = node.pid_of(name)
         fds = {fd.name: os.readlink(fd) for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir()}
