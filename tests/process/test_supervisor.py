@@ -194,6 +194,41 @@ def test_the_first_crash_after_being_ready_does_not_wait(node):
     node.wait_log(r"apid ended: signal 6 .*; starting it again in 0 ms")
 
 
+def test_a_quiet_end_before_being_ready_is_a_failure_even_after_a_good_life(node):
+    node.start_ready()
+    node.order("prober0", "exit=0")
+    os.kill(node.pid_of("prober0"), signal.SIGKILL)
+    assert node.wait_exit() == 75
+    assert node.starts("prober0") == 1 + 5
+
+
+GARBAGE = """#!/usr/bin/python3 -I
+import os, struct, time
+try:
+    for frame in (b"", b"\\x97", b"\\x97\\x01\\x02\\x03\\x04\\x05\\x06\\x07", b"\\xdd\\xff\\xff\\xff\\xff", b"\\x91" * 4000, os.urandom(70000)):
+        os.write(3, struct.pack(">I", len(frame)) + frame)
+    os.write(3, b"\\xff" * 70000)
+except OSError:
+    pass
+time.sleep(60)
+"""
+
+
+def test_a_child_that_speaks_garbage_harms_nobody(node):
+    program = node.libexec / "orchestrator-prober"
+    program.rename(node.dir / "good")
+    program.write_text(GARBAGE)
+    program.chmod(0o755)
+    node.configure(ProberProcesses=1)
+    node.start("http")
+    node.wait_log("ipc: dropped a message")
+    node.wait_log("prober is not ready after")
+    (node.dir / "good").rename(program)
+    node.wait_event("^prober0 ready")
+    node.wait_log("the node is ready")
+    assert node.starts("raftd0") == node.starts("apid0") == 1
+
+
 @pytest.mark.parametrize("code", [64, 74, 76, 77, 78])
 @pytest.mark.parametrize("order", ["exit", "late-exit"])
 def test_codes_for_operators_end_the_node(node, code, order):
