@@ -130,6 +130,14 @@ log_raw(const char *text)
 		write_all(line, min_size((size_t)n, sizeof(line) - 1));
 }
 
+void
+log_syslog(const char *ident, const char *line)
+{
+	if (!atomic_load(&log_to_syslog))
+		openlog(ident, LOG_PID, LOG_DAEMON);
+	syslog(LOG_INFO, "%.*s", (int)strcspn(line, "\n"), line);
+}
+
 struct log_quoted
 log_quote(const char *text)
 {

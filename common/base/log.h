@@ -22,6 +22,8 @@ bool log_level_parse(const char *text, enum log_level *ret_level);
 const char *log_level_name(enum log_level level);
 
 void log_write(enum log_level level, const char *module, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* To syslog alone, at INFO, whatever the level and whether or not log lines go there; a line end is cut off. */
+void log_syslog(const char *ident, const char *line);
 /* A whole line of a child or tool that is already formatted. */
 void log_raw(const char *line);
 

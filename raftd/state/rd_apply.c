@@ -245,14 +245,6 @@ apply_cluster_upsert(struct apply *a, const struct rd_cmd_cluster_upsert *c)
 	put(a, RD_TABLE_cluster_record, &row);
 }
 
-static void
-apply_cluster_forget(struct apply *a, const struct rd_cmd_cluster_forget *c)
-{
-	struct db_cluster_record row = {.cluster_id = c->cluster_id};
-
-	(void)take_away(a, RD_TABLE_cluster_record, &row);
-}
-
 /* --- expiry
  * ------------------------------------------------------------------------------------------------------------- */
 struct expiry {

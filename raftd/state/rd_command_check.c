@@ -110,12 +110,6 @@ check_cluster_upsert(const struct rd_cmd_cluster_upsert *c, struct err *e)
 }
 
 static int
-check_cluster_forget(const struct rd_cmd_cluster_forget *c, struct err *e)
-{
-	return check_not_empty(c->cluster_id, "cluster id", e);
-}
-
-static int
 check_tick(const struct rd_cmd_tick *c UNUSED, struct err *e UNUSED)
 {
 	return 0;

@@ -125,6 +125,21 @@ answer_failed(struct pending *q, enum rd_outcome outcome)
 	answer(q, &r);
 }
 
+/* What is held is decided later, all at once: room for it is kept free. */
+static int
+check_room(const struct rd_proposer *p, struct err *e)
+{
+	struct rd_view_stats view = rd_view_stats(p->conf.view);
+
+	if (view.stopping)
+		return err_set(e, ERR_UNAVAILABLE, "this node is stopping");
+	if (p->reload_failed)
+		return err_set(e, ERR_UNAVAILABLE, "the backend database cannot be read, no change is accepted");
+	if (p->stats.held >= RD_HELD_MAX || view.waiting >= RD_VIEW_JOBS_MAX - 2 * RD_HELD_MAX)
+		return err_set(e, ERR_LIMIT, "too many changes wait for the backend already, try again later");
+	return 0;
+}
+
 /* --- reading memory again
  * ------------------------------------------------------------------------------------------------- */
 static void on_reload_done(void *ctx, struct rd_job *job);
@@ -181,7 +196,10 @@ release_held(struct rd_proposer *p)
 	while (!p->reloading && (q = STAILQ_FIRST(&p->held)) != NULL) {
 		STAILQ_REMOVE_HEAD(&p->held, next);
 		p->stats.held--;
-		decide(p, q);
+		if (check_room(p, &q->e) == 0)
+			decide(p, q);
+		else
+			answer_failed(q, RD_NOT_LEADER);
 	}
 }
 
@@ -325,17 +343,6 @@ new_pending(struct rd_proposer *p, const char *uid, rd_proposed_fn cb, void *ctx
 	q->ctx = ctx;
 	q->uid = mem_strdup(uid == NULL ? fresh : uid);
 	return q;
-}
-
-/* What is held is decided later, all at once: room for it is kept free. */
-static int
-check_room(const struct rd_proposer *p, struct err *e)
-{
-	if (p->reload_failed)
-		return err_set(e, ERR_UNAVAILABLE, "the backend database cannot be read, no change is accepted");
-	if (p->stats.held >= RD_HELD_MAX || rd_view_stats(p->conf.view).waiting >= RD_VIEW_JOBS_MAX - 2 * RD_HELD_MAX)
-		return err_set(e, ERR_LIMIT, "too many changes wait for the backend already, try again later");
-	return 0;
 }
 
 int

@@ -361,17 +361,19 @@ on_wake(evutil_socket_t fd, short what UNUSED, void *arg)
 int
 rd_view_submit(struct rd_view *v, struct rd_job *job, struct err *e)
 {
-	bool full;
+	bool full, stopping;
 
 	(void)pthread_mutex_lock(&v->lock);
-	ASSERT(!v->stopping);
+	stopping = v->stopping;
 	full = v->waiting >= RD_VIEW_JOBS_MAX;
-	if (!full) {
+	if (!full && !stopping) {
 		STAILQ_INSERT_TAIL(&v->todo, job, next);
 		v->waiting++;
 		(void)pthread_cond_signal(&v->more);
 	}
 	(void)pthread_mutex_unlock(&v->lock);
+	if (stopping)
+		return err_set(e, ERR_UNAVAILABLE, "this node is stopping");
 	if (!full)
 		return 0;
 	v->refused++;
@@ -397,6 +399,7 @@ rd_view_stats(struct rd_view *v)
 
 	(void)pthread_mutex_lock(&v->lock);
 	s.waiting = v->waiting;
+	s.stopping = v->stopping;
 	(void)pthread_mutex_unlock(&v->lock);
 	return s;
 }

@@ -73,10 +73,9 @@ struct rd_view_conf {
 #define RD_VIEW_OPEN_RETRY_MS 1000
 
 int rd_view_start(const struct rd_view_conf *conf, struct rd_view **ret_view, struct err *e) MUST_USE;
-/* ERR_LIMIT: the job stays the caller's. */
+/* ERR_LIMIT, ERR_UNAVAILABLE after rd_view_stop: the job stays the caller's. */
 int rd_view_submit(struct rd_view *v, struct rd_job *job, struct err *e) MUST_USE;
-/* Carries out what is queued, closes the backend and ends the thread; on_stopped is called in the loop. No more
- * rd_view_submit. */
+/* Carries out what is queued, closes the backend and ends the thread; on_stopped is called in the loop. */
 void rd_view_stop(struct rd_view *v, void (*on_stopped)(void *ctx), void *ctx);
 /* Waits up to wait_ms for the thread. False: it is stuck in the backend; v is leaked, the process should _exit. NULL is
  * fine. Jobs that were not carried out are freed, their done not called. */
@@ -85,6 +84,7 @@ bool rd_view_free(struct rd_view *v, int64_t wait_ms);
 struct rd_view_stats {
 	size_t waiting;	  /* jobs */
 	uint64_t refused; /* submits refused because the queue was full */
+	bool stopping;
 };
 struct rd_view_stats rd_view_stats(struct rd_view *v);
 

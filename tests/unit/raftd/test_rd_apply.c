@@ -250,8 +250,6 @@ a_cluster_keeps_its_id_and_birth(void **state UNUSED)
 	row = rd_state_get(w.s, RD_TABLE_cluster_record, &key);
 	assert_string_equal(row->cluster_name, "db2:3306");
 	assert_true(row->created_at_us == T0 && row->updated_at_us == T0 + 60 * CLK_S);
-	APPLY(&w, CLUSTER_FORGET, cluster_forget, T0, "id1");
-	assert_null(rd_state_get(w.s, RD_TABLE_cluster_record, &key));
 	world_done(&w);
 }
 

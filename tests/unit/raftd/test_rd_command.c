@@ -46,7 +46,6 @@ static const void *const samples[RD_OP_COUNT] = {
 							     .cluster_name = "db1.example:3306",
 							     .alias = "shop",
 							     .domain_name = "shop.example"},
-    [RD_OP_CLUSTER_FORGET] = &(struct rd_cmd_cluster_forget){.cluster_id = "0123456789abcdef"},
     [RD_OP_TICK] = &(struct rd_cmd_tick){.downtimes_before_us = 1763800000000000,
 					 .candidates_before_us = 1763796400000000,
 					 .uids_before_us = 1763713600000000},
@@ -265,7 +264,6 @@ static const struct {
     {RD_OP_SET_CLUSTER_ALIAS, &(struct rd_cmd_set_cluster_alias){"", "shop"}, "cluster name"},
     {RD_OP_CLUSTER_UPSERT, &(struct rd_cmd_cluster_upsert){"", "c", "", ""}, "cluster id"},
     {RD_OP_CLUSTER_UPSERT, &(struct rd_cmd_cluster_upsert){"id", "", "", ""}, "cluster name"},
-    {RD_OP_CLUSTER_FORGET, &(struct rd_cmd_cluster_forget){""}, "cluster id"},
 };
 
 static void

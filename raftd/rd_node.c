@@ -1,0 +1,292 @@
+/* rd_node.c — start, reload and stop of raftd, and the opening of the backend. Owns struct rd_node. Start is quick: the
+ * sockets are bound at once, the backend is opened and read by the view writer's thread, and the node leads when that
+ * has come back. */
+#include "rd_node.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "conf/conf.h"
+#include "rd_node_private.h"
+
+#define OPEN_LOG_AGAIN_US (10 * CLK_S)
+#define VIEW_END_MS 1000 /* for the writer's thread, once the loop has ended */
+
+/* --- the backend opens
+ * ------------------------------------------------------------------------------------------------------ */
+static void
+on_applied(void *ctx, const struct rd_applied *a)
+{
+	rd_discover_applied(ctx, a);
+}
+
+static void
+on_committed(void *ctx, const struct rd_applied *a)
+{
+	struct rd_node *n = ctx;
+	struct topo_key_list keys = {0};
+
+	for (size_t i = 0; i < a->n_effects; i++) {
+		const struct rd_effect *x = &a->effects[i];
+		if (x->kind == RD_EFFECT_AUDIT)
+			rd_audit(n, x->audit_type, &x->key, x->message);
+	}
+	keys = a->keys;
+	keys.n = min_size(keys.n, 256);
+	if (keys.n > 0)
+		rd_publish_changed(n, &keys, a->keys.n > keys.n);
+}
+
+static void
+on_reloaded(void *ctx)
+{
+	rd_discover_reconcile(ctx);
+}
+
+static void
+on_backend(void *ctx, int rc, const struct err *e)
+{
+	rd_health_backend(ctx, rc, e);
+}
+
+/* The newest known state of every server, as it was written before the last stop. */
+static void
+take_instances(struct rd_node *n, struct topo_instance_list *list)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		struct rd_server *s = rd_model_add(&n->model, &list->v[i].key);
+		rd_model_set(&n->model, s, &list->v[i]);
+	}
+}
+
+static void
+log_open(const struct rd_node *n, const struct db_open_info *info, const struct rd_loaded *loaded)
+{
+	log_info("backend", "opened file=%s schema=%lld instances=%zu%s%s%s",
+		 LOG_Q(proc_conf(n->proc)->SQLite3DataFile), (long long)info->to_version, loaded->instances.n,
+		 info->created ? " (created)" : "", info->adopted ? " (taken over from the historical program)" : "",
+		 info->unclean ? " (checked: the last writer did not close it)" : "");
+	if (loaded->skipped > 0)
+		log_warning("backend", "%zu rows break a limit and are not used", loaded->skipped);
+}
+
+static void
+on_open(void *ctx, const struct db_open_info *info, struct rd_loaded *loaded)
+{
+	struct rd_node *n = ctx;
+	struct rd_proposer_conf pc = {.view = n->view,
+				      .clock = n->clock,
+				      .originator = proc_setup(n->proc)->hostname,
+				      .ctx = n,
+				      .on_applied = on_applied,
+				      .on_committed = on_committed,
+				      .on_reloaded = on_reloaded,
+				      .on_backend = on_backend};
+	bool was_failing = n->health.error.code != 0;
+
+	log_open(n, info, loaded);
+	n->decide = rd_proposer_new(&pc, loaded->state);
+	loaded->state = NULL;
+	for (size_t i = 0; i < loaded->resolves.n; i++)
+		rd_resolve_load(n->names, &loaded->resolves.v[i], rd_now_us(n));
+	take_instances(n, &loaded->instances);
+	rd_loaded_free(loaded);
+	n->health.open = true;
+	n->health.failing_since_us = 0;
+	n->health.first_seen_us = rd_now_us(n);
+	rd_discover_reconcile(n);
+	if (!n->one_shot)
+		rd_discover_seeds(n);
+	rd_health_beat(n);
+	rd_publish_state(n);
+	rd_house_wake(n);
+	if (!was_failing)
+		proc_ready(n->proc, "backend open");
+}
+
+static int
+exit_code_of(int code)
+{
+	switch (code) {
+	case ERR_DB_VERSION:
+		return PROC_EXIT_VERSION;
+	case ERR_PERMISSION:
+		return PROC_EXIT_PERMISSION;
+	case ERR_UNSUPPORTED:
+	case ERR_CONFIG:
+	case ERR_NOT_FOUND:
+		return PROC_EXIT_CONFIG;
+	default:
+		return PROC_EXIT_BACKEND;
+	}
+}
+
+/* A full disk or a lock of another process may pass: the node stays, says so, and tries again. */
+static void
+on_open_failed(void *ctx, const struct err *e, bool fatal)
+{
+	struct rd_node *n = ctx;
+	bool fresh = n->health.error.code == 0;
+
+	n->health.error = *e;
+	if (fatal || n->one_shot) {
+		proc_fail(n->proc, exit_code_of(e->code), e);
+		return;
+	}
+	if (fresh) {
+		n->health.failing_since_us = rd_now_us(n);
+		proc_ready(n->proc, "waiting for the backend");
+	}
+	if (!fresh && mono_diff_us(rd_mono(n), n->health.logged) < OPEN_LOG_AGAIN_US)
+		return;
+	n->health.logged = rd_mono(n);
+	log_error("backend", "the backend cannot be opened, retrying every %d s: %s", RD_VIEW_OPEN_RETRY_MS / 1000,
+		  e->msg); /* tests: test_raftd_backend.py */
+}
+
+/* --- start
+ * --------------------------------------------------------------------------------------------------------------------
+ */
+static int
+start_parts(struct rd_node *n, struct err *e)
+{
+	const struct conf *c = proc_conf(n->proc);
+	struct rd_view_conf vc = {.base = n->base,
+				  .backend = c->BackendDB,
+				  .path = c->SQLite3DataFile,
+				  .version = ORC_VERSION,
+				  .ctx = n,
+				  .on_open = on_open,
+				  .on_open_failed = on_open_failed};
+
+	if (rd_link_open(n, e) != 0 || rd_flush_start(n, e) != 0 || rd_house_start(n, e) != 0)
+		return -e->code;
+	return rd_view_start(&vc, &n->view, e);
+}
+
+static struct rd_node *
+new_node(struct proc *p)
+{
+	struct rd_node *n = mem_new(struct rd_node);
+
+	n->proc = p;
+	n->base = proc_base(p);
+	n->clock = clk_real();
+	n->one_shot = proc_setup(p)->mode == PROC_MODE_ONE_SHOT;
+	n->n_probers = (unsigned)max_i64(1, (int64_t)proc_setup(p)->probers);
+	rd_model_init(&n->model);
+	n->names = rd_resolve_new();
+	n->suspect = rd_suspect_new();
+	TAILQ_INIT(&n->parked);
+	TAILQ_INIT(&n->asks);
+	return n;
+}
+
+int
+rd_node_start(struct proc *p, void **ret_app)
+{
+	struct rd_node *n;
+	struct err e;
+
+	if (proc_conf(p)->RaftEnabled && proc_setup(p)->mode != PROC_MODE_ONE_SHOT) {
+		(void)err_set(&e, ERR_NOT_YET, "RaftEnabled: raft is not there yet, set it to false");
+		proc_fail(p, PROC_EXIT_CONFIG, &e);
+		return PROC_EXIT_CONFIG;
+	}
+	n = new_node(p);
+	if (rd_rules_new(proc_conf(p), &n->rules, &e) != 0 || start_parts(n, &e) != 0) {
+		proc_fail(p, PROC_EXIT_RETRY, &e);
+		rd_node_done(p, n);
+		return PROC_EXIT_RETRY;
+	}
+	*ret_app = n;
+	return 0;
+}
+
+/* --- reload
+ * -------------------------------------------------------------------------------------------------------------------
+ */
+static void
+rewatch_all(struct rd_node *n)
+{
+	for (struct rd_server *s = n->model.servers; s != NULL; s = s->hh.next)
+		rd_work_watch(n, &s->inst.key);
+	for (struct rd_candidate *c = n->candidates.all; c != NULL; c = c->hh.next)
+		rd_work_watch(n, &c->key);
+}
+
+void
+rd_node_reload(struct proc *p, void *app)
+{
+	struct rd_node *n = app;
+	struct rd_rules *fresh;
+	struct err e;
+
+	if (rd_rules_new(proc_conf(p), &fresh, &e) != 0) {
+		log_error("config", "kept the old rules: %s", e.msg);
+		return;
+	}
+	rd_rules_free(n->rules);
+	n->rules = fresh;
+	rewatch_all(n);
+	if (n->decide != NULL)
+		rd_audit(n, "reload-configuration", NULL, "configuration reloaded");
+}
+
+void
+rd_node_peer(struct proc *p UNUSED, void *app, const struct ipc_child_peer *m)
+{
+	rd_link_peer(app, m);
+}
+
+/* --- stop
+ * ---------------------------------------------------------------------------------------------------------------------
+ */
+static void
+on_stopped(void *ctx)
+{
+	struct rd_node *n = ctx;
+
+	proc_exit_loop(n->proc, PROC_EXIT_OK);
+}
+
+/* The jobs given to the writer are carried out in order, so the last one may follow at once. */
+void
+rd_node_stop(struct proc *p UNUSED, void *app, int64_t deadline_ms UNUSED)
+{
+	struct rd_node *n = app;
+
+	n->stopping = true;
+	rd_publish_state(n);
+	if (n->decide != NULL) {
+		if (!n->one_shot)
+			rd_audit(n, "shutdown", NULL, "");
+		rd_flush_all(n);
+	}
+	rd_view_stop(n->view, on_stopped, n);
+}
+
+void
+rd_node_done(struct proc *p UNUSED, void *app)
+{
+	struct rd_node *n = app;
+
+	if (!rd_view_free(n->view, VIEW_END_MS)) {
+		log_warning("backend", "the backend did not finish in time, what was not acknowledged may be lost");
+		_exit(PROC_EXIT_FAILED);
+	}
+	rd_proposer_free(n->decide);
+	rd_work_done(n);
+	rd_ask_done(n);
+	rd_discover_done(n);
+	rd_house_done(n);
+	rd_flush_done(n);
+	rd_health_done(n);
+	rd_link_close(n);
+	rd_model_done(&n->model);
+	rd_suspect_free(n->suspect);
+	rd_resolve_free(n->names);
+	rd_rules_free(n->rules);
+	free(n);
+}
