@@ -28,7 +28,7 @@ struct proc_ops {
 	void (*stop)(struct proc *p, void *app, int64_t deadline_ms);
 	/* Free app; the loop has ended. */
 	void (*done)(struct proc *p, void *app);
-	/* May be NULL */
+	/* May be NULL. Peers that start or end before start() has returned are not told: links learn it from HELLO. */
 	void (*peer)(struct proc *p, void *app, const struct ipc_child_peer *m);
 	void (*reload_result)(struct proc *p, void *app, const struct ipc_child_reload_result *m);
 };
@@ -47,9 +47,10 @@ void proc_socket_address(struct proc *p, char *ret, size_t size, const char *fmt
 void proc_ready(struct proc *p, const char *what);
 /* Ends the loop; proc_main returns code. */
 void proc_exit_loop(struct proc *p, int code);
-/* Logs the error once and ends the loop with code. */
+/* Logs the error once and ends the loop with code. The first code given counts. */
 void proc_fail(struct proc *p, int code, const struct err *e);
-/* One-shot: tell the supervisor the command's exit code and end. */
+/* One-shot: tell the supervisor the command's exit code; it answers with CHILD_STOP (ops->stop), until then the loop
+ * goes on so that the message leaves the process. */
 void proc_command_done(struct proc *p, int exit_code);
 /* Loop overruns so far, for metrics. */
 uint64_t proc_overruns(struct proc *p);

@@ -7,6 +7,8 @@
  * PROC_READY_MS. End: EOF on the lifeline means the supervisor is gone: the child exits at once (PR_SET_PDEATHSIG backs
  * this up). CHILD_STOP or SIGTERM: finish within the deadline, exit 0.
  *
+ * With `orchestrator help` apid runs alone in ONE_SHOT mode: no raftd, no lock on the data, perhaps no configuration.
+ *
  * Sockets under runtime_dir (0700), bound by raftd: "p<slot>" PAIR per prober, "a" PAIR for apid, "e" PUB of events.
  * apid binds "ctl" (Unix stream socket, HTTP): commands handed over by `orchestrator -c`. */
 #ifndef PROC_PROC_CONTRACT_H
