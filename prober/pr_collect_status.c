@@ -11,36 +11,34 @@ static const struct column {
 	enum kind kind;
 	size_t offset; /* in struct topo_probe */
 } columns[] = {
-#define C(old_name, new_name, kind, member) {old_name, new_name, kind, offsetof(struct topo_probe, member)},
-    C("Master_Host", "Source_Host", TEXT, source_host) C("Master_Port", "Source_Port", NUMBER, source_port) C(
-	"Master_User", "Source_User", TEXT, replication_user) C("Last_IO_Errno", "Last_IO_Errno", NUMBER, last_io_errno)
-	C("Last_SQL_Errno", "Last_SQL_Errno", NUMBER,
-	  last_sql_errno) C("Last_IO_Error", "Last_IO_Error", QUOTED,
-			    inst.last_io_error) C("Last_SQL_Error", "Last_SQL_Error", QUOTED, inst.last_sql_error)
-	    C("Master_Log_File", "Source_Log_File", TEXT,
-	      inst.read_coord.log_file) C("Read_Master_Log_Pos", "Read_Source_Log_Pos", NUMBER, inst.read_coord.log_pos)
-		C("Relay_Master_Log_File", "Relay_Source_Log_File", TEXT, inst.exec_coord.log_file)
-		    C("Exec_Master_Log_Pos", "Exec_Source_Log_Pos", NUMBER,
-		      inst.exec_coord.log_pos) C("Relay_Log_File", "Relay_Log_File", TEXT, inst.relay_coord.log_file)
-			C("Relay_Log_Pos", "Relay_Log_Pos", NUMBER, inst.relay_coord.log_pos)
-			    C("SQL_Delay", "SQL_Delay", UNSIGNED, inst.sql_delay) C("Auto_Position", "Auto_Position",
-										    YES, inst.using_oracle_gtid)
-				C("Master_SSL_Allowed", "Source_SSL_Allowed", YES, inst.allow_tls)
-				    C("Master_SSL_CA_File", "Source_SSL_CA_File", TEXT, inst.repl_ssl_ca_file)
-					C("Master_SSL_CA_Path", "Source_SSL_CA_Path", TEXT, inst.repl_ssl_ca_path)
-					    C("Master_SSL_Cert", "Source_SSL_Cert", TEXT, inst.repl_ssl_cert)
-						C("Master_SSL_Cipher", "Source_SSL_Cipher", TEXT, inst.repl_ssl_cipher)
-						    C("Master_SSL_Crl", "Source_SSL_Crl", TEXT, inst.repl_ssl_crl_file)
-							C("Master_SSL_Crlpath", "Source_SSL_Crlpath", TEXT,
-							  inst.repl_ssl_crl_path) C("Master_SSL_Key", "Source_SSL_Key",
-										    TEXT, inst.repl_ssl_key)
-							    C("Master_TLS_Version", "Source_TLS_Version", TEXT,
-							      inst.repl_tls_version) C("Master_TLS_Ciphersuites",
-										       "Source_TLS_Ciphersuites", TEXT,
-										       inst.repl_tls_ciphersuites)
-								C("Master_public_key_path", "Source_public_key_path",
-								  TEXT, inst.repl_source_public_key_path)
-#undef C
+#define AT(member) offsetof(struct topo_probe, member)
+    {"Master_Host", "Source_Host", TEXT, AT(source_host)},
+    {"Master_Port", "Source_Port", NUMBER, AT(source_port)},
+    {"Master_User", "Source_User", TEXT, AT(replication_user)},
+    {"Last_IO_Errno", "Last_IO_Errno", NUMBER, AT(last_io_errno)},
+    {"Last_SQL_Errno", "Last_SQL_Errno", NUMBER, AT(last_sql_errno)},
+    {"Last_IO_Error", "Last_IO_Error", QUOTED, AT(inst.last_io_error)},
+    {"Last_SQL_Error", "Last_SQL_Error", QUOTED, AT(inst.last_sql_error)},
+    {"Master_Log_File", "Source_Log_File", TEXT, AT(inst.read_coord.log_file)},
+    {"Read_Master_Log_Pos", "Read_Source_Log_Pos", NUMBER, AT(inst.read_coord.log_pos)},
+    {"Relay_Master_Log_File", "Relay_Source_Log_File", TEXT, AT(inst.exec_coord.log_file)},
+    {"Exec_Master_Log_Pos", "Exec_Source_Log_Pos", NUMBER, AT(inst.exec_coord.log_pos)},
+    {"Relay_Log_File", "Relay_Log_File", TEXT, AT(inst.relay_coord.log_file)},
+    {"Relay_Log_Pos", "Relay_Log_Pos", NUMBER, AT(inst.relay_coord.log_pos)},
+    {"SQL_Delay", "SQL_Delay", UNSIGNED, AT(inst.sql_delay)},
+    {"Auto_Position", "Auto_Position", YES, AT(inst.using_oracle_gtid)},
+    {"Master_SSL_Allowed", "Source_SSL_Allowed", YES, AT(inst.allow_tls)},
+    {"Master_SSL_CA_File", "Source_SSL_CA_File", TEXT, AT(inst.repl_ssl_ca_file)},
+    {"Master_SSL_CA_Path", "Source_SSL_CA_Path", TEXT, AT(inst.repl_ssl_ca_path)},
+    {"Master_SSL_Cert", "Source_SSL_Cert", TEXT, AT(inst.repl_ssl_cert)},
+    {"Master_SSL_Cipher", "Source_SSL_Cipher", TEXT, AT(inst.repl_ssl_cipher)},
+    {"Master_SSL_Crl", "Source_SSL_Crl", TEXT, AT(inst.repl_ssl_crl_file)},
+    {"Master_SSL_Crlpath", "Source_SSL_Crlpath", TEXT, AT(inst.repl_ssl_crl_path)},
+    {"Master_SSL_Key", "Source_SSL_Key", TEXT, AT(inst.repl_ssl_key)},
+    {"Master_TLS_Version", "Source_TLS_Version", TEXT, AT(inst.repl_tls_version)},
+    {"Master_TLS_Ciphersuites", "Source_TLS_Ciphersuites", TEXT, AT(inst.repl_tls_ciphersuites)},
+    {"Master_public_key_path", "Source_public_key_path", TEXT, AT(inst.repl_source_public_key_path)},
+#undef AT
 };
 
 static const char *const filters[] = {"Replicate_Do_DB",	 "Replicate_Ignore_DB",

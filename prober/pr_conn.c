@@ -90,6 +90,7 @@ note_failure(struct pr_conn *c)
 	if (c->failure.text[0] != '\0')
 		return;
 	c->failure.err_no = mysql_errno(c->mysql);
+	c->failure.greeted = c->read_bytes > PR_ANSWER_BYTES;
 	(void)str_copy(c->failure.text, sizeof(c->failure.text),
 		       c->read_bytes > PR_ANSWER_BYTES ? "the server sends too much" : mysql_error(c->mysql));
 }
@@ -133,8 +134,10 @@ read_packet(struct pr_conn *c, struct pr_wire *w)
 		return PR_WIRE_DONE;
 	}
 	next = pr_wire_packet(w, c->mysql->net.read_pos, n, &e);
-	if (next == PR_WIRE_BAD)
+	if (next == PR_WIRE_BAD) {
 		(void)str_copy(c->failure.text, sizeof(c->failure.text), e.msg);
+		c->failure.greeted = true; /* it talks nonsense, but it talks */
+	}
 	return next;
 }
 

@@ -11,6 +11,8 @@
 #ifndef PR_CONN_H
 #define PR_CONN_H
 
+#include <stdatomic.h>
+
 #include "base/clock.h"
 #include "base/mem.h"
 #include "pr_evidence.h"
@@ -26,6 +28,7 @@ void pr_login_stop_all(void);
 
 /* --- login ------------------------------------------------------------------------------------------------------ */
 
+enum pr_login_stage { PR_LOGIN_QUEUED, PR_LOGIN_RESOLVING, PR_LOGIN_CONNECTING };
 enum pr_tls_mode { PR_TLS_OFF, PR_TLS_ON, PR_TLS_IF_DEMANDED /* plain first: UseMixedTLS */ };
 
 struct pr_login {
@@ -39,8 +42,11 @@ struct pr_login {
 	    *key_file; /* "" = none; without ca_file the system's directory is the trust root */
 	struct mono deadline;
 	size_t max_packet; /* bytes */
-	/* Private to pr_conn.c */
+	/* Private to pr_conn_login.c */
 	size_t seen_bytes, greeting_bytes;
+	/* Any thread: how far it is; and nobody waits for it any more: if it has not begun, it needn't. */
+	_Atomic(enum pr_login_stage) stage;
+	atomic_bool abandoned;
 	/* Out */
 	bool ok;
 	void *handle; /* for pr_conn_adopt or pr_login_drop */

@@ -91,6 +91,7 @@ on_wait(my_socket fd, my_bool is_read, int timeout UNUSED)
 		errno = ETIMEDOUT;
 		return -1;
 	}
+	atomic_store(&l->stage, PR_LOGIN_CONNECTING);
 	do
 		rc = poll(fds, 2, left_ms(l));
 	while (rc < 0 && errno == EINTR);
@@ -108,8 +109,9 @@ on_wait(my_socket fd, my_bool is_read, int timeout UNUSED)
 static void
 login_read(struct pr_login *l, int fd, const unsigned char *p, size_t n)
 {
+	atomic_store(&l->stage, PR_LOGIN_CONNECTING);
 	make_nonblocking(fd);
-	if (l->failure.greeted == false) { /* is the first packet complete? 3 bytes of length, 1 of number */
+	if (!l->failure.greeted) { /* is the first packet complete? 3 bytes of length, 1 of number */
 		for (size_t i = 0; i < n && l->seen_bytes + i < 3; i++)
 			l->greeting_bytes |= (size_t)p[i] << (8 * (l->seen_bytes + i));
 		if (l->seen_bytes + n >= 4 && l->seen_bytes + n >= l->greeting_bytes + 4 && l->greeting_bytes > 0) {
@@ -250,14 +252,17 @@ attempt_mixed(struct pr_login *l)
 void
 pr_login_init(struct pr_login *l)
 {
-	*l = (struct pr_login){.failure = {.cancelled = true, .text = "cancelled"}};
+	memset(l, 0, sizeof(*l));
+	l->failure.cancelled = true;
+	(void)str_copy(l->failure.text, sizeof(l->failure.text), "cancelled");
 }
 
 void
 pr_login_run(struct pr_login *l)
 {
-	if (atomic_load(&stopping))
+	if (atomic_load(&stopping) || atomic_load(&l->abandoned))
 		return;
+	atomic_store(&l->stage, PR_LOGIN_RESOLVING);
 	if (strchr(l->host, ',') != NULL) { /* the library would take it for a list of hosts */
 		l->failure = (struct pr_failure){.err_no = CR_UNKNOWN_HOST, .text = "host name with a comma"};
 		return;

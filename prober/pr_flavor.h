@@ -19,6 +19,7 @@ enum pr_cap {
 	PR_CAP_GROUP = 128,	    /* group replication with member roles: 8.0 */
 	PR_CAP_PS_CONNECTION = 256, /* heartbeat counters in performance_schema: 5.7 */
 	PR_CAP_NDB = 512,
+	PR_CAP_SUPER_READ_ONLY = 1024, /* for steps, when configured (UseSuperReadOnly): 5.7.8 */
 };
 /* version as @@global.version tells it; "" or anything else that is no version gives 0. */
 unsigned pr_flavor_caps(const char *version);

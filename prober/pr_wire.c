@@ -258,7 +258,7 @@ pr_wire_packet(struct pr_wire *w, const uint8_t *p, size_t n, struct err *e)
 	case PR_WIRE_ROWS:
 		return is_eof(in) ? on_eof(w, in, e) : on_row(w, in, e);
 	}
-	ASSERT(!"unknown state");
+	ASSERT(false);
 	return PR_WIRE_BAD;
 }
 

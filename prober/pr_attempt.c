@@ -1,0 +1,477 @@
+/* pr_attempt.c — one probe of one server: connect if need be, ask, and tell what came of it.
+ *
+ *   begin → (kept connection) ask … ask → finish
+ *         → (none) log in → ask … ask → finish
+ * A kept connection that turns out to be broken or silent is reported as lost and replaced once: a firewall may have
+ * forgotten it, so only a fresh connection says something about the server. Deadlines: a connect timeout for the login
+ * and for the first answer, the read timeout for everything, and the requests' own. Owns the attempt; called by
+ * pr_pool.c and pr_target.c in the loop. */
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/str.h"
+#include "pr_private.h"
+
+#define LOGIN_GRACE_MS 300 /* a login keeps its deadline itself; beyond this it hangs in the resolver */
+
+static void finish(struct pr_target *t);
+
+static int64_t
+connect_us(const struct pr_target *t)
+{
+	int64_t s = t->pool->conf->MySQLConnectTimeoutSeconds;
+
+	return (s > 0 ? s : 2) * CLK_S;
+}
+
+static int64_t
+read_us(const struct pr_target *t)
+{
+	int64_t s = t->pool->conf->MySQLDiscoveryReadTimeoutSeconds;
+
+	return (s > 0 ? s : 10) * CLK_S;
+}
+
+/* Not later than any request that is served wants to know. */
+static struct mono
+limit(const struct pr_attempt *a, struct mono deadline)
+{
+	for (size_t i = 0; i < a->n_serving; i++) {
+		if (a->serving[i].deadline.us != 0 && mono_before(a->serving[i].deadline, deadline))
+			deadline = a->serving[i].deadline;
+	}
+	return deadline;
+}
+
+static void
+arm(struct pr_attempt *a, struct mono at)
+{
+	int64_t us = max_i64(0, mono_diff_us(at, pr_now()));
+	struct timeval wait = {.tv_sec = (time_t)(us / CLK_S), .tv_usec = (suseconds_t)(us % CLK_S)};
+
+	ASSERT(evtimer_add(a->timer, &wait) == 0);
+}
+
+static void
+fail(struct pr_attempt *a, const char *text)
+{
+	memset(&a->failure, 0, sizeof(a->failure));
+	(void)str_copy(a->failure.text, sizeof(a->failure.text), text);
+}
+
+/* --- connecting ------------------------------------------------------------------------------------------------- */
+
+static enum pr_lane
+lane_of(const struct pr_target *t)
+{
+	static const enum pr_lane lanes[PR_CLASS_COUNT] = {
+	    [PR_CLASS_URGENT] = PR_LANE_URGENT,	  [PR_CLASS_LIVE] = PR_LANE_URGENT,
+	    [PR_CLASS_SOURCES] = PR_LANE_SOURCES, [PR_CLASS_REGULAR] = PR_LANE_REGULAR,
+	    [PR_CLASS_DEAD] = PR_LANE_DEAD,
+	};
+
+	if (t->attempt->n_serving > 0)
+		return (enum pr_lane)t->attempt->serving[0].lane;
+	return lanes[t->sched.class];
+}
+
+static void
+log_in(struct pr_target *t)
+{
+	struct pr_attempt *a = t->attempt;
+	struct mono deadline = limit(a, mono_add_us(pr_now(), connect_us(t)));
+
+	a->kept = a->asked = false;
+	a->answers_before = 0;
+	a->phase = TOPO_PHASE_QUEUED;
+	memset(&a->failure, 0, sizeof(a->failure));
+	if (!pr_target_log_in(t, lane_of(t), deadline)) {
+		fail(a, "too many connects under way");
+		finish(t);
+		return;
+	}
+	arm(a, mono_add_us(deadline, LOGIN_GRACE_MS * CLK_MS));
+}
+
+static void
+ask(struct pr_target *t)
+{
+	struct pr_attempt *a = t->attempt;
+	struct mono now = pr_now();
+
+	if (!a->asked) {
+		a->first_deadline = limit(a, mono_add_us(now, connect_us(t)));
+		a->deadline = limit(a, mono_add_us(now, read_us(t)));
+		arm(a, a->first_deadline);
+	}
+	a->asked = true;
+	a->phase = TOPO_PHASE_QUERY;
+	pr_probe_ask(&a->probe, t->conn);
+}
+
+void
+pr_attempt_logged_in(struct pr_target *t, const struct pr_login *l)
+{
+	struct pr_attempt *a = t->attempt;
+
+	if (!l->ok) {
+		a->failure = l->failure;
+		a->phase =
+		    pr_evidence(&l->failure) == TOPO_EVIDENCE_UNRESOLVED ? TOPO_PHASE_RESOLVE : TOPO_PHASE_CONNECT;
+		finish(t);
+		return;
+	}
+	pr_probe_restart(&a->probe);
+	ask(t);
+}
+
+void
+pr_attempt_go_on(struct pr_target *t)
+{
+	if (pr_target_has_idle_connection(t)) {
+		t->attempt->kept = true;
+		pr_probe_restart(&t->attempt->probe);
+		ask(t);
+	} else if (t->conn == NULL && t->login == NULL) {
+		log_in(t);
+	}
+}
+
+/* --- answers ---------------------------------------------------------------------------------------------------- */
+
+/* The kept connection was no good: report it and begin again on a new one. */
+static void
+replace_kept(struct pr_target *t, enum topo_evidence evidence)
+{
+	pr_target_close(t);
+	t->attempt->suspicion = true;
+	(void)pr_pool_lost(t->pool, t, evidence);
+	log_in(t);
+}
+
+static void
+connection_failed(struct pr_target *t)
+{
+	struct pr_attempt *a = t->attempt;
+	enum topo_evidence evidence;
+
+	a->failure = *pr_conn_failure(t->conn);
+	evidence = pr_evidence(&a->failure);
+	if (evidence == TOPO_EVIDENCE_ANSWERED)
+		t->pool->stats->answers_unusable++;
+	if (a->kept && evidence != TOPO_EVIDENCE_ANSWERED) {
+		replace_kept(t, evidence);
+		return;
+	}
+	pr_target_close(t);
+	finish(t);
+}
+
+void
+pr_attempt_batch_ended(struct pr_target *t)
+{
+	struct pr_attempt *a = t->attempt;
+	bool more = pr_probe_take(&a->probe);
+
+	if (pr_conn_answers(t->conn) > 0)
+		pr_target_answered(t, true);
+	if (!pr_conn_usable(t->conn)) {
+		connection_failed(t);
+	} else if (more) {
+		a->answers_before += pr_conn_answers(t->conn);
+		pr_probe_ask(&a->probe, t->conn);
+	} else {
+		finish(t);
+	}
+}
+
+/* --- deadlines -------------------------------------------------------------------------------------------------- */
+
+static void
+login_hangs(struct pr_target *t)
+{
+	struct pr_attempt *a = t->attempt;
+	bool begun, resolving;
+
+	pr_target_abandon_login(t, &begun, &resolving);
+	if (!begun) {
+		fail(a, "no connector thread was free");
+		finish(t);
+		return;
+	}
+	fail(a, resolving ? "the name look-up takes too long" : "the login takes too long");
+	a->phase = resolving ? TOPO_PHASE_RESOLVE : TOPO_PHASE_CONNECT;
+	a->failure.timed_out = true;
+	if (resolving)
+		a->failure.err_no = 2005; /* as the library's own failed look-up: says nothing about the server */
+	finish(t);
+}
+
+static void
+no_answer_in_time(struct pr_target *t, size_t answers)
+{
+	struct pr_attempt *a = t->attempt;
+
+	pr_conn_cancel(t->conn);
+	(void)pr_probe_take(&a->probe);
+	if (answers == 0 && a->kept) {
+		replace_kept(t, TOPO_EVIDENCE_TIMED_OUT);
+		return;
+	}
+	pr_target_close(t);
+	fail(a, answers == 0 ? "no answer in time" : "not everything was answered in time");
+	a->failure.timed_out = true;
+	a->failure.greeted = answers > 0 || !a->kept; /* it let us in just now */
+	finish(t);
+}
+
+static void
+on_deadline(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+{
+	struct pr_target *t = arg;
+	struct pr_attempt *a = t->attempt;
+	size_t answers;
+
+	if (t->login != NULL) {
+		login_hangs(t);
+	} else if (a->asked && t->conn != NULL) {
+		answers = a->answers_before + pr_conn_answers(t->conn);
+		if (answers > 0 && mono_before(pr_now(), a->deadline)) {
+			pr_target_answered(t, true);
+			a->first_deadline = a->deadline;
+			arm(a, a->deadline);
+		} else {
+			no_answer_in_time(t, answers);
+		}
+	}
+}
+
+void
+pr_attempt_hasten(struct pr_target *t)
+{
+	struct pr_attempt *a = t->attempt;
+	struct mono soon = mono_add_us(pr_now(), connect_us(t));
+
+	if (a->asked && mono_before(soon, a->deadline)) {
+		a->deadline = soon;
+		if (mono_before(soon, a->first_deadline))
+			a->first_deadline = soon;
+		arm(a, a->first_deadline);
+	}
+}
+
+/* --- begin and end ---------------------------------------------------------------------------------------------- */
+
+/* As many waiting requests as there are credits for their results. */
+static void
+take_requests(struct pr_target *t)
+{
+	struct pr_attempt *a = t->attempt;
+	struct pr_pool *p = t->pool;
+	size_t room = (size_t)(p->credits - p->reserved);
+
+	a->n_serving = min_size(t->n_waiting, room);
+	if (a->n_serving > 0) {
+		a->serving = mem_dup(t->waiting, a->n_serving * sizeof(*a->serving));
+		t->n_waiting -= a->n_serving;
+		memmove(t->waiting, t->waiting + a->n_serving, t->n_waiting * sizeof(*t->waiting));
+	}
+	a->reserved = a->n_serving > 0 ? a->n_serving : 1;
+	p->reserved += a->reserved;
+}
+
+void
+pr_attempt_begin(struct pr_target *t, struct mono now)
+{
+	struct pr_pool *p = t->pool;
+	bool want_domain = !t->had_source || (t->sched.flags & IPC_TARGET_IS_ROOT) != 0;
+	struct pr_attempt *a = mem_new(struct pr_attempt);
+
+	ASSERT(t->attempt == NULL && p->credits > p->reserved);
+	t->attempt = a;
+	p->n_attempts++;
+	take_requests(t);
+	a->started = pr_wall();
+	a->begun = now;
+	a->suspicion = t->suspicion;
+	t->suspicion = false;
+	a->timer = evtimer_new(p->base, on_deadline, t);
+	ASSERT(a->timer != NULL);
+	a->conf = conf_ref(p->conf);
+	pr_probe_init(&a->probe, a->conf, &t->known, want_domain);
+	p->stats->attempts++;
+	if (t->ping == NULL && t->conn != NULL && t->conn_epoch != p->epoch)
+		pr_target_close(t);
+	if (t->ping == NULL) /* else when it has ended */
+		pr_attempt_go_on(t);
+}
+
+static void
+free_attempt(struct pr_target *t)
+{
+	struct pr_attempt *a = t->attempt;
+
+	t->attempt = NULL;
+	t->pool->reserved -= a->reserved;
+	t->pool->n_attempts--;
+	event_free(a->timer);
+	pr_probe_done(&a->probe);
+	conf_unref(a->conf);
+	free(a->serving);
+	free(a);
+}
+
+void
+pr_attempt_drop(struct pr_target *t)
+{
+	bool begun, resolving;
+
+	if (t->attempt == NULL)
+		return;
+	pr_target_abandon_login(t, &begun, &resolving);
+	if (t->conn != NULL && pr_conn_busy(t->conn))
+		pr_target_close(t);
+	free_attempt(t);
+	pr_sched_finish(&t->pool->sched, &t->sched, PR_SCHED_ABANDONED, pr_now());
+}
+
+static bool
+is_dead(enum topo_evidence e)
+{
+	return e == TOPO_EVIDENCE_REFUSED || e == TOPO_EVIDENCE_RESET || e == TOPO_EVIDENCE_TIMED_OUT ||
+	       e == TOPO_EVIDENCE_UNREACHABLE;
+}
+
+static void
+count_failures(struct pr_target *t, enum topo_evidence evidence)
+{
+	if (evidence == TOPO_EVIDENCE_ANSWERED) {
+		t->failed_attempts = 0;
+		t->first_failed_us = 0;
+	} else if (is_dead(evidence)) {
+		t->failed_attempts++;
+		if (t->first_failed_us == 0)
+			t->first_failed_us = t->attempt->started.us;
+	}
+}
+
+static enum topo_phase
+phase_of(const struct pr_attempt *a, const struct topo_probe *out)
+{
+	if (out->found)
+		return TOPO_PHASE_DONE;
+	return out->partial ? TOPO_PHASE_DETAIL : a->phase;
+}
+
+/* MariaDB only counts heartbeats: the time of the last one is when we saw the count move. */
+static void
+put_heartbeats(struct pr_target *t, struct topo_probe *out)
+{
+	if (out->heartbeats_received < 0)
+		return;
+	if (t->heartbeats >= 0 && out->heartbeats_received != t->heartbeats)
+		t->heartbeats_moved_us = pr_wall().us;
+	t->heartbeats = out->heartbeats_received;
+	if (out->last_heartbeat_us == 0)
+		out->last_heartbeat_us = t->heartbeats_moved_us;
+}
+
+static void
+put_evidence(struct pr_target *t, enum topo_evidence evidence, struct topo_probe *out)
+{
+	const struct pr_attempt *a = t->attempt;
+
+	out->asked_key = t->key; /* borrowed */
+	out->evidence = evidence;
+	out->phase = phase_of(a, out);
+	if (a->failure.text[0] != '\0') {
+		out->errno_mysql = a->failure.err_no;
+		out->error = a->failure.text;
+	}
+	out->started_us = a->started.us;
+	out->ended_us = pr_wall().us;
+	out->last_answer_us = t->last_answer_us;
+	out->answered_us = t->answered_us;
+	out->failed_attempts = t->failed_attempts;
+	out->first_failed_us = t->first_failed_us;
+	out->via_suspicion = a->suspicion;
+	out->ipv4 = t->ipv4;
+	out->ipv6 = t->ipv6;
+	out->tls_required = mono_before(pr_now(), t->tls_until);
+	out->inst.last_discovery_latency_ns = mono_diff_us(pr_now(), a->begun) * 1000;
+}
+
+static void
+send_results(struct pr_target *t, struct topo_probe *out)
+{
+	struct pr_pool *p = t->pool;
+	const struct pr_attempt *a = t->attempt;
+
+	for (size_t i = 0; i < a->reserved && p->linked; i++) {
+		out->probe_id = a->n_serving > 0 ? a->serving[i].probe_id : 0;
+		if (p->sink.probe_result(p->sink.ctx, out))
+			p->credits--;
+		else
+			p->stats->results_dropped++;
+	}
+}
+
+static void
+count(struct pr_target *t, const struct topo_probe *out)
+{
+	struct pr_stats *s = t->pool->stats;
+
+	s->read_topology++;
+	if (!out->found)
+		s->fails++;
+	if (pr_errno_is_denied(out->errno_mysql) && t->attempt->asked)
+		s->access_denied++;
+	if (mono_diff_us(pr_now(), t->attempt->begun) > t->pool->conf->InstancePollSeconds * CLK_S)
+		s->slow++;
+	if (!out->found)
+		log_debug("probe", "failed instance=%s evidence=%s phase=%llu error=%s", LOG_Q(t->name),
+			  topo_evidence_text(out->evidence), (unsigned long long)out->phase, LOG_Q(out->error));
+}
+
+/* What the schedule makes of it: only what never got an answer backs off (probing.md section 12). */
+static enum pr_sched_end
+end_of(const struct pr_target *t, enum topo_evidence evidence)
+{
+	const struct pr_attempt *a = t->attempt;
+
+	if (a->failure.text[0] == '\0' || (a->asked && evidence == TOPO_EVIDENCE_ANSWERED))
+		return PR_SCHED_WELL;
+	return evidence == TOPO_EVIDENCE_NONE ? PR_SCHED_ABANDONED : PR_SCHED_UNREACHED;
+}
+
+static void
+finish(struct pr_target *t)
+{
+	struct pr_attempt *a = t->attempt;
+	bool failed = a->failure.text[0] != '\0';
+	enum topo_evidence evidence = failed ? pr_evidence(&a->failure) : TOPO_EVIDENCE_ANSWERED;
+	enum pr_sched_end end = end_of(t, evidence);
+	struct topo_probe out;
+
+	count_failures(t, evidence);
+	rec_init(&topo_probe_desc, &out);
+	if (a->asked)
+		pr_probe_collect(&a->probe, (t->sched.flags & IPC_TARGET_IS_ROOT) != 0, pr_wall(), &out);
+	put_evidence(t, evidence, &out);
+	if (out.found) {
+		t->had_source = out.source_host[0] != '\0';
+		put_heartbeats(t, &out);
+	}
+	count(t, &out);
+	send_results(t, &out);
+	free_attempt(t);
+	pr_sched_finish(&t->pool->sched, &t->sched, end, pr_now());
+	pr_target_look_up(t);
+	if (t->n_waiting > 0)
+		pr_sched_hurry(&t->pool->sched, &t->sched, pr_now());
+	else if (!t->watched)
+		pr_pool_release(t->pool, t);
+	pr_pool_kick(t->pool);
+}

@@ -1,0 +1,81 @@
+/* pr_step_sql.c — the table of steps. Pure; called by pr_step.c. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "pr_flavor.h"
+#include "pr_step.h"
+#include "topo/version.h"
+
+struct variant {
+	unsigned needs, lacks;
+	const char *sql;
+};
+
+#define PR_STEP(NAME, text, n_args, ...) static const struct variant variants_##NAME[] = {__VA_ARGS__};
+#include "pr_step.def"
+#undef PR_STEP
+
+static const struct {
+	const char *name;
+	size_t n_args;
+	const struct variant *v;
+	size_t n;
+} steps[] = {
+#define PR_STEP(NAME, text, n_args, ...) {text, (n_args), variants_##NAME, ARRAY_LEN(variants_##NAME)},
+#include "pr_step.def"
+#undef PR_STEP
+};
+
+static const char *
+choose(size_t step, unsigned caps)
+{
+	for (size_t i = 0; i < steps[step].n; i++) {
+		const struct variant *v = &steps[step].v[i];
+		if ((caps & v->needs) == v->needs && (caps & v->lacks) == 0)
+			return v->sql;
+	}
+	return NULL;
+}
+
+/* The one argument of a statement that has one is a number. */
+static int
+write_sql(const char *sql, const struct rec_text_list *args, struct str_buf *buf, struct err *e)
+{
+	const char *hole = strstr(sql, "%llu");
+	uint64_t v;
+
+	if (hole == NULL) {
+		str_buf_add(buf, sql);
+		return 0;
+	}
+	if (str_parse_u64(args->v[0].s, UINT64_MAX, &v, e) != 0)
+		return err_wrap(e, "argument");
+	str_buf_add_n(buf, sql, (size_t)(hole - sql));
+	str_buf_printf(buf, "%llu%s", (unsigned long long)v, hole + 4);
+	return 0;
+}
+
+int
+pr_step_sql(const char *name, const struct rec_text_list *args, const char *version, bool use_super_read_only,
+	    struct str_buf *buf, struct err *e)
+{
+	unsigned caps = pr_flavor_caps(version);
+
+	if (use_super_read_only && (caps & PR_CAP_MYSQL) != 0 && topo_version_at_least(version, 5, 7, 8))
+		caps |= PR_CAP_SUPER_READ_ONLY;
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		const char *sql;
+
+		if (!str_eq(steps[i].name, name))
+			continue;
+		if (args->n != steps[i].n_args)
+			return err_set(e, ERR_INVALID, "%s takes %zu arguments, not %zu", name, steps[i].n_args,
+				       args->n);
+		sql = choose(i, caps);
+		if (sql == NULL)
+			return err_set(e, ERR_UNSUPPORTED, "%s on version %s", name, version);
+		return write_sql(sql, args, buf, e);
+	}
+	return err_set(e, ERR_UNSUPPORTED, "no step \"%s\"", name);
+}

@@ -1,0 +1,153 @@
+/* Steps: which statements may be sent, which numbers are refused; and what counts as a mass loss. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "pr_fence.h"
+#include "pr_loss.h"
+#include "pr_step.h"
+
+static void
+test_statements(void **state UNUSED)
+{
+	static const struct {
+		const char *name, *arg, *version;
+		bool super;
+		const char *expect; /* NULL: refused */
+		int code;
+	} cases[] = {
+	    {"set-read-only", NULL, "10.11.19-MariaDB", false, "set global read_only = 1", 0},
+	    {"set-read-only", NULL, "10.11.19-MariaDB", true, "set global read_only = 1", 0},
+	    {"set-read-only", NULL, "8.4.1", true, "set global super_read_only = 1", 0},
+	    {"set-read-only", NULL, "8.4.1", false, "set global read_only = 1", 0},
+	    {"set-read-only", NULL, "5.7.7", true, "set global read_only = 1", 0},
+	    {"set-read-only", NULL, "", true, "set global read_only = 1", 0},
+	    {"set-writable", NULL, "9.7.4", true, "set global read_only = 0", 0},
+	    {"stop-replica-io", NULL, "8.0.36", false, "stop slave io_thread", 0},
+	    {"stop-replica-io", NULL, "8.4.0", false, "stop replica io_thread", 0},
+	    {"stop-replica-io", NULL, "10.6.1-MariaDB", false, "stop slave io_thread", 0},
+	    {"kill-query", "77", "8.4.0", false, "kill query 77", 0},
+	    {"kill-query", "77; drop table x", "8.4.0", false, NULL, ERR_SYNTAX},
+	    {"kill-query", "-1", "8.4.0", false, NULL, ERR_SYNTAX},
+	    {"kill-query", NULL, "8.4.0", false, NULL, ERR_INVALID},
+	    {"set-writable", "1", "8.4.0", false, NULL, ERR_INVALID},
+	    {"drop database x", NULL, "8.4.0", false, NULL, ERR_UNSUPPORTED},
+	    {"", NULL, "8.4.0", false, NULL, ERR_UNSUPPORTED},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct rec_text arg = {cases[i].arg};
+		struct rec_text_list args = {&arg, cases[i].arg != NULL};
+		struct str_buf b = {0};
+		struct err e = {0};
+		int rc = pr_step_sql(cases[i].name, &args, cases[i].version, cases[i].super, &b, &e);
+
+		if (cases[i].expect == NULL ? rc == 0 : !str_eq(str_buf_text(&b), cases[i].expect))
+			fail_msg("case %zu: %d %s", i, rc, str_buf_text(&b));
+		if (cases[i].expect == NULL && (cases[i].code != ERR_SYNTAX ? rc != -cases[i].code : rc >= 0))
+			fail_msg("case %zu: %d %s", i, rc, e.msg);
+		str_buf_done(&b);
+	}
+}
+
+static void
+test_fence(void **state UNUSED)
+{
+	static const struct {
+		const char *uid;
+		uint64_t term, number;
+		int expect;
+	} steps[] = {
+	    {"a", 3, 1, 0},
+	    {"a", 3, 2, 0},
+	    {"a", 3, 2, -ERR_EXISTS},
+	    {"a", 3, 1, -ERR_EXISTS},
+	    {"b", 3, 1, 0},
+	    {"a", 3, 9, 0},
+	    {"a", 3, 8, -ERR_EXISTS},
+	    {"a", 2, 100, -ERR_LATE},
+	    {"c", 2, 1, -ERR_LATE},
+	    {"a", 4, 1, 0}, /* resumed by another leader: numbers begin anew */
+	    {"b", 3, 2, -ERR_LATE},
+	    {"b", 4, 1, 0},
+	    {"a", 4, 1, -ERR_EXISTS},
+	    {"", 4, 1, -ERR_INVALID},
+	    {"d", 4, 0, -ERR_INVALID},
+	};
+	struct pr_fence *f = mem_new(struct pr_fence);
+	struct err e;
+
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		int rc = pr_fence_admit(f, steps[i].uid, steps[i].term, steps[i].number, &e);
+		if (rc != steps[i].expect)
+			fail_msg("step %zu: %d instead of %d", i, rc, steps[i].expect);
+	}
+	free(f);
+}
+
+static void
+test_fence_forgets_the_oldest(void **state UNUSED)
+{
+	struct pr_fence *f = mem_new(struct pr_fence);
+	struct err e;
+	char uid[32];
+
+	assert_int_equal(pr_fence_admit(f, "first", 1, 5, &e), 0);
+	assert_int_equal(pr_fence_admit(f, "second", 1, 5, &e), 0);
+	for (int i = 0; i < PR_FENCE_MAX - 2; i++) {
+		(void)snprintf(uid, sizeof(uid), "u%d", i);
+		assert_int_equal(pr_fence_admit(f, uid, 1, 1, &e), 0);
+	}
+	assert_int_equal(pr_fence_admit(f, "first", 1, 6, &e), 0); /* used: no longer the oldest */
+	assert_int_equal(pr_fence_admit(f, "one more", 1, 1, &e), 0);
+	assert_int_equal(pr_fence_admit(f, "first", 1, 6, &e), -ERR_EXISTS);
+	assert_int_equal(pr_fence_admit(f, "second", 1, 1, &e), 0);
+	free(f);
+}
+
+static void
+test_mass_loss(void **state UNUSED)
+{
+	static const struct {
+		size_t losses, servers;
+		int64_t apart_ms;
+		bool mass;
+	} cases[] = {
+	    {1, 1, 0, false},	    {4, 4, 0, false}, /* a handful: each is reported */
+	    {9, 9, 0, false},	    {10, 99, 0, true},	  {10, 100, 0, false},
+	    {20, 10000, 0, false},  {21, 10000, 0, true}, {21, 10000, 40, true},
+	    {30, 10000, 60, false}, {30, 100, 60, true},  {100, 100, 200, false},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct pr_loss l = {.n = 0};
+		struct mono t = {CLK_S};
+
+		for (size_t k = 0; k < cases[i].losses; k++) {
+			t = mono_add_us(t, cases[i].apart_ms * CLK_MS);
+			pr_loss_note(&l, t);
+		}
+		if (pr_loss_is_mass(&l, cases[i].servers, t) != cases[i].mass)
+			fail_msg("case %zu", i);
+		assert_false(pr_loss_is_mass(&l, cases[i].servers, mono_add_us(t, 2 * CLK_S)));
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_statements),
+	    cmocka_unit_test(test_fence),
+	    cmocka_unit_test(test_fence_forgets_the_oldest),
+	    cmocka_unit_test(test_mass_loss),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
