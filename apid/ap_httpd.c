@@ -5,9 +5,11 @@
  * Host, Content-Length and Transfer-Encoding headers. */
 #include "ap_httpd.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
+#include <event2/event.h>
 #include <event2/keyvalq_struct.h>
 #include <event2/listener.h>
 #include <netdb.h>
@@ -24,6 +26,8 @@
 #include "ap_request.h"
 #include "base/log.h"
 
+#define COUNT_EVERY 64
+#define COUNT_MS 200
 #define SINGLE_WRITE_BYTES ((size_t)256 * 1024)
 
 struct door {
@@ -38,7 +42,9 @@ struct ap_httpd {
 	struct ap *ap;
 	struct door client, control;
 	struct ap_httpd_stats stats;
-	bool stopping;
+	struct event *count; /* timer */
+	int64_t own_descriptors;
+	bool resting; /* the client listener is disabled */
 };
 
 /* --- refusing before routing ---------------------------------------------------------------------------------------
@@ -189,38 +195,59 @@ on_request(struct evhttp_request *req, void *arg)
 
 /* --- connections
  * ------------------------------------------------------------------------------------------------------ */
-/* evhttp 2.1 neither limits nor counts connections. An empty filter around each one tells us of its end; at the limit
- * the listener rests until one has gone (more clients wait in the kernel's backlog). */
-static void
-on_connection_freed(void *arg)
+/* evhttp 2.1 neither limits nor counts connections. Descriptors are what runs out, so these are counted, every
+ * COUNT_EVERY new connections and every COUNT_MS; at the limit the client listener rests (more clients wait in the
+ * kernel's backlog). */
+static int64_t
+count_descriptors(void)
 {
-	struct door *door = arg;
+	DIR *dir = opendir("/proc/self/fd");
+	int64_t n = 0;
 
-	if (door->h == NULL)
-		return; /* the whole server is being freed */
-	door->h->stats.connections--;
-	if (door->listener != NULL && door->h->stats.connections < AP_CONNECTIONS_MAX)
-		(void)evconnlistener_enable(door->listener);
+	if (dir == NULL)
+		return AP_CONNECTIONS_MAX; /* none left to look with */
+	while (readdir(dir) != NULL)
+		n++;
+	(void)closedir(dir);
+	return n - 3; /* ".", "..", and the directory itself */
+}
+
+static void
+heed_limit(struct ap_httpd *h)
+{
+	bool full;
+
+	h->stats.connections = count_descriptors() - h->own_descriptors;
+	full = h->stats.connections >= AP_CONNECTIONS_MAX;
+	if (h->client.listener == NULL || full == h->resting)
+		return;
+	h->resting = full;
+	if (full) {
+		h->stats.rests++;
+		log_warning("http", "%lld connections, waiting for some to end", (long long)h->stats.connections);
+		(void)evconnlistener_disable(h->client.listener);
+	} else {
+		(void)evconnlistener_enable(h->client.listener);
+	}
+}
+
+static void
+on_count(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+{
+	heed_limit(arg);
 }
 
 static struct bufferevent *
 on_new_connection(struct event_base *base, void *arg)
 {
 	struct door *door = arg;
-	struct ap_httpd_stats *stats = &door->h->stats;
-	struct bufferevent *socket = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
-	struct bufferevent *counted;
+	struct bufferevent *bev = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
 
-	ASSERT(socket != NULL);
-	(void)bufferevent_set_max_single_write(socket, SINGLE_WRITE_BYTES);
-	counted = bufferevent_filter_new(socket, NULL, NULL, BEV_OPT_CLOSE_ON_FREE, on_connection_freed, door);
-	ASSERT(counted != NULL);
-	stats->connections_total++;
-	if (++stats->connections >= AP_CONNECTIONS_MAX && door->listener != NULL) {
-		stats->connections_refused++;
-		(void)evconnlistener_disable(door->listener);
-	}
-	return counted;
+	ASSERT(bev != NULL);
+	(void)bufferevent_set_max_single_write(bev, SINGLE_WRITE_BYTES);
+	if (++door->h->stats.connections_total % COUNT_EVERY == 0)
+		heed_limit(door->h);
+	return bev;
 }
 
 static void
@@ -382,10 +409,13 @@ start_control_door(struct ap_httpd *h, struct err *e)
 int
 ap_httpd_start(struct ap *ap, bool listen, struct ap_httpd **ret_h, struct err *e)
 {
+	static const struct timeval every = {0, COUNT_MS * 1000};
 	struct ap_httpd *h = mem_new(struct ap_httpd);
 	int rc;
 
 	h->ap = ap;
+	h->count = event_new(ap->base, -1, EV_PERSIST, on_count, h);
+	ASSERT(h->count != NULL && event_add(h->count, &every) == 0);
 	rc = start_control_door(h, e);
 	if (rc == 0 && listen)
 		rc = start_client_door(h, e);
@@ -393,6 +423,7 @@ ap_httpd_start(struct ap *ap, bool listen, struct ap_httpd **ret_h, struct err *
 		ap_httpd_stop(h);
 		return rc;
 	}
+	h->own_descriptors = count_descriptors();
 	*ret_h = h;
 	return 0;
 }
@@ -400,7 +431,6 @@ ap_httpd_start(struct ap *ap, bool listen, struct ap_httpd **ret_h, struct err *
 static void
 close_door(struct door *door)
 {
-	door->h = NULL;
 	if (door->http != NULL)
 		evhttp_free(door->http);
 	door->http = NULL;
@@ -415,6 +445,7 @@ ap_httpd_stop(struct ap_httpd *h)
 {
 	if (h == NULL)
 		return;
+	event_free(h->count);
 	close_door(&h->client);
 	close_door(&h->control);
 	free(h);

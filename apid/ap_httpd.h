@@ -17,7 +17,7 @@ int ap_httpd_start(struct ap *ap, bool listen, struct ap_httpd **ret_h, struct e
 void ap_httpd_stop(struct ap_httpd *h);
 
 struct ap_httpd_stats {
-	uint64_t requests, answered_ok, answered_error, rejected, connections_total, connections_refused;
+	uint64_t requests, answered_ok, answered_error, rejected, connections_total, rests;
 	int64_t connections, in_flight;
 };
 struct ap_httpd_stats ap_httpd_stats(const struct ap_httpd *h);

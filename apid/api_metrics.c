@@ -35,7 +35,7 @@ collect_own(struct ap_request *rq, struct metric_set *m)
 	add_own(m, "http.requests", (double)h.requests, true);
 	add_own(m, "http.rejected", (double)h.rejected, true);
 	add_own(m, "http.connections_total", (double)h.connections_total, true);
-	add_own(m, "http.connections_refused", (double)h.connections_refused, true);
+	add_own(m, "http.connection_limit_hits", (double)h.rests, true);
 	add_own(m, "http.connections", (double)h.connections, false);
 	add_own(m, "http.in_flight", (double)h.in_flight, false);
 	add_own(m, "read.jobs", (double)r.jobs, true);
