@@ -1,0 +1,238 @@
+/* test_rd_small.c — the smaller pure parts: candidates, the periodic schedule, figures of the pool. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "rd_candidates.h"
+#include "rd_metrics.h"
+#include "rd_periodic.h"
+
+static const struct topo_key db1 = {"db1", 3306}, db2 = {"db2", 3306};
+
+static struct mono
+at(int64_t ms)
+{
+	return (struct mono){1000 * CLK_S + ms * CLK_MS};
+}
+
+/* --- candidates
+ * ---------------------------------------------------------------------------------------------------------- */
+static void
+a_candidate_lives_as_long_as_it_is_named(void **state UNUSED)
+{
+	struct rd_candidates c = {0};
+
+	assert_non_null(rd_candidates_name(&c, &db1, false, at(0), 10));
+	assert_null(rd_candidates_name(&c, &db1, false, at(900), 10));
+	assert_null(rd_candidates_expired(&c, at(1900), CLK_S));
+	assert_ptr_equal(rd_candidates_expired(&c, at(1901), CLK_S), rd_candidates_find(&c, &db1));
+	rd_candidates_drop(&c, rd_candidates_find(&c, &db1));
+	assert_null(rd_candidates_find(&c, &db1));
+	rd_candidates_done(&c);
+}
+
+static void
+a_seed_is_never_given_up(void **state UNUSED)
+{
+	struct rd_candidates c = {0};
+
+	assert_non_null(rd_candidates_name(&c, &db1, true, at(0), 10));
+	assert_null(rd_candidates_name(&c, &db1, false, at(1), 10)); /* naming it does not change that */
+	assert_null(rd_candidates_expired(&c, at(1000000), CLK_S));
+	rd_candidates_done(&c);
+}
+
+static void
+candidates_are_bounded(void **state UNUSED)
+{
+	struct rd_candidates c = {0};
+
+	assert_non_null(rd_candidates_name(&c, &db1, false, at(0), 1));
+	assert_null(rd_candidates_name(&c, &db2, false, at(0), 1));
+	assert_int_equal(c.overflows, 1);
+	assert_null(rd_candidates_find(&c, &db2));
+	rd_candidates_done(&c);
+}
+
+static void
+a_forgotten_server_is_left_alone_for_a_while(void **state UNUSED)
+{
+	struct rd_candidates c = {0};
+
+	rd_forgotten_add(&c, &db1, at(1000));
+	assert_true(rd_forgotten_has(&c, &db1, at(999)));
+	assert_false(rd_forgotten_has(&c, &db1, at(1000)));
+	assert_false(rd_forgotten_has(&c, &db2, at(0)));
+	rd_forgotten_add(&c, &db2, at(5000));
+	rd_forgotten_expire(&c, at(1000));
+	assert_int_equal(HASH_COUNT(c.forgotten), 1);
+	rd_forgotten_lift(&c, &db2);
+	assert_false(rd_forgotten_has(&c, &db2, at(0)));
+	rd_candidates_done(&c);
+}
+
+static void
+strange_names_are_not_believed(void **state UNUSED)
+{
+	static const struct {
+		const char *host;
+		bool plausible;
+	} hosts[] = {
+	    {"db1", true},  {"10.0.0.1", true}, {"fe80::1", true}, {"db\xc3\xa9", true}, {"", false},
+	    {"a b", false}, {"a,b", false},	{"a\n", false},	   {"\x7f", false},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(hosts); i++)
+		assert_int_equal(rd_host_is_plausible(hosts[i].host), hosts[i].plausible);
+}
+
+/* --- schedule
+ * ---------------------------------------------------------------------------------------------------------------- */
+static void
+run(struct rd_periodic *p, int64_t from_ms, int64_t to_ms, unsigned holds, unsigned *counts)
+{
+	for (int64_t ms = from_ms; ms < to_ms; ms += 10) {
+		enum rd_task t;
+		while ((t = rd_periodic_take(p, at(ms), 5 * CLK_S, holds)) != RD_TASK_COUNT)
+			counts[t]++;
+	}
+}
+
+static void
+each_task_runs_at_its_interval(void **state UNUSED)
+{
+	unsigned counts[RD_TASK_COUNT] = {0};
+	struct rd_periodic p;
+
+	rd_periodic_init(&p, at(0), 5 * CLK_S);
+	run(&p, 0, 120005, RD_WHEN_OPEN | RD_WHEN_SERVICE, counts);
+	assert_in_range(counts[RD_TASK_publish_state], 455, 480);
+	assert_in_range(counts[RD_TASK_heartbeat], 117, 120);
+	assert_in_range(counts[RD_TASK_rebuild_aliases], 23, 24);
+	assert_int_equal(counts[RD_TASK_purge_rows], 2);
+	assert_int_equal(counts[RD_TASK_forget_unseen], 2);
+}
+
+static void
+tasks_wait_for_their_condition(void **state UNUSED)
+{
+	unsigned counts[RD_TASK_COUNT] = {0};
+	struct rd_periodic p;
+
+	rd_periodic_init(&p, at(0), 5 * CLK_S);
+	run(&p, 0, 70000, 0, counts);
+	assert_true(counts[RD_TASK_publish_state] > 0);
+	assert_int_equal(counts[RD_TASK_heartbeat], 0);
+	run(&p, 70000, 70010, RD_WHEN_OPEN, counts);
+	assert_int_equal(counts[RD_TASK_heartbeat], 1); /* at once, and nothing is made up for */
+	assert_int_equal(counts[RD_TASK_rebuild_aliases], 0);
+	run(&p, 70010, 70020, RD_WHEN_OPEN | RD_WHEN_SERVICE, counts);
+	assert_int_equal(counts[RD_TASK_rebuild_aliases], 1);
+}
+
+static void
+the_wake_time_is_that_of_the_next_task(void **state UNUSED)
+{
+	struct rd_periodic p;
+
+	rd_periodic_init(&p, at(0), 5 * CLK_S);
+	assert_true(rd_periodic_wake(&p, 0).us == at(250).us);
+	assert_int_equal(rd_periodic_take(&p, at(249), 5 * CLK_S, 0), RD_TASK_COUNT);
+	for (enum rd_task t = 0; t < RD_TASK_COUNT; t++)
+		assert_non_null(rd_task_name(t));
+}
+
+/* --- figures
+ * --------------------------------------------------------------------------------------------------------------------
+ */
+static double
+figure(const struct rd_metrics *m, const struct rd_pool_stats *p, const char *name)
+{
+	static struct ipc_metric list[256];
+	size_t n = rd_metrics_list(m, p, list, ARRAY_LEN(list));
+	double value = -1;
+	int found = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(list[i].name, name) == 0) {
+			value = list[i].value;
+			found++;
+		}
+	}
+	assert_in_range(found, 0, 1);
+	return value;
+}
+
+static void
+take(struct rd_pool_stats *p, unsigned slot, double attempts, double queue)
+{
+	struct ipc_metric v[] = {{"discoveries.attempt", attempts, true},
+				 {"discoveries.queue_length", queue, false},
+				 {"audit.write", 99, true}};
+	struct ipc_metric_list l = {v, ARRAY_LEN(v)};
+
+	rd_pool_stats_take(p, slot, &l);
+}
+
+static void
+the_pool_is_added_up_over_restarts(void **state UNUSED)
+{
+	struct rd_pool_stats *p = rd_pool_stats_new(2);
+	struct rd_metrics m = {.audit_writes = 7};
+
+	take(p, 0, 100, 3);
+	take(p, 1, 10, 2);
+	assert_int_equal((int)figure(&m, p, "discoveries.attempt"), 110);
+	assert_int_equal((int)figure(&m, p, "discoveries.queue_length"), 5);
+	assert_int_equal((int)figure(&m, p, "audit.write"), 7); /* raftd's own stands */
+	rd_pool_stats_down(p, 0);
+	assert_int_equal((int)figure(&m, p, "discoveries.attempt"), 110);
+	assert_int_equal((int)figure(&m, p, "discoveries.queue_length"), 2);
+	take(p, 0, 5, 1);
+	assert_int_equal((int)figure(&m, p, "discoveries.attempt"), 115);
+	assert_int_equal((int)figure(&m, p, "no.such"), -1);
+	rd_pool_stats_free(p);
+}
+
+static void
+names_of_the_pool_are_bounded(void **state UNUSED)
+{
+	struct rd_pool_stats *p = rd_pool_stats_new(1);
+	static struct ipc_metric list[2048];
+	struct rd_metrics m = {0};
+
+	for (int i = 0; i < 2 * RD_POOL_NAMES_MAX; i++) {
+		char name[32];
+		struct ipc_metric v = {name, 1, true};
+		struct ipc_metric_list l = {&v, 1};
+		(void)snprintf(name, sizeof(name), "n%d", i);
+		rd_pool_stats_take(p, 0, &l);
+	}
+	assert_in_range(rd_metrics_list(&m, p, list, ARRAY_LEN(list)), RD_POOL_NAMES_MAX, RD_POOL_NAMES_MAX + 100);
+	assert_int_equal(rd_metrics_list(&m, p, list, 10), 10);
+	rd_pool_stats_free(p);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_candidate_lives_as_long_as_it_is_named),
+	    cmocka_unit_test(a_seed_is_never_given_up),
+	    cmocka_unit_test(candidates_are_bounded),
+	    cmocka_unit_test(a_forgotten_server_is_left_alone_for_a_while),
+	    cmocka_unit_test(strange_names_are_not_believed),
+	    cmocka_unit_test(each_task_runs_at_its_interval),
+	    cmocka_unit_test(tasks_wait_for_their_condition),
+	    cmocka_unit_test(the_wake_time_is_that_of_the_next_task),
+	    cmocka_unit_test(the_pool_is_added_up_over_restarts),
+	    cmocka_unit_test(names_of_the_pool_are_bounded),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
