@@ -123,7 +123,8 @@ sup_child_ended(struct sup_child *c, int status)
 	c->pid = 0;
 	ipc_link_close(c->link);
 	c->link = NULL;
-	sup_talk_peer(c, false);
+	if (!c->sup->stopping) /* nobody should wonder about an orderly end */
+		sup_talk_peer(c, false);
 	settle(c, &end);
 }
 
