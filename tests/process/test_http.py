@@ -14,10 +14,13 @@ NOT_FOUND = "404 page not found\n"
 def raw(node, data, shutdown=True, timeout=10):
     """Send bytes, return everything that comes back until the server closes."""
     with socket.create_connection((node.host, node.port), timeout=timeout) as s:
-        s.sendall(data)
-        if shutdown:
-            s.shutdown(socket.SHUT_WR)
         got = b""
+        try:
+            s.sendall(data)
+            if shutdown:
+                s.shutdown(socket.SHUT_WR)
+        except ConnectionError:
+            pass  # refused before it was all sent
         while True:
             try:
                 piece = s.recv(65536)
