@@ -22,6 +22,22 @@ is_wanted(struct rd_node *n, const struct topo_key *key)
 	       !conf_filter_matches(n->rules->never_probe, key->hostname, key->port);
 }
 
+static void
+on_crawled(void *ctx UNUSED, const struct topo_key *asked UNUSED, const void *result UNUSED, const struct err *e UNUSED)
+{
+}
+
+/* A one-shot node watches nothing: what its command asks for is probed once. */
+static void
+crawl(struct rd_node *n, const struct topo_key *key)
+{
+	struct err e;
+
+	if (rd_probers_probe(n->probers, key, IPC_LANE_REGULAR, rd_mono(n), n->rules->probe_deadline_us + CLK_S,
+			     on_crawled, n, &e) != 0)
+		log_warning("discover", "not probed instance=%s: %s", LOG_Q(TOPO_KEY_TEXT(key)), e.msg);
+}
+
 void
 rd_discover_name(struct rd_node *n, const struct topo_key *key, bool seed)
 {
@@ -30,7 +46,10 @@ rd_discover_name(struct rd_node *n, const struct topo_key *key, bool seed)
 	if (rd_candidates_name(&n->candidates, key, seed, rd_mono(n), n->rules->queue_max) == NULL)
 		return;
 	log_info("discover", "new candidate instance=%s%s", LOG_Q(TOPO_KEY_TEXT(key)), seed ? " (seed)" : "");
-	rd_work_watch(n, key);
+	if (n->one_shot)
+		crawl(n, key);
+	else
+		rd_work_watch(n, key);
 }
 
 void

@@ -497,6 +497,8 @@ skip(struct rd_node *n, const struct topo_probe *p)
 static void
 take_found(struct rd_node *n, const struct topo_probe *p, const struct topo_key *key)
 {
+	/* a one-shot node follows only what it was asked to follow */
+	bool follow = !n->one_shot || rd_candidates_find(&n->candidates, &p->asked_key) != NULL;
 	struct rd_probed done = {0};
 	struct rd_server *s;
 
@@ -512,7 +514,7 @@ take_found(struct rd_node *n, const struct topo_probe *p, const struct topo_key 
 		rd_discover_list(n, key, p->probe_id != 0);
 	rd_discover_drop_candidate(n, key);
 	rd_sidelines(n, s, p);
-	if (!n->one_shot)
+	if (follow)
 		rd_discover_neighbours(n, &s->inst);
 	rd_flush_soon(n);
 	done.server = s;
