@@ -443,7 +443,7 @@ end_of(const struct pr_target *t, enum topo_evidence evidence)
 
 	if (a->failure.text[0] == '\0' || (a->asked && evidence == TOPO_EVIDENCE_ANSWERED))
 		return PR_SCHED_WELL;
-	return evidence == TOPO_EVIDENCE_NONE ? PR_SCHED_ABANDONED : PR_SCHED_UNREACHED;
+	return a->failure.cancelled || a->phase == TOPO_PHASE_QUEUED ? PR_SCHED_ABANDONED : PR_SCHED_UNREACHED;
 }
 
 static void

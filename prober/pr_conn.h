@@ -44,6 +44,7 @@ struct pr_login {
 	size_t max_packet; /* bytes */
 	/* Private to pr_conn_login.c */
 	size_t seen_bytes, greeting_bytes;
+	bool error_first;
 	/* Any thread: how far it is; and nobody waits for it any more: if it has not begun, it needn't. */
 	_Atomic(enum pr_login_stage) stage;
 	atomic_bool abandoned;

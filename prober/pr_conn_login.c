@@ -106,19 +106,37 @@ on_wait(my_socket fd, my_bool is_read, int timeout UNUSED)
 	return 1;
 }
 
+/* Watches the server's first packet pass: 3 bytes of length, 1 of number, and what it says.
+ * The library (3.3.19, 3.4.2) dereferences NULL when that packet is error 65535, "progress report": the number is made
+ * a harmless one before the library reads it. p is the library's own buffer. */
+static void
+watch_greeting(struct pr_login *l, unsigned char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		size_t at = l->seen_bytes + i;
+
+		if (at < 3)
+			l->greeting_bytes |= (size_t)p[i] << (8 * at);
+		else if (at == 4)
+			l->error_first = p[i] == 0xff;
+		else if (at == 6 && l->error_first && p[i] == 0xff)
+			p[i] = 0xfe;
+		else if (at > 6)
+			break;
+	}
+	if (l->seen_bytes + n >= 4 && l->greeting_bytes > 0 && l->seen_bytes + n >= l->greeting_bytes + 4) {
+		l->failure.greeted = true;
+		l->greeted_at = now();
+	}
+}
+
 static void
 login_read(struct pr_login *l, int fd, const unsigned char *p, size_t n)
 {
 	atomic_store(&l->stage, PR_LOGIN_CONNECTING);
 	make_nonblocking(fd);
-	if (!l->failure.greeted) { /* is the first packet complete? 3 bytes of length, 1 of number */
-		for (size_t i = 0; i < n && l->seen_bytes + i < 3; i++)
-			l->greeting_bytes |= (size_t)p[i] << (8 * (l->seen_bytes + i));
-		if (l->seen_bytes + n >= 4 && l->seen_bytes + n >= l->greeting_bytes + 4 && l->greeting_bytes > 0) {
-			l->failure.greeted = true;
-			l->greeted_at = now();
-		}
-	}
+	if (!l->failure.greeted)
+		watch_greeting(l, (unsigned char *)(uintptr_t)p, n);
 	l->seen_bytes += n;
 	if (l->seen_bytes > LOGIN_BYTES || left_ms(l) == 0) {
 		l->failure.timed_out = l->failure.timed_out || left_ms(l) == 0;
@@ -140,6 +158,8 @@ on_io(int mode, MYSQL *m, const unsigned char *p, size_t n)
 		running_login->failure.closed = true;
 	else if (n != (size_t)-1)
 		login_read(running_login, (int)mysql_get_socket(m), p, n);
+	else if (running_login->failure.sys_errno == 0)
+		running_login->failure.sys_errno = error;
 }
 
 static void
