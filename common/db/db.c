@@ -195,3 +195,9 @@ db_data_version(struct db *db, int64_t *ret_version, struct err *e)
 	ASSERT(!db->running);
 	return db->driver->data_version(db, ret_version, e);
 }
+
+bool
+db_was_replaced(struct db *db)
+{
+	return db->driver->was_replaced(db);
+}

@@ -129,4 +129,7 @@ bool db_in_transaction(const struct db *db);
  * by it, a writer without raft learns that its memory is stale. Cheap (a few microseconds). */
 int db_data_version(struct db *db, int64_t *ret_version, struct err *e) MUST_USE;
 
+/* The file under the name that was opened is another one now, or gone: this connection sees only the old one. */
+bool db_was_replaced(struct db *db);
+
 #endif

@@ -31,6 +31,7 @@ struct db_driver {
 	int (*commit)(struct db *db, struct err *e); /* failed: rolled back */
 	void (*rollback)(struct db *db);
 	int (*data_version)(struct db *db, int64_t *ret_version, struct err *e);
+	bool (*was_replaced)(struct db *db);
 	/* Schema inspection: one parameter, the table's name. */
 	const char *columns_sql; /* → column name */
 	const char *indexes_sql; /* → "a,b", unique (0/1), partial (0/1), name */

@@ -436,6 +436,15 @@ sqlite_data_version(struct db *db, int64_t *ret_version, struct err *e)
 	return rc == SQLITE_ROW ? 0 : fail(db, rc, e);
 }
 
+static bool
+sqlite_was_replaced(struct db *db)
+{
+	int moved = 0;
+
+	return !is_memory(db) &&
+	       sqlite3_file_control(impl_of(db)->h, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK && moved != 0;
+}
+
 const struct db_driver db_sqlite_driver = {
     .name = "sqlite",
     .dialect = DB_DIALECT_SQLITE,
@@ -448,6 +457,7 @@ const struct db_driver db_sqlite_driver = {
     .commit = sqlite_commit,
     .rollback = sqlite_rollback,
     .data_version = sqlite_data_version,
+    .was_replaced = sqlite_was_replaced,
     .columns_sql = "SELECT name FROM pragma_table_info(?)",
     .indexes_sql =
 	"SELECT (SELECT group_concat(name) FROM (SELECT name FROM pragma_index_info(l.name) ORDER BY seqno)), "
