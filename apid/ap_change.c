@@ -2,7 +2,6 @@
 #include "ap_change.h"
 
 #include "ap_lookup.h"
-#include "ap_readers.h"
 
 struct change_state {
 	struct ap_change c; /* first: handlers see only this */
@@ -18,13 +17,13 @@ ap_change_of(struct ap_request *rq)
 }
 
 static int
-resolve_key(struct ap_request *rq, struct db *db, struct wall now UNUSED, struct err *e)
+find_key(struct ap_request *rq, struct ap_reader *r, struct err *e)
 {
-	return ap_route_key(rq, db, &ap_change_of(rq)->key, e);
+	return ap_route_key(rq, r, &ap_change_of(rq)->key, e);
 }
 
 static void
-after_resolve(struct ap_request *rq, const struct err *e)
+on_key(struct ap_request *rq, const struct err *e)
 {
 	struct change_state *s = rq->state;
 
@@ -41,12 +40,19 @@ ap_change_start(struct ap_request *rq, bool resolve, void (*ask)(struct ap_reque
 	struct err e;
 
 	((struct change_state *)rq->state)->ask = ask;
-	if (resolve) {
-		ap_read_then(rq, resolve_key, after_resolve);
-		return;
-	}
-	if (ap_raw_key(rq, ap_param(rq, "host"), ap_param(rq, "port"), &c->key, &e) != 0)
+	if (resolve)
+		ap_read_then(rq, find_key, on_key);
+	else if (ap_raw_key(rq, &c->key, &e) != 0)
 		ap_reply_err(rq, &e);
 	else
 		ask(rq, c);
+}
+
+bool
+ap_change_failed(struct ap_request *rq, const struct ipc_reply *reply, const struct err *e)
+{
+	if (reply != NULL && reply->code == 0)
+		return false;
+	ap_reply_error(rq, "%s", reply != NULL ? reply->message : e->msg);
+	return true;
 }

@@ -1,4 +1,4 @@
-/* ap_httpd.h — the listeners: TCP (or the Unix socket of ListenSocket) for clients, and the control socket for
+/* ap_httpd.h — the doors: TCP (or the Unix socket of ListenSocket) for clients, and the control socket for
  * `orchestrator -c`. Limits: header and body size, connections, idle time; duplicate Host, Content-Length and
  * Transfer-Encoding are rejected. */
 #ifndef AP_HTTPD_H
@@ -6,19 +6,23 @@
 
 #include "ap.h"
 
-#define AP_HEADERS_MAX (64 * 1024)
-#define AP_BODY_MAX (1024 * 1024)
-#define AP_CONNECTIONS_MAX 4096
+#define AP_HEADERS_MAX (32 * 1024)
+#define AP_BODY_MAX (64 * 1024) /* no route reads a body yet */
+#define AP_CONNECTIONS_MAX 4096 /* fewer when the process may not open so many files */
 #define AP_IDLE_S 60
 
 /* listen: serve the configured address too; false in one-shot mode, where only the control socket is opened. */
 int ap_httpd_start(struct ap *ap, bool listen, struct ap_httpd **ret_h, struct err *e) MUST_USE;
-/* Stops accepting, answers what is running until the deadline. */
+/* Accepts no more; done() runs on the loop once all requests are answered and all answers written, or at the deadline.
+ */
+void ap_httpd_drain(struct ap_httpd *h, int64_t deadline_ms, void (*done)(void *ctx), void *ctx);
+/* Every request must have been answered. NULL is fine. */
 void ap_httpd_stop(struct ap_httpd *h);
 
 struct ap_httpd_stats {
-	uint64_t requests, answered_ok, answered_error, rejected, connections_total, rests;
-	int64_t connections, in_flight;
+	uint64_t requests, rejected;
+	uint64_t connections_total, rests; /* how often the limit was reached */
+	int64_t connections;
 };
 struct ap_httpd_stats ap_httpd_stats(const struct ap_httpd *h);
 

@@ -209,6 +209,27 @@ ap_json_empty_object(struct ap_json *j)
 }
 
 void
+ap_json_member_text(struct ap_json *j, const char *key, const char *s)
+{
+	ap_json_key(j, key);
+	ap_json_text(j, s);
+}
+
+void
+ap_json_member_i64(struct ap_json *j, const char *key, int64_t v)
+{
+	ap_json_key(j, key);
+	ap_json_i64(j, v);
+}
+
+void
+ap_json_member_bool(struct ap_json *j, const char *key, bool v)
+{
+	ap_json_key(j, key);
+	ap_json_bool(j, v);
+}
+
+void
 ap_json_raw(struct ap_json *j, const char *text, size_t n)
 {
 	separate(j);

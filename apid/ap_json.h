@@ -32,6 +32,10 @@ void ap_json_f64(struct ap_json *j, double v); /* as Go: shortest text that read
 void ap_json_bool(struct ap_json *j, bool v);
 void ap_json_null(struct ap_json *j);
 void ap_json_empty_object(struct ap_json *j);
+/* Key and value in one. */
+void ap_json_member_text(struct ap_json *j, const char *key, const char *s);
+void ap_json_member_i64(struct ap_json *j, const char *key, int64_t v);
+void ap_json_member_bool(struct ap_json *j, const char *key, bool v);
 /* Already valid JSON. */
 void ap_json_raw(struct ap_json *j, const char *text, size_t n);
 

@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "base/rx.h"
 #include "db/db_read.h"
 #include "topo/key.h"
 
@@ -13,24 +12,19 @@ ap_keep(struct ap_request *rq, const char *text)
 	return mem_arena_strndup(&rq->arena, text, strlen(text));
 }
 
-struct topo_limits
-ap_limits(const struct conf *conf)
-{
-	return (struct topo_limits){.poll_s = conf->InstancePollSeconds,
-				    .reasonable_lag_s = conf->ReasonableReplicationLagSeconds,
-				    .maintenance_lag_s = conf->ReasonableMaintenanceReplicationLagSeconds};
-}
-
+/* --- keys -----------------------------------------------------------------------------------------------------------
+ */
 int
-ap_raw_key(struct ap_request *rq, const char *host, const char *port, struct topo_key *ret_key, struct err *e)
+ap_raw_key(struct ap_request *rq, struct topo_key *ret_key, struct err *e)
 {
+	const char *host = ap_param(rq, "host"), *port = ap_param(rq, "port");
 	int64_t number;
 
-	if (str_parse_i64(port, 0, 65535, &number, e) != 0)
-		return err_wrap(e, "Invalid instance key %s:%s", host, port);
+	if (host[0] == '\0' || str_parse_i64(port, 0, TOPO_PORT_MAX, &number, e) != 0)
+		return err_set(e, ERR_INVALID, "Invalid instance key: %.255s:%.20s", host, port);
 	if (strlen(host) > TOPO_HOST_MAX)
 		return err_set(e, ERR_INVALID, "host name longer than %d bytes", TOPO_HOST_MAX);
-	*ret_key = (struct topo_key){ap_keep(rq, host), number};
+	*ret_key = (struct topo_key){host, number};
 	return 0;
 }
 
@@ -55,7 +49,7 @@ resolve_host(struct ap_request *rq, struct db *db, struct topo_key *key, struct 
 	struct db_value param = db_text(key->hostname);
 	int rc = db_read_where(db, DB_TABLE_hostname_resolve, "WHERE hostname = ?", &param, 1, take_resolved, &f, e);
 
-	if (rc == 0 && f.text != NULL && f.text[0] != '\0')
+	if (rc == 0 && !str_empty(f.text))
 		key->hostname = f.text;
 	return rc;
 }
@@ -87,120 +81,152 @@ match_fuzzy(struct ap_request *rq, struct db *db, struct topo_key *key, struct e
 {
 	struct fuzzy f = {.rq = rq, .asked = key};
 	struct db_instance_filter exact = {.key = key}, fuzzy = {.fuzzy = key};
-	int rc = db_read_instance_keys(db, &exact, DB_ORDER_KEY, (struct wall){0}, count_match, &f, e);
+	int rc;
 
-	if (rc != 0 || f.exact || topo_host_is_ipv4(key->hostname) || key->hostname[0] == '\0')
-		return rc;
-	rc = db_read_instance_keys(db, &fuzzy, DB_ORDER_KEY, (struct wall){0}, count_match, &f, e);
+	if (topo_host_is_ipv4(key->hostname))
+		return 0;
+	rc = db_read_instance_keys(db, &exact, DB_ORDER_KEY, (struct wall){0}, count_match, &f, e);
+	if (rc == 0 && !f.exact)
+		rc = db_read_instance_keys(db, &fuzzy, DB_ORDER_KEY, (struct wall){0}, count_match, &f, e);
 	if (rc == 0 && !f.exact && f.count == 1)
 		*key = f.found;
 	return rc;
 }
 
-int
-ap_resolve_key(struct ap_request *rq, struct db *db, const char *host, const char *port, struct topo_key *ret_key,
-	       struct err *e)
+static int
+resolve_key(struct ap_request *rq, struct db *db, struct topo_key *key, struct err *e)
 {
-	int rc = ap_raw_key(rq, host, port, ret_key, e);
+	int rc = resolve_host(rq, db, key, e);
 
-	if (rc == 0)
-		rc = resolve_host(rq, db, ret_key, e);
-	if (rc == 0)
-		rc = match_fuzzy(rq, db, ret_key, e);
-	return rc;
+	return rc != 0 ? rc : match_fuzzy(rq, db, key, e);
 }
 
 int
-ap_route_key(struct ap_request *rq, struct db *db, struct topo_key *ret_key, struct err *e)
+ap_route_key(struct ap_request *rq, struct ap_reader *r, struct topo_key *ret_key, struct err *e)
 {
-	return ap_resolve_key(rq, db, ap_param(rq, "host"), ap_param(rq, "port"), ret_key, e);
+	int rc = ap_raw_key(rq, ret_key, e);
+
+	return rc != 0 ? rc : resolve_key(rq, r->db, ret_key, e);
 }
 
-const char *
-ap_cluster_alias(struct ap_request *rq, const char *cluster_name, const char *stored_alias)
-{
-	const struct conf_map *map = &rq->conf->ClusterNameToAlias;
-	struct err e;
-
-	if (stored_alias[0] != '\0' && strcmp(stored_alias, cluster_name) != 0)
-		return ap_keep(rq, stored_alias);
-	for (size_t i = 0; i < map->n; i++) {
-		struct rx *rx = NULL;
-		bool hit =
-		    map->v[i].key[0] != '\0' && rx_new(map->v[i].key, &rx, &e) == 0 && rx_match(rx, cluster_name);
-		rx_free(rx);
-		if (hit)
-			return ap_keep(rq, map->v[i].value);
-	}
-	return ap_keep(rq, cluster_name);
-}
-
-/* --- hints
- * -------------------------------------------------------------------------------------------------------------- */
-struct hint {
+/* --- clusters: each step leaves *name NULL when it finds nothing
+ * ------------------------------------------------------ */
+struct search {
 	struct ap_request *rq;
+	struct ap_reader *r;
 	const char *text;
-	const char *by_alias; /* found so far */
-	const char *cluster;
+	const char *name; /* found */
 };
 
 static int
-compare_cluster(void *ctx, const void *row, struct err *e UNUSED)
+take_name(void *ctx, const void *row, struct err *e UNUSED)
+{
+	struct search *s = ctx;
+
+	s->name = ap_keep(s->rq, ((const struct db_cluster_info *)row)->cluster_name);
+	return DB_STOP;
+}
+
+static int
+compare_alias(void *ctx, const void *row, struct err *e)
 {
 	const struct db_cluster_info *c = row;
-	struct hint *h = ctx;
+	struct search *s = ctx;
 
-	if (strcmp(c->cluster_name, h->text) == 0) {
-		h->cluster = ap_keep(h->rq, c->cluster_name);
-		return DB_STOP;
-	}
-	if (h->by_alias == NULL && strcmp(ap_cluster_alias(h->rq, c->cluster_name, c->cluster_alias), h->text) == 0)
-		h->by_alias = ap_keep(h->rq, c->cluster_name);
-	return 0;
+	if (strcmp(ap_rules_alias(s->r->rules, c->cluster_name, c->cluster_alias), s->text) != 0)
+		return 0;
+	return take_name(ctx, row, e);
+}
+
+/* Stored aliases first, then those of ClusterNameToAlias, which only a look at every cluster finds. */
+static int
+by_alias(struct search *s, struct err *e)
+{
+	struct str_buf name = {0};
+	int rc = db_read_cluster_by_alias(s->r->db, s->text, &name, e);
+
+	if (rc == 0)
+		s->name = ap_keep(s->rq, str_buf_text(&name));
+	str_buf_done(&name);
+	if (rc != -ERR_NOT_FOUND)
+		return rc;
+	if (s->r->rules->n_aliases == 0)
+		return 0;
+	return db_read_clusters(s->r->db, NULL, compare_alias, s, e);
 }
 
 static int
 take_cluster(void *ctx, const struct topo_instance *inst, struct err *e UNUSED)
 {
-	struct hint *h = ctx;
+	struct search *s = ctx;
 
-	h->cluster = ap_keep(h->rq, inst->cluster_name);
+	s->name = ap_keep(s->rq, inst->cluster_name);
 	return DB_STOP;
 }
 
 static int
-cluster_of_key(struct hint *h, struct db *db, struct err *e)
+by_member(struct search *s, const struct topo_key *key, struct err *e)
+{
+	struct db_instance_filter filter = {.key = key};
+
+	return db_read_instances(s->r->db, &filter, DB_ORDER_KEY, s->r->now, NULL, take_cluster, s, e);
+}
+
+static int
+by_key_text(struct search *s, struct err *e)
 {
 	struct topo_key key, parsed;
-	struct db_instance_filter filter = {.key = &key};
 	int rc;
 
-	if (topo_key_parse(h->text, h->rq->conf->DefaultInstancePort, &parsed, e) != 0)
+	if (topo_key_parse(s->text, s->rq->conf->DefaultInstancePort, &parsed, e) != 0)
 		return 0; /* not a key: simply not found */
-	key = (struct topo_key){ap_keep(h->rq, parsed.hostname), parsed.port};
+	key = (struct topo_key){ap_keep(s->rq, parsed.hostname), parsed.port};
 	topo_key_done(&parsed);
-	rc = resolve_host(h->rq, db, &key, e);
-	if (rc == 0)
-		rc = match_fuzzy(h->rq, db, &key, e);
-	if (rc == 0)
-		rc = db_read_instances(db, &filter, DB_ORDER_KEY, (struct wall){0}, NULL, take_cluster, h, e);
+	rc = resolve_key(s->rq, s->r->db, &key, e);
+	return rc != 0 ? rc : by_member(s, &key, e);
+}
+
+static int
+by_hint(struct search *s, struct err *e)
+{
+	int rc = db_read_clusters(s->r->db, s->text, take_name, s, e);
+
+	if (rc == 0 && s->name == NULL)
+		rc = by_alias(s, e);
+	if (rc == 0 && s->name == NULL)
+		rc = by_key_text(s, e);
 	return rc;
 }
 
-int
-ap_cluster_of_hint(struct ap_request *rq, struct db *db, const char *hint, const char **ret_name, struct err *e)
+static int
+by_route_key(struct search *s, struct err *e)
 {
-	struct hint h = {.rq = rq, .text = str_trim(mem_arena_strndup(&rq->arena, hint, strlen(hint)))};
-	int rc = db_read_clusters(db, NULL, compare_cluster, &h, e);
+	struct topo_key key;
+	int rc = ap_route_key(s->rq, s->r, &key, e);
 
-	if (rc == 0 && h.cluster == NULL)
-		h.cluster = h.by_alias;
-	if (rc == 0 && h.cluster == NULL)
-		rc = cluster_of_key(&h, db, e);
+	s->text = rc == 0 ? ap_keep(s->rq, topo_key_text(&key).text) : "";
+	return rc != 0 ? rc : by_member(s, &key, e);
+}
+
+int
+ap_route_cluster(struct ap_request *rq, struct ap_reader *r, const char **ret_name, struct err *e)
+{
+	struct search s = {.rq = rq, .r = r};
+	int rc;
+
+	if (ap_has_param(rq, "clusterHint")) {
+		s.text = ap_param(rq, "clusterHint");
+		rc = by_hint(&s, e);
+	} else if (ap_has_param(rq, "clusterAlias")) {
+		s.text = ap_param(rq, "clusterAlias");
+		rc = by_alias(&s, e);
+	} else {
+		rc = by_route_key(&s, e);
+	}
 	if (rc != 0)
 		return rc;
-	if (h.cluster == NULL || h.cluster[0] == '\0')
-		return err_set(e, ERR_NOT_FOUND, "Unable to determine cluster name. hint=%s", h.text);
-	*ret_name = h.cluster;
+	if (str_empty(s.name))
+		return err_set(e, ERR_NOT_FOUND, "Unable to determine cluster name: %.256s", s.text);
+	*ret_name = s.name;
 	return 0;
 }

@@ -28,7 +28,7 @@ struct ap_raftd {
 	struct ipc_link *link, *events;
 	struct pending *pending;
 	uint64_t next_id;
-	struct event *sweep;
+	struct event *sweep;	    /* runs while something is pending */
 	struct ipc_state state;	    /* owning */
 	struct ipc_metrics metrics; /* owning */
 	uint64_t last_seq;
@@ -74,29 +74,50 @@ transmit(struct ap_raftd *r, struct pending *p)
 	drop_message(p);
 }
 
+static void
+refuse(struct ap_request *rq, ap_reply_fn on_reply, enum err_code code, const char *why)
+{
+	struct err e;
+
+	(void)err_set(&e, code, "%s", why);
+	on_reply(rq, NULL, &e);
+}
+
+static void
+arm_sweep(struct ap_raftd *r)
+{
+	static const struct timeval soon = {0, SWEEP_MS * 1000};
+
+	if (r->pending != NULL && !event_pending(r->sweep, EV_TIMEOUT, NULL))
+		ASSERT(event_add(r->sweep, &soon) == 0);
+}
+
 void
 ap_ask(struct ap_request *rq, uint32_t type, void *message, int64_t timeout_ms, ap_reply_fn on_reply)
 {
 	struct ap_raftd *r = rq->ap->raftd;
 	struct pending *p;
-	struct err e;
 
 	ASSERT(strcmp(desc_of(type)->fields[0].name, "request_id") == 0);
+	if (r == NULL) {
+		refuse(rq, on_reply, ERR_CANCELLED, "the node is stopping; nothing was changed");
+		return;
+	}
 	if (HASH_COUNT(r->pending) >= AP_PENDING_MAX) {
-		(void)err_set(&e, ERR_BUSY, "too many requests are waiting for raftd, try again");
-		on_reply(rq, NULL, &e);
+		refuse(rq, on_reply, ERR_BUSY, "too many requests are waiting for raftd, try again");
 		return;
 	}
 	p = mem_new(struct pending);
 	p->id = ++r->next_id;
 	p->rq = rq;
 	p->on_reply = on_reply;
-	p->deadline = mono_add_us(clk_mono(clk_real()), timeout_ms * CLK_MS);
+	p->deadline = mono_add_us(clk_mono(r->ap->clock), timeout_ms * CLK_MS);
 	p->type = type;
 	*(uint64_t *)rec_at_mut(message, &desc_of(type)->fields[0]) = p->id;
 	p->message = mem_alloc(desc_of(type)->size);
 	rec_dup(desc_of(type), p->message, message);
 	HASH_ADD(hh, r->pending, id, sizeof(p->id), p);
+	arm_sweep(r);
 	transmit(r, p);
 }
 
@@ -104,7 +125,7 @@ static void
 on_sweep(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
 	struct ap_raftd *r = arg;
-	struct mono now = clk_mono(clk_real());
+	struct mono now = clk_mono(r->ap->clock);
 	struct pending *p, *tmp;
 
 	HASH_ITER (hh, r->pending, p, tmp) {
@@ -117,6 +138,7 @@ on_sweep(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 			(void)err_set(&e, ERR_UNKNOWN_OUTCOME, "no answer from raftd in time; the outcome is unknown");
 		finish(r, p, NULL, &e);
 	}
+	arm_sweep(r);
 }
 
 static void
@@ -226,31 +248,31 @@ open_link(struct ap_raftd *r, bool events, struct err *e)
 int
 ap_raftd_start(struct ap *ap, struct ap_raftd **ret_r, struct err *e)
 {
-	static const struct timeval every = {0, SWEEP_MS * 1000};
 	struct ap_raftd *r = mem_new(struct ap_raftd);
+	int rc;
 
+	*ret_r = r;
 	r->ap = ap;
 	rec_init(desc_of(IPC_METRICS), &r->metrics);
-	r->sweep = event_new(ap->base, -1, EV_PERSIST, on_sweep, r);
-	ASSERT(r->sweep != NULL && event_add(r->sweep, &every) == 0);
-	if (open_link(r, false, e) != 0 || open_link(r, true, e) != 0) {
-		ap_raftd_stop(r);
-		return -e->code;
-	}
-	*ret_r = r;
-	return 0;
+	r->sweep = event_new(ap->base, -1, 0, on_sweep, r);
+	ASSERT(r->sweep != NULL);
+	rc = open_link(r, false, e);
+	return rc != 0 ? rc : open_link(r, true, e);
 }
 
 void
-ap_raftd_stop(struct ap_raftd *r)
+ap_raftd_stop(struct ap *ap)
 {
+	struct ap_raftd *r = ap->raftd;
 	struct pending *p, *tmp;
 
 	if (r == NULL)
 		return;
+	ap->raftd = NULL; /* nothing comes in any more */
 	HASH_ITER (hh, r->pending, p, tmp) {
 		struct err e;
-		(void)err_set(&e, ERR_CANCELLED, "the node is stopping");
+		(void)err_set(&e, ERR_CANCELLED, "the node is stopping%s",
+			      p->message != NULL ? "; nothing was changed" : "; the outcome is unknown");
 		finish(r, p, NULL, &e);
 	}
 	ipc_link_close(r->link);
@@ -263,7 +285,9 @@ ap_raftd_stop(struct ap_raftd *r)
 const struct ipc_state *
 ap_state(const struct ap *ap)
 {
-	return &ap->raftd->state;
+	static const struct ipc_state none;
+
+	return ap->raftd == NULL ? &none : &ap->raftd->state;
 }
 
 bool
@@ -271,19 +295,21 @@ ap_is_leader(const struct ap *ap)
 {
 	const struct ipc_state *s = ap_state(ap);
 
-	return s->is_leader && clk_mono(clk_real()).us < s->lease_end_us;
+	return s->is_leader && clk_mono(ap->clock).us < s->lease_end_us;
 }
 
 const struct ipc_metric_list *
 ap_metrics(const struct ap *ap)
 {
-	return &ap->raftd->metrics.metrics;
+	static const struct ipc_metric_list none;
+
+	return ap->raftd == NULL ? &none : &ap->raftd->metrics.metrics;
 }
 
 bool
 ap_raftd_is_up(const struct ap *ap)
 {
-	return ipc_link_is_up(ap->raftd->link);
+	return ap->raftd != NULL && ipc_link_is_up(ap->raftd->link);
 }
 
 void

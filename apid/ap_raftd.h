@@ -6,8 +6,10 @@
 
 #define AP_PENDING_MAX 4096
 
+/* Also after an error *ret_r is to be stopped. */
 int ap_raftd_start(struct ap *ap, struct ap_raftd **ret_r, struct err *e) MUST_USE;
-void ap_raftd_stop(struct ap_raftd *r);
+/* Pending requests are answered with an error. Sets ap->raftd to NULL; NULL is fine. */
+void ap_raftd_stop(struct ap *ap);
 
 /* reply is NULL when there is none (e says why: not connected, timed out, restarted: the outcome is then unknown). Runs
  * once, on the loop, and must end the request; reply is valid until it returns. */

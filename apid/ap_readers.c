@@ -9,11 +9,14 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/queue.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "ap_request.h"
 #include "base/log.h"
 #include "db/db.h"
+
+#define RETRY_MS 50
 
 struct job {
 	STAILQ_ENTRY(job) next;
@@ -28,7 +31,8 @@ STAILQ_HEAD(job_queue, job);
 struct reader {
 	pthread_t thread;
 	struct ap_readers *pool;
-	struct db *db; /* NULL until opened, and after an error */
+	struct ap_reader r;	/* db NULL until opened, and after an error */
+	struct mono patient_to; /* while db is NULL */
 };
 
 struct ap_readers {
@@ -40,33 +44,96 @@ struct ap_readers {
 	pthread_cond_t wake;
 	struct job_queue waiting, done; /* under lock */
 	size_t n_waiting;
-	bool stopping;
+	bool stopping; /* under lock */
 	int done_fd;
 	struct event *done_event;
 	struct ap_readers_stats stats; /* under lock */
 };
 
+/* --- in the threads -------------------------------------------------------------------------------------------------
+ */
+static void
+close_db(struct reader *r)
+{
+	db_close(r->r.db);
+	r->r.db = NULL;
+	r->patient_to = mono_add_us(clk_mono(clk_real()), AP_PATIENCE_MS * CLK_MS);
+}
+
+/* False when the node stops. */
+static bool
+pause_reader(struct ap_readers *p)
+{
+	static const struct timespec pause = {0, RETRY_MS * CLK_MS * 1000};
+	bool stopping;
+
+	(void)nanosleep(&pause, NULL);
+	(void)pthread_mutex_lock(&p->lock);
+	stopping = p->stopping;
+	(void)pthread_mutex_unlock(&p->lock);
+	return !stopping;
+}
+
 static int
 open_db(struct reader *r, struct err *e)
 {
-	struct db_conf conf = {.backend = r->pool->backend, .path = r->pool->path, .busy_timeout_ms = 2000};
+	struct ap_readers *p = r->pool;
+	struct db_conf conf = {.backend = p->backend, .path = p->path, .busy_timeout_ms = 2000};
+	int rc;
 
-	if (r->db != NULL)
-		return 0;
-	return db_open(&conf, DB_READ_ONLY, &r->db, e);
+	while ((rc = db_open(&conf, DB_READ_ONLY, &r->r.db, e)) != 0) {
+		if (!mono_before(clk_mono(clk_real()), r->patient_to) || !pause_reader(p))
+			return rc;
+	}
+	(void)pthread_mutex_lock(&p->lock);
+	p->stats.opened++;
+	(void)pthread_mutex_unlock(&p->lock);
+	return 0;
+}
+
+static void
+prepare_rules(struct reader *r, struct conf *conf)
+{
+	if (r->r.rules != NULL && r->r.rules->conf == conf)
+		return;
+	ap_rules_free(r->r.rules);
+	r->r.rules = ap_rules_new(conf);
+}
+
+static int
+try_job(struct reader *r, struct job *job)
+{
+	int rc = r->r.db != NULL ? 0 : open_db(r, &job->e);
+
+	if (rc != 0)
+		return rc;
+	str_buf_clear(&job->rq->body);
+	return job->fn(job->rq, &r->r, &job->e);
+}
+
+/* The connection is to blame, not the request. */
+static bool
+is_db_error(int code)
+{
+	return code == ERR_DB || code == ERR_DB_CORRUPT || code == ERR_IO || code == ERR_DB_VERSION;
 }
 
 static void
 run_job(struct reader *r, struct job *job)
 {
-	job->rc = open_db(r, &job->e);
-	if (job->rc == 0)
-		job->rc = job->fn(job->rq, r->db, clk_wall(clk_real()), &job->e);
-	/* the file may have been replaced or the connection be broken: the next job starts afresh */
-	if (job->rc != 0 && (job->e.code == ERR_DB || job->e.code == ERR_DB_CORRUPT || job->e.code == ERR_IO)) {
-		db_close(r->db);
-		r->db = NULL;
-	}
+	bool opened_before;
+
+	if (r->r.db != NULL && db_was_replaced(r->r.db))
+		close_db(r);
+	opened_before = r->r.db != NULL;
+	prepare_rules(r, job->rq->conf);
+	r->r.now = clk_wall(r->pool->ap->clock);
+	job->rc = try_job(r, job);
+	if (job->rc == 0 || !is_db_error(job->e.code))
+		return;
+	close_db(r);
+	if (opened_before)
+		job->rc = try_job(r, job);
 }
 
 static struct job *
@@ -77,7 +144,7 @@ next_job(struct ap_readers *p)
 	(void)pthread_mutex_lock(&p->lock);
 	while (STAILQ_EMPTY(&p->waiting) && !p->stopping)
 		(void)pthread_cond_wait(&p->wake, &p->lock);
-	job = STAILQ_FIRST(&p->waiting);
+	job = p->stopping ? NULL : STAILQ_FIRST(&p->waiting);
 	if (job != NULL) {
 		STAILQ_REMOVE_HEAD(&p->waiting, next);
 		p->n_waiting--;
@@ -110,10 +177,13 @@ reader_main(void *arg)
 		run_job(r, job);
 		finish_job(r->pool, job);
 	}
-	db_close(r->db);
+	db_close(r->r.db);
+	ap_rules_free(r->r.rules);
 	return NULL;
 }
 
+/* --- on the loop
+ * ------------------------------------------------------------------------------------------------------ */
 static void
 deliver(struct job *job)
 {
@@ -147,28 +217,39 @@ on_done(evutil_socket_t fd, short what UNUSED, void *arg)
 	}
 }
 
+/* False when there is no room. */
+static bool
+enqueue(struct ap_readers *p, struct job *job)
+{
+	bool room;
+
+	(void)pthread_mutex_lock(&p->lock);
+	room = p->n_waiting < AP_READ_QUEUE_MAX;
+	if (room) {
+		STAILQ_INSERT_TAIL(&p->waiting, job, next);
+		p->n_waiting++;
+	} else {
+		p->stats.refused++;
+	}
+	(void)pthread_mutex_unlock(&p->lock);
+	if (room)
+		(void)pthread_cond_signal(&p->wake);
+	return room;
+}
+
 void
 ap_read_then(struct ap_request *rq, ap_read_fn fn, void (*then)(struct ap_request *rq, const struct err *e))
 {
 	struct ap_readers *p = rq->ap->readers;
 	struct job *job = mem_new(struct job);
-	bool full;
 
 	*job = (struct job){.rq = rq, .fn = fn, .then = then};
-	(void)pthread_mutex_lock(&p->lock);
-	full = p->n_waiting >= AP_READ_QUEUE_MAX || p->stopping;
-	if (full) {
-		p->stats.refused++;
-	} else {
-		STAILQ_INSERT_TAIL(&p->waiting, job, next);
-		p->n_waiting++;
-	}
-	(void)pthread_mutex_unlock(&p->lock);
-	if (!full) {
-		(void)pthread_cond_signal(&p->wake);
+	if (p == NULL)
+		job->rc = err_set(&job->e, ERR_CANCELLED, "the node is stopping");
+	else if (enqueue(p, job))
 		return;
-	}
-	job->rc = err_set(&job->e, ERR_BUSY, "too many reads are waiting, try again");
+	else
+		job->rc = err_set(&job->e, ERR_BUSY, "too many reads are waiting, try again");
 	deliver(job);
 }
 
@@ -178,11 +259,32 @@ ap_read(struct ap_request *rq, ap_read_fn fn)
 	ap_read_then(rq, fn, NULL);
 }
 
+/* --- start and end --------------------------------------------------------------------------------------------------
+ */
+static int
+start_threads(struct ap_readers *p, struct err *e)
+{
+	for (size_t i = 0; i < AP_READERS_DEFAULT; i++) {
+		struct reader *r = &p->readers[i];
+		r->pool = p;
+		close_db(r);
+		if (pthread_create(&r->thread, NULL, reader_main, r) != 0)
+			return err_set(e, ERR_LIMIT, "cannot start reader thread %zu", i);
+		p->n_readers++;
+	}
+	return 0;
+}
+
 int
 ap_readers_start(struct ap *ap, struct ap_readers **ret_r, struct err *e)
 {
-	struct ap_readers *p = mem_new(struct ap_readers);
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	struct ap_readers *p;
 
+	if (fd < 0)
+		return err_sys(e, ERR_IO, errno, "eventfd");
+	p = mem_new(struct ap_readers);
+	*ret_r = p; /* stopped by the caller, also after an error */
 	p->ap = ap;
 	p->path = mem_strdup(ap->conf->SQLite3DataFile);
 	p->backend = mem_strdup(ap->conf->BackendDB);
@@ -190,29 +292,26 @@ ap_readers_start(struct ap *ap, struct ap_readers **ret_r, struct err *e)
 	STAILQ_INIT(&p->done);
 	(void)pthread_mutex_init(&p->lock, NULL);
 	(void)pthread_cond_init(&p->wake, NULL);
-	p->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (p->done_fd < 0) {
-		free(p->path);
-		free(p->backend);
-		free(p);
-		return err_sys(e, ERR_IO, errno, "eventfd");
-	}
+	p->done_fd = fd;
 	p->done_event = event_new(ap->base, p->done_fd, EV_READ | EV_PERSIST, on_done, p);
 	ASSERT(p->done_event != NULL && event_add(p->done_event, NULL) == 0);
-	for (size_t i = 0; i < AP_READERS_DEFAULT; i++) {
-		p->readers[i].pool = p;
-		if (pthread_create(&p->readers[i].thread, NULL, reader_main, &p->readers[i]) != 0) {
-			ap_readers_stop(p);
-			return err_set(e, ERR_LIMIT, "cannot start reader thread %zu", i);
-		}
-		p->n_readers++;
-	}
-	*ret_r = p;
-	return 0;
+	return start_threads(p, e);
 }
 
 static void
-fail_waiting(struct ap_readers *p)
+join_threads(struct ap_readers *p)
+{
+	(void)pthread_mutex_lock(&p->lock);
+	p->stopping = true;
+	(void)pthread_mutex_unlock(&p->lock);
+	(void)pthread_cond_broadcast(&p->wake);
+	for (size_t i = 0; i < p->n_readers; i++)
+		(void)pthread_join(p->readers[i].thread, NULL);
+}
+
+/* Those that ran are answered as they should, the others with an error. */
+static void
+deliver_rest(struct ap_readers *p)
 {
 	struct job *job;
 
@@ -228,22 +327,15 @@ fail_waiting(struct ap_readers *p)
 }
 
 void
-ap_readers_stop(struct ap_readers *p)
+ap_readers_stop(struct ap *ap)
 {
-	struct job_queue unserved = STAILQ_HEAD_INITIALIZER(unserved);
+	struct ap_readers *p = ap->readers;
 
 	if (p == NULL)
 		return;
-	(void)pthread_mutex_lock(&p->lock);
-	p->stopping = true;
-	STAILQ_CONCAT(&unserved, &p->waiting);
-	p->n_waiting = 0;
-	(void)pthread_mutex_unlock(&p->lock);
-	(void)pthread_cond_broadcast(&p->wake);
-	for (size_t i = 0; i < p->n_readers; i++)
-		(void)pthread_join(p->readers[i].thread, NULL);
-	STAILQ_CONCAT(&p->waiting, &unserved);
-	fail_waiting(p);
+	ap->readers = NULL; /* nothing comes in any more */
+	join_threads(p);
+	deliver_rest(p);
 	event_free(p->done_event);
 	(void)close(p->done_fd);
 	(void)pthread_mutex_destroy(&p->lock);

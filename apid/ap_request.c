@@ -1,19 +1,10 @@
-/* ap_request.c — one HTTP request: parameters, envelope, answer. A request whose client has gone is carried on (a
- * change may be under way) and answered into nothing. */
+/* ap_request.c — one HTTP request: parameters, envelope, answer. Owns the request and what hangs on it; handlers and
+ * reader threads call it. */
 #include "ap_request.h"
 
 #include <event2/buffer.h>
-#include <event2/keyvalq_struct.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-static int64_t alive;
-
-static void
-on_client_gone(struct evhttp_connection *c UNUSED, void *arg)
-{
-	((struct ap_request *)arg)->http = NULL;
-}
 
 struct ap_request *
 ap_request_new(struct ap *ap, struct evhttp_request *http, bool trusted)
@@ -26,29 +17,24 @@ ap_request_new(struct ap *ap, struct evhttp_request *http, bool trusted)
 	rq->trusted = trusted;
 	rq->is_head = evhttp_request_get_command(http) == EVHTTP_REQ_HEAD;
 	rq->status = HTTP_OK;
-	TAILQ_INIT(&rq->query);
-	evhttp_connection_set_closecb(evhttp_request_get_connection(http), on_client_gone, rq);
-	alive++;
+	ap->requests_alive++;
 	return rq;
 }
 
-void
-ap_request_free(struct ap_request *rq)
+static void
+end_request(struct ap_request *rq)
 {
-	if (rq->http != NULL)
-		evhttp_connection_set_closecb(evhttp_request_get_connection(rq->http), NULL, NULL);
-	evhttp_clear_headers(&rq->query);
+	struct ap *ap = rq->ap;
+
+	ap->requests_alive--;
+	if (rq->status < HTTP_BADREQUEST)
+		ap->answered_ok++;
+	else
+		ap->answered_error++;
 	conf_unref(rq->conf);
 	str_buf_done(&rq->body);
 	mem_arena_done(&rq->arena);
 	free(rq);
-	alive--;
-}
-
-int64_t
-ap_requests_alive(void)
-{
-	return alive;
 }
 
 const char *
@@ -60,54 +46,67 @@ ap_param(const struct ap_request *rq, const char *name)
 bool
 ap_has_param(const struct ap_request *rq, const char *name)
 {
-	for (size_t i = 0; i < rq->match.n_params; i++) {
-		if (strcmp(rq->match.params[i].name, name) == 0)
-			return true;
-	}
-	return false;
+	return ap_match_has_param(&rq->match, name);
 }
 
 const char *
 ap_query(const struct ap_request *rq, const char *name)
 {
-	const char *value = evhttp_find_header(&rq->query, name);
-
-	if (value == NULL)
-		return "";
-	/* the arena belongs to the request, not to its observable state */
-	return str_trim(mem_arena_strndup((struct mem_arena *)(uintptr_t)&rq->arena, value, strlen(value)));
+	return ap_query_value(&rq->query, name);
 }
 
+/* --- sending --------------------------------------------------------------------------------------------------------
+ */
 static void
-send_answer(struct ap_request *rq, const char *content_type, const char *p, size_t n)
+free_body(const void *p UNUSED, size_t n UNUSED, void *body)
 {
-	struct evkeyvalq *headers;
-	struct evbuffer *out;
+	free(body);
+}
 
-	if (rq->http == NULL) {
-		ap_request_free(rq);
-		return;
-	}
-	headers = evhttp_request_get_output_headers(rq->http);
+/* evhttp would send a body with these, too, and so break the connection for the next answer. */
+static bool
+has_body(const struct ap_request *rq)
+{
+	return !rq->is_head && rq->status != HTTP_NOCONTENT && rq->status != HTTP_NOTMODIFIED;
+}
+
+/* HEAD says how long the body of GET would be. */
+static void
+add_length(struct evkeyvalq *headers, size_t n)
+{
+	char text[32];
+
+	(void)snprintf(text, sizeof(text), "%zu", n);
+	(void)evhttp_add_header(headers, "Content-Length", text);
+}
+
+void
+ap_reply_as(struct ap_request *rq, int status, const char *content_type)
+{
+	struct evkeyvalq *headers = evhttp_request_get_output_headers(rq->http);
+	struct evbuffer *out = evbuffer_new();
+	size_t n = rq->body.len;
+
+	ASSERT(out != NULL);
+	rq->status = status;
 	(void)evhttp_add_header(headers, "Content-Type", content_type);
-	out = evbuffer_new();
-	ASSERT(out != NULL && evbuffer_add(out, p, n) == 0);
-	evhttp_send_reply(rq->http, rq->status, NULL, out);
+	if (rq->ap->stopping)
+		(void)evhttp_add_header(headers, "Connection", "close");
+	if (rq->is_head) {
+		add_length(headers, n);
+	} else if (n > 0 && has_body(rq)) {
+		char *body = str_buf_take(&rq->body);
+		ASSERT(evbuffer_add_reference(out, body, n, free_body, body) == 0);
+	}
+	evhttp_send_reply(rq->http, status, NULL, out);
 	evbuffer_free(out);
-	ap_request_free(rq);
+	end_request(rq);
 }
 
 void
 ap_reply_body(struct ap_request *rq)
 {
-	send_answer(rq, "application/json; charset=UTF-8", str_buf_text(&rq->body), rq->body.len);
-}
-
-void
-ap_reply_plain(struct ap_request *rq, int status, const char *content_type, const char *text, size_t n)
-{
-	rq->status = status;
-	send_answer(rq, content_type, text, n);
+	ap_reply_as(rq, rq->status, "application/json; charset=UTF-8");
 }
 
 void
@@ -121,10 +120,24 @@ ap_reply_text(struct ap_request *rq, int status, const char *text)
 	ap_reply_body(rq);
 }
 
-/* PrependMessagesWithOrcIdentity is prepared at start: see ap_identity. */
 void
-ap_envelope_begin(struct ap_request *rq, struct ap_json *j, bool ok, const char *message)
+ap_reply_not_found(struct ap_request *rq)
 {
+	str_buf_clear(&rq->body);
+	str_buf_add(&rq->body, "404 page not found\n");
+	(void)evhttp_add_header(evhttp_request_get_output_headers(rq->http), "X-Content-Type-Options", "nosniff");
+	ap_reply_as(rq, HTTP_NOTFOUND, "text/plain; charset=utf-8");
+}
+
+/* --- envelopes ------------------------------------------------------------------------------------------------------
+ */
+static void PRINTF_LIKE(4, 0)
+    begin_envelope(struct ap_request *rq, struct ap_json *j, bool ok, const char *fmt, va_list args)
+{
+	struct str_buf message = {0};
+
+	str_buf_add(&message, rq->ap->message_prefix);
+	str_buf_vprintf(&message, fmt, args);
 	str_buf_clear(&rq->body);
 	*j = (struct ap_json){.out = &rq->body};
 	rq->status = ok ? HTTP_OK : HTTP_INTERNAL;
@@ -132,8 +145,19 @@ ap_envelope_begin(struct ap_request *rq, struct ap_json *j, bool ok, const char 
 	ap_json_key(j, "Code");
 	ap_json_text(j, ok ? "OK" : "ERROR");
 	ap_json_key(j, "Message");
-	ap_json_text(j, message);
+	ap_json_text(j, str_buf_text(&message));
 	ap_json_key(j, "Details");
+	str_buf_done(&message);
+}
+
+void
+ap_envelope_begin(struct ap_request *rq, struct ap_json *j, bool ok, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	begin_envelope(rq, j, ok, fmt, args);
+	va_end(args);
 }
 
 void
@@ -143,50 +167,57 @@ ap_envelope_end(struct ap_json *j)
 }
 
 static void PRINTF_LIKE(4, 0)
-    reply_envelope(struct ap_request *rq, bool ok, const struct topo_key *details, const char *fmt, va_list ap)
+    reply_envelope(struct ap_request *rq, bool ok, const struct topo_key *details, const char *fmt, va_list args)
 {
-	struct str_buf message = {0};
 	struct ap_json j;
 
-	str_buf_vprintf(&message, fmt, ap);
-	ap_envelope_begin(rq, &j, ok, str_buf_text(&message));
+	begin_envelope(rq, &j, ok, fmt, args);
 	if (details == NULL)
 		ap_json_null(&j);
 	else
 		ap_json_record(&j, &topo_key_desc, details);
 	ap_envelope_end(&j);
-	str_buf_done(&message);
 	ap_reply_body(rq);
 }
 
 void
 ap_reply_ok(struct ap_request *rq, const char *fmt, ...)
 {
-	va_list ap;
+	va_list args;
 
-	va_start(ap, fmt);
-	reply_envelope(rq, true, NULL, fmt, ap);
-	va_end(ap);
+	va_start(args, fmt);
+	reply_envelope(rq, true, NULL, fmt, args);
+	va_end(args);
 }
 
 void
 ap_reply_ok_key(struct ap_request *rq, const struct topo_key *key, const char *fmt, ...)
 {
-	va_list ap;
+	va_list args;
 
-	va_start(ap, fmt);
-	reply_envelope(rq, true, key, fmt, ap);
-	va_end(ap);
+	va_start(args, fmt);
+	reply_envelope(rq, true, key, fmt, args);
+	va_end(args);
 }
 
 void
 ap_reply_error(struct ap_request *rq, const char *fmt, ...)
 {
-	va_list ap;
+	va_list args;
 
-	va_start(ap, fmt);
-	reply_envelope(rq, false, NULL, fmt, ap);
-	va_end(ap);
+	va_start(args, fmt);
+	reply_envelope(rq, false, NULL, fmt, args);
+	va_end(args);
+}
+
+void
+ap_reply_error_key(struct ap_request *rq, const struct topo_key *key, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	reply_envelope(rq, false, key, fmt, args);
+	va_end(args);
 }
 
 void

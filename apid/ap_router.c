@@ -3,6 +3,9 @@
 
 #include <string.h>
 
+#include "ap_url.h"
+#include "base/str.h"
+
 static const struct ap_route routes[] = {
 #define ROUTE(path, handler, access, where, doc) {path, false, AP_##access, AP_##where, api_##handler, doc},
 #define ROUTE_ROOT(path, handler, doc) {path, true, AP_READ, AP_LOCAL, api_##handler, doc},
@@ -22,40 +25,6 @@ ap_route_at(size_t i)
 {
 	ASSERT(i < ARRAY_LEN(routes));
 	return &routes[i];
-}
-
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
-/* Decoded copy in the arena; NULL for a broken escape or an encoded NUL. '+' stays: this is a path. */
-static char *
-decode_path(const char *path, struct mem_arena *arena)
-{
-	char *out = mem_arena_alloc(arena, strlen(path) + 1);
-	size_t o = 0;
-
-	for (const char *p = path; *p != '\0'; p++) {
-		if (*p == '%') {
-			int hi = hex_digit(p[1]);
-			int lo = hi < 0 ? -1 : hex_digit(p[2]);
-			if (lo < 0 || (hi == 0 && lo == 0))
-				return NULL;
-			out[o++] = (char)(hi * 16 + lo);
-			p += 2;
-		} else {
-			out[o++] = *p;
-		}
-	}
-	return out;
 }
 
 /* Splits text at '/' in place; -1 when there are too many or an empty one. */
@@ -80,52 +49,77 @@ split_segments(char *text, char **segments)
 	}
 }
 
-/* Compares one route with the segments, collecting parameters. */
+/* Does the route fit the segments? Says nothing about parameters: most routes don't fit. */
 static bool
-match_route(const struct ap_route *r, char **segments, int n, struct mem_arena *arena, struct ap_match *m)
+fits(const struct ap_route *r, char *const *segments, int n)
 {
 	const char *p = r->path;
 
-	m->n_params = 0;
 	for (int i = 0; i < n; i++) {
 		size_t len = strcspn(p, "/");
-		if (len == 0)
+		if (len == 0 || (*p != ':' && (strncmp(p, segments[i], len) != 0 || segments[i][len] != '\0')))
 			return false;
+		p += len;
+		p += *p == '/';
+	}
+	return *p == '\0';
+}
+
+static void
+take_params(const struct ap_route *r, char *const *segments, struct ap_match *m)
+{
+	const char *p = r->path;
+
+	*m = (struct ap_match){.route = r};
+	for (int i = 0; *p != '\0'; i++) {
+		size_t len = strcspn(p, "/");
 		if (*p == ':') {
 			ASSERT(m->n_params < AP_PARAMS_MAX);
-			m->params[m->n_params].name = mem_arena_strndup(arena, p + 1, len - 1);
-			m->params[m->n_params++].value = segments[i];
-		} else if (strlen(segments[i]) != len || memcmp(p, segments[i], len) != 0) {
-			return false;
+			m->params[m->n_params++] = (struct ap_param){p + 1, len - 1, str_trim(segments[i])};
 		}
 		p += len;
 		p += *p == '/';
 	}
-	m->route = r;
-	return *p == '\0';
 }
 
 bool
 ap_route_match(const char *path, bool root, struct mem_arena *arena, struct ap_match *ret_match)
 {
 	char *segments[AP_SEGMENTS_MAX];
-	char *decoded = decode_path(path, arena);
+	char *decoded = ap_url_decode(path, strlen(path), false, arena);
 	int n = decoded == NULL ? -1 : split_segments(decoded, segments);
 
 	for (size_t i = 0; n > 0 && i < ARRAY_LEN(routes); i++) {
-		if (routes[i].root == root && match_route(&routes[i], segments, n, arena, ret_match))
-			return true;
+		if (routes[i].root != root || !fits(&routes[i], segments, n))
+			continue;
+		take_params(&routes[i], segments, ret_match);
+		return true;
 	}
 	return false;
+}
+
+static const struct ap_param *
+find_param(const struct ap_match *m, const char *name)
+{
+	for (size_t i = 0; i < m->n_params; i++) {
+		const struct ap_param *p = &m->params[i];
+		if (strncmp(p->name, name, p->name_len) == 0 && name[p->name_len] == '\0')
+			return p;
+	}
+	return NULL;
+}
+
+bool
+ap_match_has_param(const struct ap_match *m, const char *name)
+{
+	return find_param(m, name) != NULL;
 }
 
 const char *
 ap_match_param(const struct ap_match *m, const char *name)
 {
-	for (size_t i = 0; i < m->n_params; i++) {
-		if (strcmp(m->params[i].name, name) == 0)
-			return m->params[i].value;
-	}
-	ASSERT(!"the route has no such parameter");
-	return NULL;
+	const struct ap_param *p = find_param(m, name);
+
+	ASSERT(p != NULL); /* the route has no such parameter */
+	return p->value;
 }

@@ -1,8 +1,9 @@
 /* ap_router.h — routes.def as a table, and matching a path against it. Pure.
  *
  * Rules (http-api.md section 1.1): one optional trailing slash; parameters are one non-empty segment, matched on the
- * percent-decoded path; the first registered route wins. Methods: GET and HEAD on every route; POST too on those that
- * change something (GET mutations can be switched off: HTTPAllowGetMutations). */
+ * percent-decoded path (historical clients append a newline: blanks around a value are trimmed); the first registered
+ * route wins. Methods: GET and HEAD on every route; POST too on those that change something (GET mutations can be
+ * switched off: HTTPAllowGetMutations). */
 #ifndef AP_ROUTER_H
 #define AP_ROUTER_H
 
@@ -40,8 +41,9 @@ struct ap_route {
 };
 
 struct ap_param {
-	const char *name;  /* without the colon */
-	const char *value; /* decoded; in the arena */
+	const char *name; /* in the route's path, without the colon: name_len bytes */
+	size_t name_len;
+	const char *value; /* decoded, blanks around it trimmed: may be ""; in the arena */
 };
 struct ap_match {
 	const struct ap_route *route;
@@ -55,6 +57,7 @@ const struct ap_route *ap_route_at(size_t i);
 /* path: what follows "<URLPrefix>/api/" (or, with root, "<URLPrefix>/"), still percent-encoded, without query. False
  * when nothing matches. */
 bool ap_route_match(const char *path, bool root, struct mem_arena *arena, struct ap_match *ret_match);
+bool ap_match_has_param(const struct ap_match *m, const char *name);
 /* Value of a parameter; the route must have it. */
 const char *ap_match_param(const struct ap_match *m, const char *name);
 

@@ -4,45 +4,20 @@
 
 #include "ap_change.h"
 #include "ap_lookup.h"
-#include "ap_raftd.h"
-#include "ap_readers.h"
 #include "db/db_read.h"
 #include "topo/key.h"
 
-/* A path segment or query text, blanks and the clients' trailing newline trimmed. */
-static const char *
-trimmed(struct ap_request *rq, const char *text)
-{
-	return str_trim(mem_arena_strndup(&rq->arena, text, strlen(text)));
-}
-
-/* False and answered when raftd refused or is not there. */
-static bool
-succeeded(struct ap_request *rq, const struct ipc_reply *reply, const struct err *e)
-{
-	if (reply != NULL && reply->code == 0)
-		return true;
-	ap_reply_error(rq, "%s", reply != NULL ? reply->message : e->msg);
-	return false;
-}
-
-/* --- downtime
- * -------------------------------------------------------------------------------------------------------------------
+/* --- downtime --------------------------------------------------------------------------------------------------------
  */
 static void
 on_downtime_begun(struct ap_request *rq, const struct ipc_reply *reply, const struct err *e)
 {
 	const struct topo_key *key = &ap_change_of(rq)->key;
-	struct ap_json j;
 
-	if (reply != NULL && reply->code == 0) {
-		ap_reply_ok_key(rq, key, "Instance downtimed: %s", topo_key_text(key).text);
-		return;
-	}
-	ap_envelope_begin(rq, &j, false, reply != NULL ? reply->message : e->msg);
-	ap_json_record(&j, &topo_key_desc, key); /* historically the failing answer names the server too */
-	ap_envelope_end(&j);
-	ap_reply_body(rq);
+	if (reply != NULL && reply->code == 0)
+		ap_reply_ok_key(rq, key, "Instance downtimed: %s", TOPO_KEY_TEXT(key));
+	else /* historically the failing answer names the server, too */
+		ap_reply_error_key(rq, key, "%s", reply != NULL ? reply->message : e->msg);
 }
 
 static void
@@ -56,29 +31,31 @@ ask_begin_downtime(struct ap_request *rq, struct ap_change *c)
 
 /* From the path, or from the query where the path has no such part. */
 static const char *
-path_or_query(struct ap_request *rq, const char *name)
+path_or_query(const struct ap_request *rq, const char *name)
 {
-	return ap_has_param(rq, name) ? trimmed(rq, ap_param(rq, name)) : ap_query(rq, name);
+	return ap_has_param(rq, name) ? ap_param(rq, name) : ap_query(rq, name);
 }
 
-void
-api_begin_downtime(struct ap_request *rq)
+static void
+check_downtime(struct ap_request *rq, struct ap_change *c)
 {
-	struct ap_change *c = ap_change_of(rq);
 	const char *duration = path_or_query(rq, "duration");
 	struct err e;
 
 	c->text = path_or_query(rq, "owner");
 	c->text2 = path_or_query(rq, "reason");
-	if (c->text[0] == '\0' || c->text2[0] == '\0') {
-		ap_reply_error(rq, "begin-downtime needs an owner and a reason");
-		return;
-	}
-	if (duration[0] != '\0' && str_parse_duration_s(duration, &c->number, &e) != 0) {
-		ap_reply_err(rq, &e);
-		return;
-	}
-	ap_change_start(rq, true, ask_begin_downtime);
+	if (c->text[0] == '\0' || c->text2[0] == '\0')
+		ap_reply_error_key(rq, &c->key, "begin-downtime needs an owner and a reason");
+	else if (duration[0] != '\0' && str_parse_duration_s(duration, &c->number, &e) != 0)
+		ap_reply_error_key(rq, &c->key, "%s", e.msg);
+	else
+		ask_begin_downtime(rq, c);
+}
+
+void
+api_begin_downtime(struct ap_request *rq)
+{
+	ap_change_start(rq, true, check_downtime);
 }
 
 static void
@@ -86,8 +63,8 @@ on_downtime_ended(struct ap_request *rq, const struct ipc_reply *reply, const st
 {
 	const struct topo_key *key = &ap_change_of(rq)->key;
 
-	if (succeeded(rq, reply, e))
-		ap_reply_ok_key(rq, key, "Instance downtime ended: %s", topo_key_text(key).text);
+	if (!ap_change_failed(rq, reply, e))
+		ap_reply_ok_key(rq, key, "Instance downtime ended: %s", TOPO_KEY_TEXT(key));
 }
 
 static void
@@ -104,14 +81,14 @@ api_end_downtime(struct ap_request *rq)
 	ap_change_start(rq, true, ask_end_downtime);
 }
 
-/* --- promotion rule
- * ---------------------------------------------------------------------------------------------------------------- */
+/* --- promotion rule --------------------------------------------------------------------------------------------------
+ */
 static void
 on_candidate_registered(struct ap_request *rq, const struct ipc_reply *reply, const struct err *e)
 {
 	const struct topo_key *key = &ap_change_of(rq)->key;
 
-	if (succeeded(rq, reply, e))
+	if (!ap_change_failed(rq, reply, e))
 		ap_reply_ok_key(rq, key, "Registered candidate");
 }
 
@@ -127,7 +104,7 @@ void
 api_register_candidate(struct ap_request *rq)
 {
 	static const char *const rules[] = {"prefer", "neutral", "prefer_not", "must_not"};
-	const char *rule = trimmed(rq, ap_param(rq, "promotionRule"));
+	const char *rule = ap_param(rq, "promotionRule");
 
 	for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
 		if (strcmp(rules[i], rule) == 0) {
@@ -140,8 +117,7 @@ api_register_candidate(struct ap_request *rq)
 		       rule);
 }
 
-/* --- tags: reading
- * -------------------------------------------------------------------------------------------------------------------
+/* --- tags: reading ---------------------------------------------------------------------------------------------------
  */
 struct tag_job {
 	struct ap_json j;
@@ -163,15 +139,15 @@ write_tag(void *ctx, const void *row, struct err *e UNUSED)
 }
 
 static int
-read_tags(struct ap_request *rq, struct db *db, struct wall now UNUSED, struct err *e)
+read_tags(struct ap_request *rq, struct ap_reader *r, struct err *e)
 {
 	struct tag_job job = {.j = {.out = &rq->body}};
 	struct topo_key key;
-	int rc = ap_route_key(rq, db, &key, e);
+	int rc = ap_route_key(rq, r, &key, e);
 
 	ap_json_array(&job.j);
 	if (rc == 0)
-		rc = db_read_tags(db, &key, write_tag, &job, e);
+		rc = db_read_tags(r->db, &key, write_tag, &job, e);
 	ap_json_array_end(&job.j);
 	return rc;
 }
@@ -189,12 +165,12 @@ tag_of_route(struct ap_request *rq, struct db_tag_term *ret_tag, struct err *e)
 	const char *text = ap_query(rq, "tag");
 
 	if (text[0] == '\0' && ap_has_param(rq, "tagName"))
-		text = trimmed(rq, ap_param(rq, "tagName"));
+		text = ap_param(rq, "tagName");
 	if (db_tag_parse(text, ret_tag, e) != 0)
 		return err_wrap(e, "tag");
 	if (ap_query(rq, "tag")[0] == '\0' && ap_has_param(rq, "tagValue")) {
 		ret_tag->has_value = true;
-		if (!str_copy(ret_tag->value, sizeof(ret_tag->value), trimmed(rq, ap_param(rq, "tagValue"))))
+		if (!str_copy(ret_tag->value, sizeof(ret_tag->value), ap_param(rq, "tagValue")))
 			return err_set(e, ERR_TOO_LARGE, "tag value too long");
 	}
 	if (ret_tag->negate)
@@ -216,7 +192,7 @@ pick_value(void *ctx, const void *row, struct err *e UNUSED)
 }
 
 static int
-read_tag_value(struct ap_request *rq, struct db *db, struct wall now UNUSED, struct err *e)
+read_tag_value(struct ap_request *rq, struct ap_reader *r, struct err *e)
 {
 	struct tag_job job = {.j = {.out = &rq->body}};
 	struct db_tag_term tag;
@@ -225,11 +201,11 @@ read_tag_value(struct ap_request *rq, struct db *db, struct wall now UNUSED, str
 
 	job.wanted = tag.name;
 	if (rc == 0)
-		rc = ap_route_key(rq, db, &key, e);
+		rc = ap_route_key(rq, r, &key, e);
 	if (rc == 0)
-		rc = db_read_tags(db, &key, pick_value, &job, e);
+		rc = db_read_tags(r->db, &key, pick_value, &job, e);
 	if (rc == 0 && !job.found)
-		rc = err_set(e, ERR_NOT_FOUND, "tag %s not found for %s", tag.name, topo_key_text(&key).text);
+		rc = err_set(e, ERR_NOT_FOUND, "tag %s not found for %s", tag.name, TOPO_KEY_TEXT(&key));
 	return rc;
 }
 
@@ -247,13 +223,13 @@ write_key(void *ctx, const struct topo_key *key, struct err *e UNUSED)
 }
 
 static int
-read_tagged(struct ap_request *rq, struct db *db, struct wall now UNUSED, struct err *e)
+read_tagged(struct ap_request *rq, struct ap_reader *r, struct err *e)
 {
 	struct tag_job job = {.j = {.out = &rq->body}};
 	int rc;
 
 	ap_json_array(&job.j);
-	rc = db_read_tagged(db, ap_query(rq, "tag"), write_key, &job, e);
+	rc = db_read_tagged(r->db, ap_query(rq, "tag"), write_key, &job, e);
 	ap_json_array_end(&job.j);
 	return rc;
 }
@@ -264,8 +240,7 @@ api_tagged(struct ap_request *rq)
 	ap_read(rq, read_tagged);
 }
 
-/* --- tags: writing
- * ---------------------------------------------------------------------------------------------------------------------
+/* --- tags: writing ---------------------------------------------------------------------------------------------------
  */
 static bool
 take_tag(struct ap_request *rq)
@@ -289,8 +264,8 @@ on_tagged(struct ap_request *rq, const struct ipc_reply *reply, const struct err
 {
 	struct ap_change *c = ap_change_of(rq);
 
-	if (succeeded(rq, reply, e))
-		ap_reply_ok_key(rq, &c->key, "%s tagged with %s=%s", topo_key_text(&c->key).text, c->text, c->text2);
+	if (!ap_change_failed(rq, reply, e))
+		ap_reply_ok_key(rq, &c->key, "%s tagged with %s=%s", TOPO_KEY_TEXT(&c->key), c->text, c->text2);
 }
 
 static void
@@ -311,16 +286,13 @@ api_tag(struct ap_request *rq)
 static void
 on_untagged(struct ap_request *rq, const struct ipc_reply *reply, const struct err *e)
 {
-	struct str_buf message = {0};
 	struct ap_json j;
 
-	if (!succeeded(rq, reply, e))
+	if (ap_change_failed(rq, reply, e))
 		return;
-	str_buf_printf(&message, "%s removed from %zu instances", ap_change_of(rq)->text, reply->keys.n);
-	ap_envelope_begin(rq, &j, true, str_buf_text(&message));
+	ap_envelope_begin(rq, &j, true, "%s removed from %zu instances", ap_change_of(rq)->text, reply->keys.n);
 	ap_json_keys(&j, &reply->keys);
 	ap_envelope_end(&j);
-	str_buf_done(&message);
 	ap_reply_body(rq);
 }
 

@@ -1,6 +1,5 @@
 /* api_audit.c — the audit pages: 20 entries each, newest first. json-shapes.md section 6. */
 #include "ap_lookup.h"
-#include "ap_readers.h"
 #include "db/db_read.h"
 
 static int
@@ -14,16 +13,12 @@ write_entry(void *ctx, const void *row, struct err *e UNUSED)
 	if (a->audit_timestamp_us != 0)
 		clk_format_wall((struct wall){a->audit_timestamp_us}, stamp);
 	ap_json_object(j);
-	ap_json_key(j, "AuditId");
-	ap_json_i64(j, a->audit_id);
-	ap_json_key(j, "AuditTimestamp");
-	ap_json_text(j, stamp);
-	ap_json_key(j, "AuditType");
-	ap_json_text(j, a->audit_type);
+	ap_json_member_i64(j, "AuditId", a->audit_id);
+	ap_json_member_text(j, "AuditTimestamp", stamp);
+	ap_json_member_text(j, "AuditType", a->audit_type);
 	ap_json_key(j, "AuditInstanceKey");
 	ap_json_record(j, &topo_key_desc, &key);
-	ap_json_key(j, "Message");
-	ap_json_text(j, a->message);
+	ap_json_member_text(j, "Message", a->message);
 	ap_json_object_end(j);
 	return 0;
 }
@@ -41,16 +36,16 @@ page_of(const struct ap_request *rq)
 }
 
 static int
-read_audit(struct ap_request *rq, struct db *db, struct wall now UNUSED, struct err *e)
+read_audit(struct ap_request *rq, struct ap_reader *r, struct err *e)
 {
 	struct ap_json j = {.out = &rq->body};
 	bool one = ap_has_param(rq, "host");
 	struct topo_key key;
-	int rc = one ? ap_route_key(rq, db, &key, e) : 0;
+	int rc = one ? ap_route_key(rq, r, &key, e) : 0;
 
 	ap_json_array(&j);
 	if (rc == 0)
-		rc = db_read_audit(db, one ? &key : NULL, page_of(rq), write_entry, &j, e);
+		rc = db_read_audit(r->db, one ? &key : NULL, page_of(rq), write_entry, &j, e);
 	ap_json_array_end(&j);
 	return rc;
 }

@@ -1,9 +1,5 @@
 /* api_discover.c — discover, async-discover, refresh, forget. */
-#include <string.h>
-
 #include "ap_change.h"
-#include "ap_lookup.h"
-#include "ap_raftd.h"
 #include "topo/key.h"
 
 /* A probe's own time-outs, and some for queueing. */
@@ -11,16 +7,6 @@ static int64_t
 probe_timeout_ms(const struct ap_request *rq)
 {
 	return (rq->conf->MySQLConnectTimeoutSeconds + rq->conf->MySQLDiscoveryReadTimeoutSeconds) * 1000 + 5000;
-}
-
-static bool
-failed(struct ap_request *rq, const struct ipc_reply *reply, const struct err *e)
-{
-	if (reply == NULL)
-		ap_reply_err(rq, e);
-	else if (reply->code != 0)
-		ap_reply_error(rq, "%s", reply->message);
-	return reply == NULL || reply->code != 0;
 }
 
 /* raftd names the key under which the server is filed (its own name may differ from the one asked for). */
@@ -38,26 +24,23 @@ ask_discover(struct ap_request *rq, struct ap_change *c, enum ipc_discover_mode 
 	ap_ask(rq, IPC_DISCOVER, &ask, probe_timeout_ms(rq), on_reply);
 }
 
-/* --- discover
- * ------------------------------------------------------------------------------------------------------------------ */
+/* --- discover --------------------------------------------------------------------------------------------------------
+ */
 static void
 on_discovered(struct ap_request *rq, const struct ipc_reply *reply, const struct err *e)
 {
-	struct str_buf message = {0};
 	struct topo_key key;
 	struct ap_json j;
 
-	if (failed(rq, reply, e))
+	if (ap_change_failed(rq, reply, e))
 		return;
 	key = answered_key(ap_change_of(rq), reply);
-	str_buf_printf(&message, "Instance discovered: %s", topo_key_text(&key).text);
-	ap_envelope_begin(rq, &j, true, str_buf_text(&message));
+	ap_envelope_begin(rq, &j, true, "Instance discovered: %s", TOPO_KEY_TEXT(&key));
 	if (reply->has_instance)
 		ap_json_instance(&j, &reply->instance);
 	else
-		ap_json_null(&j);
+		ap_json_null(&j); /* a discovery filter left the server out */
 	ap_envelope_end(&j);
-	str_buf_done(&message);
 	ap_reply_body(rq);
 }
 
@@ -73,14 +56,14 @@ api_discover(struct ap_request *rq)
 	ap_change_start(rq, true, start_discover);
 }
 
-/* --- async-discover
- * -------------------------------------------------------------------------------------------------------------- */
+/* --- async-discover --------------------------------------------------------------------------------------------------
+ */
 static void
 on_accepted(struct ap_request *rq, const struct ipc_reply *reply, const struct err *e)
 {
-	if (!failed(rq, reply, e))
+	if (!ap_change_failed(rq, reply, e))
 		ap_reply_ok(rq, "Asynchronous discovery initiated for Instance: %s",
-			    topo_key_text(&ap_change_of(rq)->key).text);
+			    TOPO_KEY_TEXT(&ap_change_of(rq)->key));
 }
 
 static void
@@ -95,18 +78,17 @@ api_async_discover(struct ap_request *rq)
 	ap_change_start(rq, true, start_async_discover);
 }
 
-/* --- refresh
- * ------------------------------------------------------------------------------------------------------------------------
+/* --- refresh ---------------------------------------------------------------------------------------------------------
  */
 static void
 on_refreshed(struct ap_request *rq, const struct ipc_reply *reply, const struct err *e)
 {
 	struct topo_key key;
 
-	if (failed(rq, reply, e))
+	if (ap_change_failed(rq, reply, e))
 		return;
 	key = answered_key(ap_change_of(rq), reply);
-	ap_reply_ok_key(rq, &key, "Instance refreshed: %s", topo_key_text(&key).text);
+	ap_reply_ok_key(rq, &key, "Instance refreshed: %s", TOPO_KEY_TEXT(&key));
 }
 
 static void
@@ -121,15 +103,15 @@ api_refresh(struct ap_request *rq)
 	ap_change_start(rq, true, start_refresh);
 }
 
-/* --- forget: the name is used as given, so that bogus ones can be removed
- * ---------------------------------------------------------------- */
+/* --- forget: the name is used as given, so that bogus ones can be removed --------------------------------------------
+ */
 static void
 on_forgotten(struct ap_request *rq, const struct ipc_reply *reply, const struct err *e)
 {
 	const struct topo_key *key = &ap_change_of(rq)->key;
 
-	if (!failed(rq, reply, e))
-		ap_reply_ok_key(rq, key, "Instance forgotten: %s", topo_key_text(key).text);
+	if (!ap_change_failed(rq, reply, e))
+		ap_reply_ok_key(rq, key, "Instance forgotten: %s", TOPO_KEY_TEXT(key));
 }
 
 static void

@@ -1,91 +1,50 @@
-/* api_instances.c — routes that show servers: instance, instance-replicas, all-instances, search, problems, downtimed.
- * Handlers run on the loop and hand a job to a reader thread. Shapes: json-shapes.md section 2. */
+/* api_instances.c — routes that show servers: instance, instance-status, instance-replicas, all-instances, search,
+ * problems, downtimed. Handlers run on the loop and hand a job to a reader thread. Shapes: json-shapes.md section 2. */
 #include <string.h>
 
 #include "ap_instances.h"
 #include "ap_lookup.h"
-#include "ap_readers.h"
-#include "conf/conf_filter.h"
-#include "db/db_read.h"
+#include "topo/key.h"
 
-/* --- writing lists
- * ------------------------------------------------------------------------------------------------------- */
-struct list_job {
-	struct ap_json j;
-	size_t count;
-	struct conf_filter *hide; /* ProblemIgnoreHostnameFilters */
-	bool only_problems;
-};
-
+/* --- lists ----------------------------------------------------------------------------------------------------------
+ */
 static int
 write_instance(void *ctx, const struct topo_instance *inst, struct err *e UNUSED)
 {
-	struct list_job *job = ctx;
-
-	if (job->only_problems && (inst->problems.n == 0 || inst->is_downtimed))
-		return 0;
-	if (job->hide != NULL && conf_filter_matches(job->hide, inst->key.hostname, inst->key.port))
-		return 0;
-	ap_json_instance(&job->j, inst);
-	job->count++;
+	ap_json_instance(ctx, inst);
 	return 0;
 }
 
-static int
-write_list(struct ap_request *rq, struct db *db, struct wall now, struct list_job *job,
-	   const struct db_instance_filter *filter, enum db_instance_order order, struct err *e)
-{
-	struct topo_limits limits = ap_limits(rq->conf);
-	int rc;
-
-	job->j = (struct ap_json){.out = &rq->body};
-	ap_json_array(&job->j);
-	rc = db_read_instances(db, filter, order, now, &limits, write_instance, job, e);
-	ap_json_array_end(&job->j);
-	return rc;
-}
-
 int
-ap_write_instances(struct ap_request *rq, struct db *db, struct wall now, const struct db_instance_filter *filter,
+ap_write_instances(struct ap_request *rq, struct ap_reader *r, const struct db_instance_filter *filter,
 		   enum db_instance_order order, struct err *e)
 {
-	struct list_job job = {0};
+	struct ap_json j = {.out = &rq->body};
+	int rc;
 
-	return write_list(rq, db, now, &job, filter, order, e);
-}
-
-/* --- one instance
- * ---------------------------------------------------------------------------------------------------------- */
-static int
-read_instance(struct ap_request *rq, struct db *db, struct wall now, struct err *e)
-{
-	struct topo_limits limits = ap_limits(rq->conf);
-	struct list_job job = {.j = {.out = &rq->body}};
-	struct topo_key key;
-	struct db_instance_filter filter = {.key = &key};
-	int rc = ap_route_key(rq, db, &key, e);
-
-	if (rc == 0)
-		rc = db_read_instances(db, &filter, DB_ORDER_KEY, now, &limits, write_instance, &job, e);
-	if (rc == 0 && job.count == 0)
-		rc = err_set(e, ERR_NOT_FOUND, "Cannot read instance: %s:%lld", key.hostname, (long long)key.port);
+	ap_json_array(&j);
+	rc = db_read_instances(r->db, filter, order, r->now, &r->rules->limits, write_instance, &j, e);
+	ap_json_array_end(&j);
 	return rc;
 }
 
 void
-api_instance(struct ap_request *rq)
+ap_null_when_empty(struct ap_request *rq)
 {
-	ap_read(rq, read_instance);
+	if (strcmp(str_buf_text(&rq->body), "[]") != 0)
+		return;
+	str_buf_clear(&rq->body);
+	str_buf_add(&rq->body, "null");
 }
 
 static int
-read_replicas(struct ap_request *rq, struct db *db, struct wall now, struct err *e)
+read_replicas(struct ap_request *rq, struct ap_reader *r, struct err *e)
 {
 	struct topo_key key;
 	struct db_instance_filter filter = {.source = &key};
-	int rc = ap_route_key(rq, db, &key, e);
+	int rc = ap_route_key(rq, r, &key, e);
 
-	return rc != 0 ? rc : ap_write_instances(rq, db, now, &filter, DB_ORDER_KEY, e);
+	return rc != 0 ? rc : ap_write_instances(rq, r, &filter, DB_ORDER_KEY, e);
 }
 
 void
@@ -94,14 +53,12 @@ api_instance_replicas(struct ap_request *rq)
 	ap_read(rq, read_replicas);
 }
 
-/* --- lists
- * ------------------------------------------------------------------------------------------------------------------ */
 static int
-read_all(struct ap_request *rq, struct db *db, struct wall now, struct err *e)
+read_all(struct ap_request *rq, struct ap_reader *r, struct err *e)
 {
 	struct db_instance_filter filter = {0};
 
-	return ap_write_instances(rq, db, now, &filter, DB_ORDER_DEPTH, e);
+	return ap_write_instances(rq, r, &filter, DB_ORDER_DEPTH, e);
 }
 
 void
@@ -111,12 +68,12 @@ api_all_instances(struct ap_request *rq)
 }
 
 static int
-read_search(struct ap_request *rq, struct db *db, struct wall now, struct err *e)
+read_search(struct ap_request *rq, struct ap_reader *r, struct err *e)
 {
 	const char *text = ap_has_param(rq, "searchString") ? ap_param(rq, "searchString") : ap_query(rq, "s");
 	struct db_instance_filter filter = {.search = text};
 
-	return ap_write_instances(rq, db, now, &filter, DB_ORDER_DEPTH, e);
+	return ap_write_instances(rq, r, &filter, DB_ORDER_DEPTH, e);
 }
 
 void
@@ -126,22 +83,51 @@ api_search(struct ap_request *rq)
 }
 
 static int
-read_problems(struct ap_request *rq, struct db *db, struct wall now, struct err *e)
+read_downtimed(struct ap_request *rq, struct ap_reader *r, struct err *e)
+{
+	struct db_instance_filter filter = {.downtimed = true};
+	int rc = ap_has_param(rq, "clusterHint") ? ap_route_cluster(rq, r, &filter.cluster, e) : 0;
+
+	return rc != 0 ? rc : ap_write_instances(rq, r, &filter, DB_ORDER_DEPTH, e);
+}
+
+void
+api_downtimed(struct ap_request *rq)
+{
+	ap_read(rq, read_downtimed);
+}
+
+/* --- problems -------------------------------------------------------------------------------------------------------
+ */
+struct problem_job {
+	struct ap_json j;
+	struct conf_filter *hidden;
+};
+
+static int
+write_problem(void *ctx, const struct topo_instance *inst, struct err *e UNUSED)
+{
+	struct problem_job *job = ctx;
+
+	if (inst->problems.n > 0 && !inst->is_downtimed &&
+	    !conf_filter_matches(job->hidden, inst->key.hostname, inst->key.port))
+		ap_json_instance(&job->j, inst);
+	return 0;
+}
+
+static int
+read_problems(struct ap_request *rq, struct ap_reader *r, struct err *e)
 {
 	struct db_instance_filter filter = {0};
-	struct list_job job = {.only_problems = true};
+	struct problem_job job = {.j = {.out = &rq->body}, .hidden = r->rules->hidden_problems};
 	int rc;
 
 	if (ap_has_param(rq, "clusterName"))
 		filter.cluster_like = ap_param(rq, "clusterName");
-	if (conf_filter_new(&rq->conf->ProblemIgnoreHostnameFilters, &job.hide, e) != 0)
-		return err_wrap(e, "ProblemIgnoreHostnameFilters");
-	rc = write_list(rq, db, now, &job, &filter, DB_ORDER_DEPTH, e);
-	conf_filter_free(job.hide);
-	if (rc == 0 && job.count == 0) {
-		str_buf_clear(&rq->body);
-		str_buf_add(&rq->body, "null"); /* historical: clients know it */
-	}
+	ap_json_array(&job.j);
+	rc = db_read_instances(r->db, &filter, DB_ORDER_DEPTH, r->now, &r->rules->limits, write_problem, &job, e);
+	ap_json_array_end(&job.j);
+	ap_null_when_empty(rq);
 	return rc;
 }
 
@@ -151,19 +137,66 @@ api_problems(struct ap_request *rq)
 	ap_read(rq, read_problems);
 }
 
+/* --- one instance ---------------------------------------------------------------------------------------------------
+ */
 static int
-read_downtimed(struct ap_request *rq, struct db *db, struct wall now, struct err *e)
+read_one(struct ap_request *rq, struct ap_reader *r, db_instance_fn fn, void *ctx, struct err *e)
 {
-	struct db_instance_filter filter = {.downtimed = true};
-	int rc = 0;
+	struct topo_key key;
+	struct db_instance_filter filter = {.key = &key};
+	int rc = ap_route_key(rq, r, &key, e);
 
-	if (ap_has_param(rq, "clusterHint"))
-		rc = ap_cluster_of_hint(rq, db, ap_param(rq, "clusterHint"), &filter.cluster, e);
-	return rc != 0 ? rc : ap_write_instances(rq, db, now, &filter, DB_ORDER_DEPTH, e);
+	if (rc == 0)
+		rc = db_read_instances(r->db, &filter, DB_ORDER_KEY, r->now, &r->rules->limits, fn, ctx, e);
+	if (rc == 0 && rq->body.len == 0)
+		rc = err_set(e, ERR_NOT_FOUND, "Cannot read instance: %s", TOPO_KEY_TEXT(&key));
+	return rc;
+}
+
+static int
+read_instance(struct ap_request *rq, struct ap_reader *r, struct err *e)
+{
+	struct ap_json j = {.out = &rq->body};
+
+	return read_one(rq, r, write_instance, &j, e);
 }
 
 void
-api_downtimed(struct ap_request *rq)
+api_instance(struct ap_request *rq)
 {
-	ap_read(rq, read_downtimed);
+	ap_read(rq, read_instance);
+}
+
+struct status_job {
+	struct ap_request *rq;
+	const struct topo_limits *limits;
+};
+
+static int
+write_status(void *ctx, const struct topo_instance *inst, struct err *e UNUSED)
+{
+	struct status_job *job = ctx;
+	struct str_buf text = {0};
+	struct ap_json j;
+
+	topo_describe(inst, job->limits, &text);
+	ap_envelope_begin(job->rq, &j, true, "Status of %s", TOPO_KEY_TEXT(&inst->key));
+	ap_json_text(&j, str_buf_text(&text));
+	ap_envelope_end(&j);
+	str_buf_done(&text);
+	return 0;
+}
+
+static int
+read_status(struct ap_request *rq, struct ap_reader *r, struct err *e)
+{
+	struct status_job job = {rq, &r->rules->limits};
+
+	return read_one(rq, r, write_status, &job, e);
+}
+
+void
+api_instance_status(struct ap_request *rq)
+{
+	ap_read(rq, read_status);
 }

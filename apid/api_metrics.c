@@ -29,22 +29,26 @@ add_own(struct metric_set *m, const char *name, double value, bool counter)
 static void
 collect_own(struct ap_request *rq, struct metric_set *m)
 {
-	struct ap_httpd_stats h = ap_httpd_stats(rq->ap->httpd);
-	struct ap_readers_stats r = ap_readers_stats(rq->ap->readers);
+	const struct ap *ap = rq->ap;
+	struct ap_httpd_stats h = ap_httpd_stats(ap->httpd);
+	struct ap_readers_stats r = ap_readers_stats(ap->readers);
 
 	add_own(m, "http.requests", (double)h.requests, true);
 	add_own(m, "http.rejected", (double)h.rejected, true);
 	add_own(m, "http.connections_total", (double)h.connections_total, true);
-	add_own(m, "http.connection_limit_hits", (double)h.rests, true);
+	add_own(m, "http.connection_limit_reached", (double)h.rests, true);
+	add_own(m, "http.answered_ok", (double)ap->answered_ok, true);
+	add_own(m, "http.answered_error", (double)ap->answered_error, true);
 	add_own(m, "http.connections", (double)h.connections, false);
-	add_own(m, "http.in_flight", (double)h.in_flight, false);
+	add_own(m, "http.in_flight", (double)ap->requests_alive, false);
 	add_own(m, "read.jobs", (double)r.jobs, true);
 	add_own(m, "read.errors", (double)r.errors, true);
+	add_own(m, "read.opened", (double)r.opened, true);
 	add_own(m, "read.refused", (double)r.refused, true);
 	add_own(m, "read.queue_length", (double)r.queued, false);
-	add_own(m, "apid.loop_overruns", (double)proc_overruns(rq->ap->proc), true);
-	add_own(m, "elect.is_elected", ap_is_leader(rq->ap) ? 1 : 0, false);
-	add_own(m, "health.is_healthy", ap_state(rq->ap)->backend_ok ? 1 : 0, false);
+	add_own(m, "apid.loop_overruns", (double)proc_overruns(ap->proc), true);
+	add_own(m, "elect.is_elected", ap_is_leader(ap) ? 1 : 0, false);
+	add_own(m, "health.is_healthy", ap_state(ap)->backend_ok ? 1 : 0, false);
 	add_own(m, "raft.is_healthy", 0, false);
 	add_own(m, "raft.is_leader", 0, false);
 }
@@ -98,18 +102,15 @@ void
 api_metrics(struct ap_request *rq)
 {
 	struct metric_set m = {0};
-	struct str_buf text = {0};
 
 	collect(rq, &m);
-	str_buf_printf(&text, "# TYPE orchestrator_build info\norchestrator_build_info{version=\"%s\"} 1\n",
+	str_buf_printf(&rq->body, "# TYPE orchestrator_build info\norchestrator_build_info{version=\"%s\"} 1\n",
 		       ORC_VERSION);
 	for (size_t i = 0; i < m.n; i++)
-		put_open_metric(&text, m.v[i]);
-	str_buf_add(&text, "# EOF\n");
-	ap_reply_plain(rq, HTTP_OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", str_buf_text(&text),
-		       text.len);
-	str_buf_done(&text);
+		put_open_metric(&rq->body, m.v[i]);
+	str_buf_add(&rq->body, "# EOF\n");
 	free(m.v);
+	ap_reply_as(rq, HTTP_OK, "application/openmetrics-text; version=1.0.0; charset=utf-8");
 }
 
 void

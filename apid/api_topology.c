@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "ap_lookup.h"
-#include "ap_readers.h"
 #include "db/db_read.h"
 #include "topo/key.h"
 #include "topo/render.h"
@@ -11,7 +10,6 @@
 #define DRAWN_MAX 20000 /* servers of one cluster */
 
 struct drawing {
-	struct ap_request *rq;
 	struct db *db;
 	const struct topo_instance **v;
 	size_t n, cap;
@@ -24,7 +22,7 @@ collect(void *ctx, const struct topo_instance *inst, struct err *e)
 	struct topo_instance *copy;
 
 	if (d->n == DRAWN_MAX)
-		return err_set(e, ERR_LIMIT, "cluster has more than %d servers", DRAWN_MAX);
+		return err_set(e, ERR_LIMIT, "cluster has more than %d servers, too many to draw", DRAWN_MAX);
 	copy = mem_alloc(sizeof(*copy));
 	rec_dup(&topo_instance_desc, copy, inst);
 	mem_grow(d->v, d->cap, d->n + 1);
@@ -69,46 +67,30 @@ tags_of(void *ctx, const struct topo_key *key, struct str_buf *b)
 	str_buf_done(&tags);
 }
 
-static int
-cluster_to_draw(struct ap_request *rq, struct db *db, const char **ret_name, struct err *e)
-{
-	struct topo_key key;
-	int rc;
-
-	if (ap_has_param(rq, "clusterHint"))
-		return ap_cluster_of_hint(rq, db, ap_param(rq, "clusterHint"), ret_name, e);
-	rc = ap_route_key(rq, db, &key, e);
-	return rc != 0 ? rc : ap_cluster_of_hint(rq, db, topo_key_text(&key).text, ret_name, e);
-}
-
 static void
-answer_drawing(struct ap_request *rq, const char *cluster, const char *text)
+write_drawing(struct ap_request *rq, const char *cluster, const char *text)
 {
-	struct str_buf message = {0};
 	struct ap_json j;
 
-	str_buf_printf(&message, "Topology for cluster %s", cluster);
-	ap_envelope_begin(rq, &j, true, str_buf_text(&message));
+	ap_envelope_begin(rq, &j, true, "Topology for cluster %s", cluster);
 	ap_json_text(&j, text);
 	ap_envelope_end(&j);
-	str_buf_done(&message);
 }
 
 static int
-draw(struct ap_request *rq, struct db *db, struct wall now, enum topo_render_mode mode, struct err *e)
+draw(struct ap_request *rq, struct ap_reader *r, enum topo_render_mode mode, struct err *e)
 {
-	struct topo_limits limits = ap_limits(rq->conf);
-	struct drawing d = {.rq = rq, .db = db};
-	struct topo_render render = {.mode = mode, .limits = limits, .tags = tags_of, .tags_ctx = &d};
+	struct drawing d = {.db = r->db};
+	struct topo_render render = {.mode = mode, .limits = r->rules->limits, .tags = tags_of, .tags_ctx = &d};
 	struct db_instance_filter filter = {0};
 	struct str_buf text = {0};
-	int rc = cluster_to_draw(rq, db, &filter.cluster, e);
+	int rc = ap_route_cluster(rq, r, &filter.cluster, e);
 
 	if (rc == 0)
-		rc = db_read_instances(db, &filter, DB_ORDER_KEY, now, &limits, collect, &d, e);
+		rc = db_read_instances(r->db, &filter, DB_ORDER_KEY, r->now, &r->rules->limits, collect, &d, e);
 	if (rc == 0) {
 		topo_render(&render, d.v, d.n, &text);
-		answer_drawing(rq, filter.cluster, str_buf_text(&text));
+		write_drawing(rq, filter.cluster, str_buf_text(&text));
 	}
 	str_buf_done(&text);
 	free_drawing(&d);
@@ -116,21 +98,21 @@ draw(struct ap_request *rq, struct db *db, struct wall now, enum topo_render_mod
 }
 
 static int
-read_tree(struct ap_request *rq, struct db *db, struct wall now, struct err *e)
+read_tree(struct ap_request *rq, struct ap_reader *r, struct err *e)
 {
-	return draw(rq, db, now, TOPO_RENDER_TREE, e);
+	return draw(rq, r, TOPO_RENDER_TREE, e);
 }
 
 static int
-read_table(struct ap_request *rq, struct db *db, struct wall now, struct err *e)
+read_table(struct ap_request *rq, struct ap_reader *r, struct err *e)
 {
-	return draw(rq, db, now, TOPO_RENDER_TABULATED, e);
+	return draw(rq, r, TOPO_RENDER_TABULATED, e);
 }
 
 static int
-read_tagged_tree(struct ap_request *rq, struct db *db, struct wall now, struct err *e)
+read_tagged_tree(struct ap_request *rq, struct ap_reader *r, struct err *e)
 {
-	return draw(rq, db, now, TOPO_RENDER_TAGS, e);
+	return draw(rq, r, TOPO_RENDER_TAGS, e);
 }
 
 void

@@ -42,18 +42,24 @@ start_parts(struct ap *ap, uint64_t mode, struct err *e)
 	return rc;
 }
 
+/* Whoever still waits is answered before its connection goes. */
+static void
+free_parts(struct ap *ap)
+{
+	ap_readers_stop(ap);
+	ap_raftd_stop(ap);
+	ap_node_drop_waiting();
+	ap_httpd_stop(ap->httpd);
+	ap_health_free(ap);
+	conf_unref(ap->conf);
+	free(ap->message_prefix);
+	free(ap);
+}
+
 static void
 on_done(struct proc *p UNUSED, void *app)
 {
-	struct ap *ap = app;
-
-	/* requests first: whoever still waits is answered before its connection goes */
-	ap_raftd_stop(ap->raftd);
-	ap_readers_stop(ap->readers);
-	ap_node_drop_waiting();
-	ap_httpd_stop(ap->httpd);
-	conf_unref(ap->conf);
-	free(ap);
+	free_parts(app);
 }
 
 static int
@@ -67,16 +73,20 @@ on_start(struct proc *p, void **ret_app)
 	ap->proc = p;
 	ap->base = proc_base(p);
 	ap->conf = conf_ref((struct conf *)(uintptr_t)proc_conf(p));
-	ap->started = clk_wall(clk_real());
+	ap->clock = clk_real();
+	ap->message_prefix = ap_message_prefix(ap->conf, proc_setup(p)->hostname);
 	*ret_app = ap;
 	rc = start_parts(ap, mode, &e);
 	if (rc == 0 && (mode == PROC_MODE_ONE_SHOT || mode == PROC_MODE_ATTACH))
 		rc = cli_start(p, ap->conf->DefaultInstancePort, &e);
 	if (rc != 0) {
 		log_error("apid", "%s", e.msg);
+		free_parts(ap);
 		return rc == -ERR_PERMISSION ? PROC_EXIT_PERMISSION : PROC_EXIT_CONFIG;
 	}
-	proc_ready(p, mode == PROC_MODE_SERVICE ? ap->conf->ListenAddress : "control socket");
+	proc_ready(p, mode != PROC_MODE_SERVICE		  ? "control socket"
+		      : ap->conf->ListenSocket[0] != '\0' ? ap->conf->ListenSocket
+							  : ap->conf->ListenAddress);
 	return 0;
 }
 
@@ -90,9 +100,22 @@ on_reload(struct proc *p, void *app)
 }
 
 static void
-on_stop(struct proc *p, void *app UNUSED, int64_t deadline_ms UNUSED)
+on_drained(void *ctx)
 {
-	proc_exit_loop(p, PROC_EXIT_OK);
+	proc_exit_loop(ctx, PROC_EXIT_OK);
+}
+
+/* Some of the time is for the rest: what waits in the readers, closing. */
+static void
+on_stop(struct proc *p, void *app, int64_t deadline_ms)
+{
+	struct ap *ap = app;
+
+	ap->stopping = true;
+	if (ap->httpd == NULL)
+		on_drained(p);
+	else
+		ap_httpd_drain(ap->httpd, deadline_ms / 2, on_drained, p);
 }
 
 static void

@@ -19,7 +19,7 @@ def raw(node, data, shutdown=True, timeout=10):
             s.sendall(data)
             if shutdown:
                 s.shutdown(socket.SHUT_WR)
-        except ConnectionError:
+        except OSError:
             pass  # refused before it was all sent
         while True:
             try:

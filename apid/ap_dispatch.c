@@ -1,0 +1,164 @@
+/* ap_dispatch.c — see ap_dispatch.h. Called by ap_httpd for each request that evhttp has read; knows nothing of
+ * connections. */
+#include "ap_dispatch.h"
+
+#include <event2/keyvalq_struct.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include "ap_request.h"
+
+#define STATUS_DEFAULT "/api/status"
+
+void
+ap_paths_init(struct ap_paths *paths, const struct conf *conf)
+{
+	const char *status = conf->StatusEndpoint;
+
+	paths->prefix = mem_strdup(conf->URLPrefix);
+	paths->status = str_empty(status) || str_eq(status, STATUS_DEFAULT) ? NULL : mem_strdup(status);
+}
+
+void
+ap_paths_done(struct ap_paths *paths)
+{
+	free(paths->prefix);
+	free(paths->status);
+	*paths = (struct ap_paths){0};
+}
+
+/* --- refusing before routing ----------------------------------------------------------------------------------------
+ */
+static int
+count_header(const struct evkeyvalq *headers, const char *name)
+{
+	const struct evkeyval *kv;
+	int n = 0;
+
+	TAILQ_FOREACH (kv, headers, next)
+		n += str_eq_nocase(kv->key, name);
+	return n;
+}
+
+static bool
+has_blank_before_colon(const struct evkeyvalq *headers)
+{
+	const struct evkeyval *kv;
+
+	TAILQ_FOREACH (kv, headers, next) {
+		size_t n = strlen(kv->key);
+		if (n == 0 || kv->key[n - 1] == ' ' || kv->key[n - 1] == '\t')
+			return true;
+	}
+	return false;
+}
+
+bool
+ap_is_ambiguous(struct evhttp_request *http)
+{
+	static const char *const single[] = {"Host", "Content-Length", "Transfer-Encoding"};
+	const struct evkeyvalq *headers = evhttp_request_get_input_headers(http);
+
+	for (size_t i = 0; i < ARRAY_LEN(single); i++) {
+		if (count_header(headers, single[i]) > 1)
+			return true;
+	}
+	return has_blank_before_colon(headers);
+}
+
+/* --- paths ----------------------------------------------------------------------------------------------------------
+ */
+/* Equal but for one optional trailing slash. */
+static bool
+same_path(const char *path, const char *wanted)
+{
+	size_t n = strlen(wanted);
+
+	return strncmp(path, wanted, n) == 0 && (path[n] == '\0' || strcmp(path + n, "/") == 0);
+}
+
+/* The part of the path that routes.def knows; *ret_root: it lies directly below the prefix, not below "api/". NULL when
+ * it is not ours. */
+static const char *
+known_part(const struct ap_paths *paths, const char *path, bool *ret_root)
+{
+	if (paths != NULL && paths->status != NULL && same_path(path, paths->status)) {
+		*ret_root = false;
+		return "status";
+	}
+	if (paths != NULL) {
+		size_t n = strlen(paths->prefix);
+		if (strncmp(path, paths->prefix, n) != 0)
+			return NULL;
+		path += n;
+	}
+	if (path[0] != '/')
+		return NULL;
+	*ret_root = !str_starts(path, "/api/");
+	path += *ret_root ? 1 : strlen("/api/");
+	if (paths != NULL && paths->status != NULL && !*ret_root && same_path(path, "status"))
+		return NULL; /* moved */
+	return path;
+}
+
+/* --- rights ---------------------------------------------------------------------------------------------------------
+ */
+static bool
+is_mutation(const struct ap_route *route)
+{
+	return route->access == AP_WRITE || route->access == AP_CHANGE;
+}
+
+static bool
+method_allowed(const struct ap_request *rq, enum evhttp_cmd_type method)
+{
+	bool mutation = is_mutation(rq->match.route);
+
+	if (method == EVHTTP_REQ_POST)
+		return mutation;
+	if (method != EVHTTP_REQ_GET && method != EVHTTP_REQ_HEAD)
+		return false;
+	return !mutation || method == EVHTTP_REQ_HEAD || rq->trusted || rq->conf->HTTPAllowGetMutations;
+}
+
+static bool
+may_use(const struct ap_request *rq)
+{
+	const struct ap_route *route = rq->match.route;
+	bool needs_write = route->access == AP_WRITE || route->access == AP_WREAD;
+
+	return !needs_write || rq->trusted || !rq->conf->ReadOnly;
+}
+
+static void
+call_handler(struct ap_request *rq)
+{
+	const struct ap_route *route = rq->match.route;
+
+	if (!may_use(rq))
+		ap_reply_error(rq, "Unauthorized");
+	else if (route->handler == NULL)
+		ap_reply_error(rq, "%s: this version does not serve this route yet (see \"Not yet\" in the README)",
+			       route->path);
+	else if (rq->is_head && is_mutation(route))
+		ap_reply_body(rq); /* HEAD changes nothing */
+	else
+		route->handler(rq);
+}
+
+void
+ap_dispatch(struct ap *ap, const struct ap_paths *paths, struct evhttp_request *http)
+{
+	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(http);
+	struct ap_request *rq = ap_request_new(ap, http, paths == NULL);
+	bool root;
+	const char *known = known_part(paths, evhttp_uri_get_path(uri), &root);
+
+	ap_query_parse(evhttp_uri_get_query(uri), &rq->arena, &rq->query);
+	if (known != NULL && ap_route_match(known, root, &rq->arena, &rq->match) &&
+	    method_allowed(rq, evhttp_request_get_command(http)))
+		call_handler(rq);
+	else
+		ap_reply_not_found(rq);
+}
