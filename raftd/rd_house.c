@@ -350,8 +350,9 @@ static void
 rd_task_keep_clusters(struct rd_node *n)
 {
 	for (struct rd_server *s = n->model.servers; s != NULL; s = s->hh.next) {
-		bool root = s->listed && s->found && rd_server_is_valid(s) && s->inst.replication_depth == 0 &&
-			    !topo_key_valid(topo_parent_key(&s->inst));
+		bool parentless = !topo_key_valid(topo_parent_key(&s->inst)) || s->inst.is_co_source;
+		bool root =
+		    s->listed && s->found && rd_server_is_valid(s) && s->inst.replication_depth == 0 && parentless;
 		s->root_polls = root ? s->root_polls + (s->root_polls < ROOT_POLLS) : 0;
 		if (s->root_polls == ROOT_POLLS)
 			keep_cluster(n, s);

@@ -1,5 +1,6 @@
 """The main job on real servers of both families: found from one seed, watched, drawn, annotated."""
 
+import sqlite3
 import time
 
 import pytest
@@ -271,3 +272,30 @@ def test_both_families_in_one_node(new_node, shared_mariadb, shared_mysql):
     node = new_node(seeds=[shared_mariadb["a"].address, shared_mysql["a"].address])
     node.wait_instances([s.address for sandbox in (shared_mariadb, shared_mysql) for s in sandbox], deadline=30)
     assert sorted(node.api("clusters")) == sorted([shared_mariadb["a"].address, shared_mysql["a"].address])
+
+
+def test_a_ring_is_one_cluster_with_a_record_of_its_own(new_node):
+    """Co-sources: both drawn at depth one, one of them names the cluster, which has its unchanging id like any other."""
+    with Sandbox("mysql: m > n > m, n > o") as ring:
+        node = new_node(seeds=[ring["o"].address])
+        node.wait_instances([s.address for s in ring])
+        m, n, o = (ring[name].address for name in "mno")
+        first, second = sorted([m, n], key=lambda address: int(address.split(":")[1]))
+
+        def drawn():
+            lines = node.api(f"topology/{o}")["Details"].split("\n")
+            expected = [f"+ {first}", f"+ {second}"]
+            expected.insert(expected.index(f"+ {n}") + 1, f"  + {o}")
+            assert [line.split("[")[0].rstrip() for line in lines] == expected
+            return True
+
+        wait_until(drawn, 15, "the drawing of the ring")
+        (name,) = node.api("clusters")
+        assert name in (m, n)  # whichever was found first keeps it
+        assert all(instance(node, ring[name])["IsCoMaster"] for name in "mn")
+
+        def recorded():
+            with sqlite3.connect(f"file:{node.dir}/orchestrator.sqlite3?mode=ro", uri=True) as db:
+                return db.execute("SELECT cluster_id FROM cluster_record WHERE cluster_name = ?", [name]).fetchall()
+
+        assert len(wait_until(recorded, 20, "the cluster's record")) == 1
