@@ -1,5 +1,6 @@
 """The main job on real servers of both families: found from one seed, watched, drawn, annotated."""
 
+import datetime
 import sqlite3
 import time
 
@@ -116,6 +117,28 @@ def server_says(server):
             "ExecutedGtidSet": server.executed_gtids(),
             "GtidPurged": value("@@global.gtid_purged"),
         }
+    expected |= {
+        "InstanceAlias": "", "SuggestedClusterAlias": "", "DataCenter": "", "Region": "", "PhysicalEnvironment": "",
+        "IsDetachedMaster": False, "IsDetached": False, "IsCoMaster": False, "UsingPseudoGTID": False,
+        "ReplicationCredentialsAvailable": mysql and is_replica,
+        "SemiSyncAvailable": not mysql,  # MariaDB has it built in, MySQL as plugins that are not loaded here
+        "SemiSyncPriority": 0, "SemiSyncMasterPluginNewVersion": False, "SemiSyncReplicaPluginNewVersion": False,
+        "SemiSyncMasterEnabled": False, "SemiSyncReplicaEnabled": False, "SemiSyncMasterStatus": False,
+        "SemiSyncMasterTimeout": 0 if mysql else int(value("@@global.rpl_semi_sync_master_timeout")),
+        "SemiSyncMasterWaitForReplicaCount": 0, "SemiSyncMasterClients": 0, "SemiSyncReplicaStatus": False,
+        "CountMySQLSnapshots": 0, "IsCandidate": False, "UnresolvedHostname": "",
+        "DowntimeReason": "", "DowntimeOwner": "", "DowntimeEndTimestamp": "", "ElapsedDowntime": 0,
+        "ReplicationSSLCAFile": "", "ReplicationSSLCAPath": "", "ReplicationSSLCert": "", "ReplicationSSLCipher": "",
+        "ReplicationSSLCRLFile": "", "ReplicationSSLCRLPath": "", "ReplicationSSLKey": "",
+        "ReplicationSSLVerifyServerCert": {"Bool": False, "Valid": False}, "ReplicationTLSVersion": "",
+        "ReplicationTLSCiphersuites": "", "ReplicationSourcePublicKeyPath": "",
+        "ReplicationGetSourcePublicKey": {"Bool": False, "Valid": False},
+        "ReplicationGroupName": "", "ReplicationGroupIsSinglePrimary": False, "ReplicationGroupMemberState": "",
+        "ReplicationGroupMemberRole": "", "ReplicationGroupMembers": [],
+        "ReplicationGroupPrimaryInstanceKey": {"Hostname": "", "Port": 0}, "QSP": {},
+    }
+    if not mysql:
+        expected |= {"GTIDMode": "", "SupportsOracleGTID": False, "BinlogRowImage": "", "ExecutedGtidSet": "", "GtidPurged": ""}
     for twin, name in (("LogSlaveUpdatesEnabled", "LogReplicationUpdatesEnabled"), ("Slave_SQL_Running", "ReplicationSQLThreadRuning"),
                        ("Slave_IO_Running", "ReplicationIOThreadRuning"), ("SlaveLagSeconds", "ReplicationLagSeconds")):
         expected[twin] = expected[name]
@@ -136,7 +159,13 @@ def test_every_field_is_what_the_server_says(node, servers, addresses):
 
         shown = wait_until(equal, 15, f"instance JSON of {server.name} equal to its own answers")
         assert abs(shown["Uptime"] - int(server.sql("SHOW GLOBAL STATUS LIKE 'Uptime'")[0]["Value"])) <= 5
-        assert len(shown) == 102
+        elsewhere = {"Uptime", "LastDiscoveryLatency", "ClusterName", "ReplicationDepth", "LastSeenTimestamp", "SecondsSinceLastSeen",
+                     "Replicas", "SlaveHosts", "AncestryUUID"}  # checked below and in test_replicas_and_ancestry
+        assert len(shown) == 102 and set(shown) == set(server_says(server)) | elsewhere
+        assert shown["SecondsSinceLastSeen"]["Valid"] and shown["SecondsSinceLastSeen"]["Int64"] <= 2
+        seen = datetime.datetime.fromisoformat(shown["LastSeenTimestamp"]).replace(tzinfo=datetime.timezone.utc)
+        assert abs(seen.timestamp() - time.time()) < 5
+        assert shown["SlaveHosts"] == shown["Replicas"]
         assert shown["ClusterName"] == servers["a"].address
         assert shown["ReplicationDepth"] == {"a": 0, "b": 1, "c": 2, "d": 1}[server.name]
         assert shown["LastDiscoveryLatency"] > 0
