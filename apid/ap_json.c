@@ -153,18 +153,33 @@ ap_json_text(struct ap_json *j, const char *s)
 	put_string(j->out, s);
 }
 
+/* printf is most of the time of a long list. */
+static void
+put_number(struct str_buf *out, bool negative, uint64_t v)
+{
+	char text[24], *p = text + sizeof(text);
+
+	do {
+		*--p = (char)('0' + v % 10);
+		v /= 10;
+	} while (v > 0);
+	if (negative)
+		*--p = '-';
+	str_buf_add_n(out, p, (size_t)(text + sizeof(text) - p));
+}
+
 void
 ap_json_i64(struct ap_json *j, int64_t v)
 {
 	separate(j);
-	str_buf_printf(j->out, "%lld", (long long)v);
+	put_number(j->out, v < 0, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
 }
 
 void
 ap_json_u64(struct ap_json *j, uint64_t v)
 {
 	separate(j);
-	str_buf_printf(j->out, "%llu", (unsigned long long)v);
+	put_number(j->out, false, v);
 }
 
 void

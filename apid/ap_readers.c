@@ -57,7 +57,7 @@ close_db(struct reader *r)
 {
 	db_close(r->r.db);
 	r->r.db = NULL;
-	r->patient_to = mono_add_us(clk_mono(clk_real()), AP_PATIENCE_MS * CLK_MS);
+	r->patient_to = mono_add_us(clk_mono(r->pool->ap->clock), AP_PATIENCE_MS * CLK_MS);
 }
 
 /* False when the node stops. */
@@ -82,7 +82,7 @@ open_db(struct reader *r, struct err *e)
 	int rc;
 
 	while ((rc = db_open(&conf, DB_READ_ONLY, &r->r.db, e)) != 0) {
-		if (!mono_before(clk_mono(clk_real()), r->patient_to) || !pause_reader(p))
+		if (!mono_before(clk_mono(p->ap->clock), r->patient_to) || !pause_reader(p))
 			return rc;
 	}
 	(void)pthread_mutex_lock(&p->lock);

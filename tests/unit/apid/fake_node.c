@@ -30,7 +30,7 @@ must(int rc, const struct err *e)
 
 /* --- the clock ------------------------------------------------------------------------------------------------------
  */
-static int64_t shift_us;
+static _Atomic int64_t shift_us; /* reader threads ask for the time, too */
 
 static struct mono
 shifted_mono(struct clock *c UNUSED)
@@ -425,7 +425,7 @@ make_conf(struct fake_node *n, const char *config)
 }
 
 void
-fake_node_start(struct fake_node *n, const char *config)
+fake_node_start_bare(struct fake_node *n, const char *config)
 {
 	struct err e;
 
@@ -447,8 +447,6 @@ fake_node_start(struct fake_node *n, const char *config)
 	n->raftd->message = mem_strdup("");
 	n->raftd->generation = 100;
 	fake_raftd_restart(n);
-	if (strstr(config, "without-database") == NULL)
-		fake_db_open(n);
 
 	n->ap = mem_new(struct ap);
 	n->ap->base = n->base;
@@ -458,6 +456,13 @@ fake_node_start(struct fake_node *n, const char *config)
 	must(ap_readers_start(n->ap, &n->ap->readers, &e), &e);
 	must(ap_raftd_start(n->ap, &n->ap->raftd, &e), &e);
 	must(ap_httpd_start(n->ap, true, &n->ap->httpd, &e), &e);
+}
+
+void
+fake_node_start(struct fake_node *n, const char *config)
+{
+	fake_node_start_bare(n, config);
+	fake_db_open(n);
 }
 
 static int

@@ -30,10 +30,11 @@ struct fake_node {
 /* config: keys laid over a small configuration, as JSON text ("{}"). The links need half a
  * second to come up, which requests to raftd wait for. */
 void fake_node_start(struct fake_node *n, const char *config);
+/* The same without a database: fake_db_open makes it. */
+void fake_node_start_bare(struct fake_node *n, const char *config);
 /* Stops everything in main.c's order; requests that still wait are answered. */
 void fake_node_stop(struct fake_node *n);
 
-/* Creates the database. (fake_node_start has done so unless the configuration named another SQLite3DataFile.) */
 void fake_db_open(struct fake_node *n);
 /* Statements separated by ";\n". */
 void fake_sql(struct fake_node *n, const char *sql);

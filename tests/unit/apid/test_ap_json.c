@@ -64,6 +64,23 @@ floats_are_shortest_and_without_exponent_where_go_has_none(void **state UNUSED)
 }
 
 static void
+integers_are_written_in_full(void **state UNUSED)
+{
+	struct str_buf b = {0};
+	struct ap_json j = {.out = &b};
+
+	ap_json_array(&j);
+	ap_json_i64(&j, 0);
+	ap_json_i64(&j, -1);
+	ap_json_i64(&j, INT64_MAX);
+	ap_json_i64(&j, INT64_MIN);
+	ap_json_u64(&j, UINT64_MAX);
+	ap_json_array_end(&j);
+	assert_string_equal(str_buf_text(&b), "[0,-1,9223372036854775807,-9223372036854775808,18446744073709551615]");
+	str_buf_done(&b);
+}
+
+static void
 commas_stand_between_items_at_every_level(void **state UNUSED)
 {
 	struct str_buf b = {0};
@@ -119,6 +136,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(texts_are_escaped_as_go_does),
 	    cmocka_unit_test(floats_are_shortest_and_without_exponent_where_go_has_none),
+	    cmocka_unit_test(integers_are_written_in_full),
 	    cmocka_unit_test(commas_stand_between_items_at_every_level),
 	    cmocka_unit_test(an_instance_has_its_102_keys),
 	};
