@@ -51,6 +51,7 @@ arm(struct pr_attempt *a, struct mono at)
 	int64_t us = max_i64(0, mono_diff_us(at, pr_now()));
 	struct timeval wait = {.tv_sec = (time_t)(us / CLK_S), .tv_usec = (suseconds_t)(us % CLK_S)};
 
+	a->armed = at;
 	ASSERT(evtimer_add(a->timer, &wait) == 0);
 }
 
@@ -59,6 +60,26 @@ fail(struct pr_attempt *a, const char *text)
 {
 	memset(&a->failure, 0, sizeof(a->failure));
 	(void)str_copy(a->failure.text, sizeof(a->failure.text), text);
+}
+
+/* As many waiting requests as there are credits for their results. The attempt itself has one. */
+static void
+take_requests(struct pr_target *t)
+{
+	struct pr_attempt *a = t->attempt;
+	struct pr_pool *p = t->pool;
+	size_t room = (size_t)(p->credits - p->reserved) + (a->n_serving == 0 ? 1 : 0);
+	size_t n = min_size(t->n_waiting, room), cap = a->n_serving;
+
+	if (n == 0)
+		return;
+	mem_grow(a->serving, cap, a->n_serving + n);
+	memcpy(a->serving + a->n_serving, t->waiting, n * sizeof(*a->serving));
+	a->n_serving += n;
+	t->n_waiting -= n;
+	memmove(t->waiting, t->waiting + n, t->n_waiting * sizeof(*t->waiting));
+	p->reserved += a->n_serving - a->reserved;
+	a->reserved = a->n_serving;
 }
 
 /* --- connecting ------------------------------------------------------------------------------------------------- */
@@ -209,14 +230,17 @@ login_hangs(struct pr_target *t)
 	finish(t);
 }
 
+/* A kept connection that stays silent for a connect timeout deserves a new one; when a request's own deadline is over
+ * there is no time for that. */
 static void
 no_answer_in_time(struct pr_target *t, size_t answers)
 {
 	struct pr_attempt *a = t->attempt;
+	bool time_left = mono_before(pr_now(), limit(a, (struct mono){INT64_MAX}));
 
 	pr_conn_cancel(t->conn);
 	(void)pr_probe_take(&a->probe);
-	if (answers == 0 && a->kept) {
+	if (answers == 0 && a->kept && time_left) {
 		replace_kept(t, TOPO_EVIDENCE_TIMED_OUT);
 		return;
 	}
@@ -228,33 +252,50 @@ no_answer_in_time(struct pr_target *t, size_t answers)
 }
 
 static void
+batch_deadline(struct pr_target *t)
+{
+	struct pr_attempt *a = t->attempt;
+	size_t answers = a->answers_before + pr_conn_answers(t->conn);
+
+	if (answers > 0 && mono_before(pr_now(), a->deadline)) {
+		pr_target_answered(t, true);
+		a->first_deadline = a->deadline;
+		arm(a, a->deadline);
+	} else {
+		no_answer_in_time(t, answers);
+	}
+}
+
+static void
 on_deadline(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
 	struct pr_target *t = arg;
 	struct pr_attempt *a = t->attempt;
-	size_t answers;
 
 	if (t->login != NULL) {
 		login_hangs(t);
 	} else if (a->asked && t->conn != NULL) {
-		answers = a->answers_before + pr_conn_answers(t->conn);
-		if (answers > 0 && mono_before(pr_now(), a->deadline)) {
-			pr_target_answered(t, true);
-			a->first_deadline = a->deadline;
-			arm(a, a->deadline);
-		} else {
-			no_answer_in_time(t, answers);
-		}
+		batch_deadline(t);
+	} else { /* behind a ping that isn't answered either; it goes on */
+		fail(a, "no answer in time");
+		a->phase = TOPO_PHASE_QUERY;
+		a->failure.timed_out = true;
+		finish(t);
 	}
 }
 
+/* A request came in. A login under way will tell what is asked now as well; a batch under way began before, so it
+ * must not take longer than a connect may. */
 void
 pr_attempt_hasten(struct pr_target *t)
 {
 	struct pr_attempt *a = t->attempt;
 	struct mono soon = mono_add_us(pr_now(), connect_us(t));
 
-	if (a->asked && mono_before(soon, a->deadline)) {
+	if (!a->asked) {
+		take_requests(t);
+		arm(a, limit(a, a->armed));
+	} else if (mono_before(soon, a->deadline)) {
 		a->deadline = soon;
 		if (mono_before(soon, a->first_deadline))
 			a->first_deadline = soon;
@@ -264,22 +305,21 @@ pr_attempt_hasten(struct pr_target *t)
 
 /* --- begin and end ---------------------------------------------------------------------------------------------- */
 
-/* As many waiting requests as there are credits for their results. */
+/* Whose time was over before their turn came: no evidence of anything. */
 static void
-take_requests(struct pr_target *t)
+refuse_expired(struct pr_target *t, struct mono now)
 {
-	struct pr_attempt *a = t->attempt;
-	struct pr_pool *p = t->pool;
-	size_t room = (size_t)(p->credits - p->reserved);
+	size_t kept = 0;
 
-	a->n_serving = min_size(t->n_waiting, room);
-	if (a->n_serving > 0) {
-		a->serving = mem_dup(t->waiting, a->n_serving * sizeof(*a->serving));
-		t->n_waiting -= a->n_serving;
-		memmove(t->waiting, t->waiting + a->n_serving, t->n_waiting * sizeof(*t->waiting));
+	for (size_t i = 0; i < t->n_waiting; i++) {
+		struct pr_request r = t->waiting[i];
+
+		if (r.deadline.us != 0 && !mono_before(now, r.deadline))
+			pr_pool_refuse(t->pool, &t->key, r.probe_id, "another probe took until its time was over");
+		else
+			t->waiting[kept++] = r;
 	}
-	a->reserved = a->n_serving > 0 ? a->n_serving : 1;
-	p->reserved += a->reserved;
+	t->n_waiting = kept;
 }
 
 void
@@ -292,6 +332,9 @@ pr_attempt_begin(struct pr_target *t, struct mono now)
 	ASSERT(t->attempt == NULL && p->credits > p->reserved);
 	t->attempt = a;
 	p->n_attempts++;
+	a->reserved = 1;
+	p->reserved++;
+	refuse_expired(t, now);
 	take_requests(t);
 	a->started = pr_wall();
 	a->begun = now;
@@ -304,7 +347,8 @@ pr_attempt_begin(struct pr_target *t, struct mono now)
 	p->stats->attempts++;
 	if (t->ping == NULL && t->conn != NULL && t->conn_epoch != p->epoch)
 		pr_target_close(t);
-	if (t->ping == NULL) /* else when it has ended */
+	arm(a, limit(a, mono_add_us(now, 2 * connect_us(t)))); /* a ping that is under way comes first */
+	if (t->ping == NULL)
 		pr_attempt_go_on(t);
 }
 
@@ -337,137 +381,23 @@ pr_attempt_drop(struct pr_target *t)
 	pr_sched_finish(&t->pool->sched, &t->sched, PR_SCHED_ABANDONED, pr_now());
 }
 
-static bool
-is_dead(enum topo_evidence e)
-{
-	return e == TOPO_EVIDENCE_REFUSED || e == TOPO_EVIDENCE_RESET || e == TOPO_EVIDENCE_TIMED_OUT ||
-	       e == TOPO_EVIDENCE_UNREACHABLE;
-}
-
 static void
-count_failures(struct pr_target *t, enum topo_evidence evidence)
+log_backoff(const struct pr_target *t)
 {
-	if (evidence == TOPO_EVIDENCE_ANSWERED) {
-		t->failed_attempts = 0;
-		t->first_failed_us = 0;
-	} else if (is_dead(evidence)) {
-		t->failed_attempts++;
-		if (t->first_failed_us == 0)
-			t->first_failed_us = t->attempt->started.us;
-	}
-}
-
-static enum topo_phase
-phase_of(const struct pr_attempt *a, const struct topo_probe *out)
-{
-	if (out->found)
-		return TOPO_PHASE_DONE;
-	return out->partial ? TOPO_PHASE_DETAIL : a->phase;
-}
-
-/* MariaDB only counts heartbeats: the time of the last one is when we saw the count move. */
-static void
-put_heartbeats(struct pr_target *t, struct topo_probe *out)
-{
-	if (out->heartbeats_received < 0)
-		return;
-	if (t->heartbeats >= 0 && out->heartbeats_received != t->heartbeats)
-		t->heartbeats_moved_us = pr_wall().us;
-	t->heartbeats = out->heartbeats_received;
-	if (out->last_heartbeat_us == 0)
-		out->last_heartbeat_us = t->heartbeats_moved_us;
-}
-
-static void
-put_evidence(struct pr_target *t, enum topo_evidence evidence, struct topo_probe *out)
-{
-	const struct pr_attempt *a = t->attempt;
-
-	out->asked_key = t->key; /* borrowed */
-	out->evidence = evidence;
-	out->phase = phase_of(a, out);
-	if (a->failure.text[0] != '\0') {
-		out->errno_mysql = a->failure.err_no;
-		out->error = a->failure.text;
-	}
-	out->started_us = a->started.us;
-	out->ended_us = pr_wall().us;
-	out->last_answer_us = t->last_answer_us;
-	out->answered_us = t->answered_us;
-	out->failed_attempts = t->failed_attempts;
-	out->first_failed_us = t->first_failed_us;
-	out->via_suspicion = a->suspicion;
-	out->ipv4 = t->ipv4;
-	out->ipv6 = t->ipv6;
-	out->tls_required = mono_before(pr_now(), t->tls_until);
-	out->inst.last_discovery_latency_ns = mono_diff_us(pr_now(), a->begun) * 1000;
-}
-
-static void
-send_results(struct pr_target *t, struct topo_probe *out)
-{
-	struct pr_pool *p = t->pool;
-	const struct pr_attempt *a = t->attempt;
-
-	for (size_t i = 0; i < a->reserved && p->linked; i++) {
-		out->probe_id = a->n_serving > 0 ? a->serving[i].probe_id : 0;
-		if (p->sink.probe_result(p->sink.ctx, out))
-			p->credits--;
-		else
-			p->stats->results_dropped++;
-	}
-}
-
-static void
-count(struct pr_target *t, const struct topo_probe *out)
-{
-	struct pr_stats *s = t->pool->stats;
-
-	s->read_topology++;
-	if (!out->found)
-		s->fails++;
-	if (pr_errno_is_denied(out->errno_mysql) && t->attempt->asked)
-		s->access_denied++;
-	if (mono_diff_us(pr_now(), t->attempt->begun) > t->pool->conf->InstancePollSeconds * CLK_S)
-		s->slow++;
-	if (!out->found)
-		log_debug("probe", "failed instance=%s evidence=%s phase=%llu error=%s", LOG_Q(t->name),
-			  topo_evidence_text(out->evidence), (unsigned long long)out->phase, LOG_Q(out->error));
-}
-
-/* What the schedule makes of it: only what never got an answer backs off (probing.md section 12). */
-static enum pr_sched_end
-end_of(const struct pr_target *t, enum topo_evidence evidence)
-{
-	const struct pr_attempt *a = t->attempt;
-
-	if (a->failure.text[0] == '\0' || (a->asked && evidence == TOPO_EVIDENCE_ANSWERED))
-		return PR_SCHED_WELL;
-	return a->failure.cancelled || a->phase == TOPO_PHASE_QUEUED ? PR_SCHED_ABANDONED : PR_SCHED_UNREACHED;
+	if (t->pool->conf->DeadInstanceDiscoveryLogsEnabled && t->sched.backoffs > 0)
+		log_info("pool", "unreachable instance=%s backoffs=%llu next_in_s=%.1f", LOG_Q(t->name),
+			 (unsigned long long)t->sched.backoffs,
+			 (double)mono_diff_us(t->sched.node.due, pr_now()) / (double)CLK_S);
 }
 
 static void
 finish(struct pr_target *t)
 {
-	struct pr_attempt *a = t->attempt;
-	bool failed = a->failure.text[0] != '\0';
-	enum topo_evidence evidence = failed ? pr_evidence(&a->failure) : TOPO_EVIDENCE_ANSWERED;
-	enum pr_sched_end end = end_of(t, evidence);
-	struct topo_probe out;
+	enum pr_sched_end end = pr_outcome_tell(t);
 
-	count_failures(t, evidence);
-	rec_init(&topo_probe_desc, &out);
-	if (a->asked)
-		pr_probe_collect(&a->probe, (t->sched.flags & IPC_TARGET_IS_ROOT) != 0, pr_wall(), &out);
-	put_evidence(t, evidence, &out);
-	if (out.found) {
-		t->had_source = out.source_host[0] != '\0';
-		put_heartbeats(t, &out);
-	}
-	count(t, &out);
-	send_results(t, &out);
 	free_attempt(t);
 	pr_sched_finish(&t->pool->sched, &t->sched, end, pr_now());
+	log_backoff(t);
 	pr_target_look_up(t);
 	if (t->n_waiting > 0)
 		pr_sched_hurry(&t->pool->sched, &t->sched, pr_now());

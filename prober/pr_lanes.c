@@ -41,7 +41,9 @@ struct pr_lanes {
 	pthread_mutex_t lock;
 	struct lane lane[PR_LANE_COUNT];
 	struct job_list finished;
-	size_t n_threads;
+	size_t n_threads;   /* running */
+	pthread_t *threads; /* ever started; joined at the end */
+	size_t n_started, cap_started;
 	bool stopping;
 	pthread_cond_t ended;
 	int wake_fd;
@@ -126,7 +128,6 @@ start_thread(struct pr_lanes *l, enum pr_lane lane)
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
 	(void)pthread_attr_init(&attr);
-	(void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	(void)pthread_attr_setstacksize(&attr, STACK_BYTES);
 	rc = pthread_create(&id, &attr, thread_main, arg);
 	(void)pthread_attr_destroy(&attr);
@@ -135,6 +136,8 @@ start_thread(struct pr_lanes *l, enum pr_lane lane)
 		free(arg);
 		return false;
 	}
+	mem_grow(l->threads, l->cap_started, l->n_started + 1);
+	l->threads[l->n_started++] = id;
 	l->lane[lane].n_threads++;
 	l->n_threads++;
 	return true;
@@ -244,6 +247,8 @@ pr_lanes_stop(struct pr_lanes *l, int64_t wait_ms)
 	}
 	all = wait_for_threads(l, wait_ms);
 	(void)pthread_mutex_unlock(&l->lock);
+	for (; all && l->n_started > 0; l->n_started--) /* libraries clean up after thread_main */
+		(void)pthread_join(l->threads[l->n_started - 1], NULL);
 	while ((job = take_finished(l)) != NULL)
 		job->done(job);
 	return all;
@@ -260,6 +265,7 @@ pr_lanes_free(struct pr_lanes *l)
 		(void)pthread_cond_destroy(&l->lane[i].work);
 	(void)pthread_cond_destroy(&l->ended);
 	(void)pthread_mutex_destroy(&l->lock);
+	free(l->threads);
 	free(l);
 }
 

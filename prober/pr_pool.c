@@ -345,9 +345,8 @@ pr_pool_release(struct pr_pool *p UNUSED, struct pr_target *t)
 	park(t);
 }
 
-/* Answered at once, without a probe: nothing was learnt. */
-static void
-refuse(struct pr_pool *p, const struct ipc_probe *m, const char *why)
+void
+pr_pool_refuse(struct pr_pool *p, const struct topo_key *key, uint64_t probe_id, const char *why)
 {
 	struct topo_probe out;
 
@@ -355,8 +354,8 @@ refuse(struct pr_pool *p, const struct ipc_probe *m, const char *why)
 	if (p->credits <= p->reserved)
 		return;
 	rec_init(&topo_probe_desc, &out);
-	out.asked_key = m->key;
-	out.probe_id = m->probe_id;
+	out.asked_key = *key; /* borrowed */
+	out.probe_id = probe_id;
 	out.evidence = TOPO_EVIDENCE_NONE;
 	out.phase = TOPO_PHASE_QUEUED;
 	out.error = why;
@@ -375,7 +374,8 @@ pr_pool_request(struct pr_pool *p, const struct ipc_probe *m)
 
 	p->stats->requests++;
 	if (t == NULL || t->n_waiting >= PR_REQUESTS_MAX) {
-		refuse(p, m, t == NULL ? "not a server that can be probed" : "too many requests for this server wait");
+		pr_pool_refuse(p, &m->key, m->probe_id,
+			       t == NULL ? "not a server that can be probed" : "too many requests for this server");
 		return;
 	}
 	if (m->deadline_ms > 0)
@@ -387,7 +387,8 @@ pr_pool_request(struct pr_pool *p, const struct ipc_probe *m)
 		pr_sched_add(&p->sched, &t->sched, IPC_TARGET_HURRY, now);
 	if (t->attempt != NULL)
 		pr_attempt_hasten(t);
-	pr_sched_hurry(&p->sched, &t->sched, now);
+	if (t->n_waiting > 0)
+		pr_sched_hurry(&p->sched, &t->sched, now);
 	pr_pool_kick(p);
 }
 

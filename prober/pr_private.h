@@ -40,6 +40,7 @@ struct pr_attempt {
 	struct wall started;
 	struct mono begun, deadline; /* of the whole attempt */
 	struct mono first_deadline;  /* of the connection's first answer */
+	struct mono armed;	     /* when the timer goes off */
 	bool suspicion;		     /* begun because a connection was lost */
 	bool kept;		     /* over a connection that had been idle */
 	bool asked;		     /* a batch is or was under way on this connection */
@@ -133,6 +134,8 @@ pr_wall(void)
 void pr_pool_kick(struct pr_pool *p);
 /* A connection ended by itself. True: reported (soon); false: one of very many, which are not reported. */
 bool pr_pool_lost(struct pr_pool *p, struct pr_target *t, enum topo_evidence evidence);
+/* Answers a request at once, without a probe: nothing was learnt. */
+void pr_pool_refuse(struct pr_pool *p, const struct topo_key *key, uint64_t probe_id, const char *why);
 /* Neither watched nor asked for, and nothing is under way. */
 void pr_pool_release(struct pr_pool *p, struct pr_target *t);
 
@@ -157,9 +160,13 @@ void pr_attempt_logged_in(struct pr_target *t, const struct pr_login *l);
 void pr_attempt_batch_ended(struct pr_target *t);
 /* The ping that kept the connection busy has ended. */
 void pr_attempt_go_on(struct pr_target *t);
-/* A request came in: do not hang on longer than a connect may take. */
+/* A request came in while an attempt is under way. */
 void pr_attempt_hasten(struct pr_target *t);
 /* Without a result. */
 void pr_attempt_drop(struct pr_target *t);
+
+/* --- pr_outcome.c ----------------------------------------------------------------------------------------------- */
+/* Sends the results of the target's attempt, which is over; what the schedule is to make of it. */
+enum pr_sched_end pr_outcome_tell(struct pr_target *t);
 
 #endif

@@ -19,7 +19,7 @@ pr_rows_col(const struct pr_rows *r, const char *name)
 const char *
 pr_rows_at(const struct pr_rows *r, size_t row, size_t col)
 {
-	if (row >= r->n_rows || col >= r->n_cols)
+	if (!r->answered || row >= r->n_rows || col >= r->n_cols)
 		return NULL;
 	return r->cells[row * r->n_cols + col];
 }

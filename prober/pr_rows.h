@@ -30,7 +30,7 @@ pr_rows_ok(const struct pr_rows *r)
 
 /* By name, whatever the case of its letters; PR_NO_COL when there is none. */
 size_t pr_rows_col(const struct pr_rows *r, const char *name);
-/* NULL for SQL NULL, an unknown column (PR_NO_COL) or a row that isn't there. */
+/* NULL for SQL NULL, an unknown column (PR_NO_COL), a row that isn't there, an answer that isn't complete. */
 const char *pr_rows_at(const struct pr_rows *r, size_t row, size_t col);
 
 /* By name; "" for NULL and for what isn't there. */

@@ -289,6 +289,18 @@ def test_request_deadline(fake):
         assert (result["evidence"], result["phase"]) == (ANSWERED, QUERY)  # it let us in
 
 
+def test_request_joins_a_login_under_way(fake):
+    with Prober(InstancePollSeconds=60) as prober:
+        server = fake.listen(fake_.silent)
+        prober.watch(server)
+        wait_until(lambda: fake.seen[server, "connections"] == 1, 5, "the login to begin")
+        begun = time.monotonic()
+        prober.probe(server, 1, deadline_ms=300)
+        result = prober.result(server, probe_id=1)
+        assert result["evidence"] == TIMED_OUT and 0.25 < result["at"] - begun < 0.6
+        assert fake.seen[server, "connections"] == 1
+
+
 def test_request_does_not_wait_for_a_hung_probe(fake):
     with Prober(MySQLDiscoveryReadTimeoutSeconds=30, MySQLConnectTimeoutSeconds=1) as prober:
         server = fake.listen(answers("mysql97_middle", lie("binary log status", fake_.hang)))

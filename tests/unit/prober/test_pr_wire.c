@@ -60,6 +60,7 @@ test_rows_and_null(void **state UNUSED)
 	assert_int_equal(FEED(&f, "\x03one\xfb"), PR_WIRE_MORE);
 	assert_int_equal(FEED(&f, "\x00\x02-7"), PR_WIRE_MORE);
 	assert_false(f.rows.answered);
+	assert_string_equal(pr_rows_text(&f.rows, 0, "a"), ""); /* half an answer is none */
 	assert_int_equal(FEED(&f, EOF_PACKET), PR_WIRE_DONE);
 	assert_true(pr_rows_ok(&f.rows));
 	assert_int_equal(f.rows.n_rows, 2);
