@@ -17,8 +17,9 @@
 
 static const struct cli_command commands[] = {
 #define SECTION(title) {.section = (title)},
-#define COMMAND(name, aliases, needs, path, print, doc) {NULL, name, aliases, needs, path, cli_print_##print, doc},
-#define COMMAND_LATER(name, aliases, doc) {NULL, name, aliases, 0, NULL, NULL, doc},
+#define COMMAND(name, aliases, flags, needs, path, print, doc) \
+	{NULL, name, aliases, flags, needs, path, cli_print_##print, doc},
+#define COMMAND_LATER(name, aliases, flags, doc) {NULL, name, aliases, flags, 0, NULL, NULL, doc},
 #include "commands.def"
 };
 
@@ -35,8 +36,8 @@ cli_command_at(size_t i)
 	return &commands[i];
 }
 
-/* --- finding
- * ---------------------------------------------------------------------------------------------------------------- */
+/* --- finding ---------------------------------------------------------------------------------------------------------
+ */
 struct wanted {
 	const char *name;
 	bool found;
@@ -64,8 +65,7 @@ cli_command_find(const char *name)
 	return NULL;
 }
 
-/* --- path
- * --------------------------------------------------------------------------------------------------------------------
+/* --- path ------------------------------------------------------------------------------------------------------------
  */
 static void
 add_encoded(struct str_buf *b, const char *text)
@@ -95,12 +95,12 @@ add_instance(struct cli *c, const char *instance, struct str_buf *path, struct e
 }
 
 static void
-add_cluster(struct cli *c, const struct cli_command *cmd, struct str_buf *path)
+add_cluster(struct cli *c, const struct cli_command *cmd, const char *instance, struct str_buf *path)
 {
 	if (c->args.alias[0] != '\0')
 		add_encoded(path, c->args.alias);
-	else if (c->args.i[0] != '\0')
-		add_encoded(path, c->args.i);
+	else if (!str_empty(instance))
+		add_encoded(path, instance);
 	else if (cmd->needs & CMD_CLUSTER)
 		add_encoded(path, c->hostname);
 }
@@ -128,7 +128,7 @@ add_placeholder(struct cli *c, const struct cli_command *cmd, const char *name, 
 	if (strcmp(name, "i") == 0)
 		return add_instance(c, instance, path, e);
 	if (strcmp(name, "cluster") == 0) {
-		add_cluster(c, cmd, path);
+		add_cluster(c, cmd, instance, path);
 		return 0;
 	}
 	for (size_t i = 0; i < ARRAY_LEN(plain); i++) {
@@ -150,6 +150,11 @@ check_needs(const struct cli *c, const struct cli_command *cmd, struct err *e)
 		return err_set(e, ERR_INVALID, "no pattern given; use -pattern");
 	if ((cmd->needs & CMD_ARG_TAG) && c->args.tag[0] == '\0')
 		return err_set(e, ERR_INVALID, "no tag given; use -tag");
+	if ((cmd->needs & CMD_NO_PATTERN) && c->args.pattern[0] != '\0')
+		return err_set(e, ERR_NOT_YET,
+			       "%s: -pattern asks for the history of topologies, which this version "
+			       "does not keep yet",
+			       cmd->name);
 	if ((cmd->needs & CMD_REASON) && c->args.reason[0] == '\0')
 		return err_set(e, ERR_INVALID, "--reason option required");
 	return 0;
@@ -176,8 +181,7 @@ cli_build_path(struct cli *c, const struct cli_command *cmd, const char *instanc
 	return rc;
 }
 
-/* --- calling
- * --------------------------------------------------------------------------------------------------------------------
+/* --- calling ---------------------------------------------------------------------------------------------------------
  */
 static size_t
 on_bytes(char *p, size_t size, size_t n, void *ctx)
@@ -241,8 +245,8 @@ call(struct cli *c, const char *path, json_t **ret_answer, struct err *e)
 	return 0;
 }
 
-static void
-report(struct cli *c, const char *level, const char *text)
+void
+cli_report(struct cli *c, const char *level, const char *text)
 {
 	char stamp[CLK_STAMP_BYTES];
 
@@ -262,11 +266,11 @@ run_once(struct cli *c, const struct cli_command *cmd, const char *instance)
 		code = cmd->print(c, answer);
 		json_decref(answer);
 	} else if (cmd->needs & CMD_EMPTY_OK) {
-		report(c, "ERROR", e.msg);
+		cli_report(c, "ERROR", e.msg);
 		str_buf_add(&c->out, "\n");
 		code = 0;
 	} else {
-		report(c, "FATAL", e.msg);
+		cli_report(c, "FATAL", e.msg);
 	}
 	str_buf_done(&path);
 	return code;
@@ -300,10 +304,10 @@ run_command(struct cli *c, const char *name)
 				  ? "Unknown command: \"%s\". See: orchestrator help"
 				  : "%s: this version does not have this command yet (see \"Not yet\" in the README)",
 			      name);
-		report(c, "FATAL", e.msg);
+		cli_report(c, "FATAL", e.msg);
 		return 1;
 	}
-	if (!(cmd->needs & CMD_INSTANCE) || c->args.i[0] == '\0')
+	if (c->args.i[0] == '\0')
 		return run_once(c, cmd, NULL);
 	str_split(c->args.i, ", \t", run_piece, &each);
 	return each.code;
@@ -328,8 +332,7 @@ cli_done(struct cli *c)
 	str_buf_done(&c->err);
 }
 
-/* --- help
- * ----------------------------------------------------------------------------------------------------------------------------
+/* --- help ------------------------------------------------------------------------------------------------------------
  */
 static void
 help_list(struct cli *c)
@@ -346,6 +349,25 @@ help_list(struct cli *c)
 			     "help relocate'\n");
 }
 
+/* One flag of a command: its name, and what flags.def says about it. */
+static void
+help_flag(void *ctx, const char *name)
+{
+	static const struct {
+		const char *name, *doc;
+	} docs[] = {
+#define ARG_FLAG(kind, member, name, def, doc) {"-" name, doc},
+#include "proc/flags.def"
+#undef ARG_FLAG
+	};
+	struct cli *c = ctx;
+
+	for (size_t i = 0; i < ARRAY_LEN(docs); i++) {
+		if (strcmp(docs[i].name, name) == 0)
+			str_buf_printf(&c->out, "\t  %-16s %s\n", name, docs[i].doc);
+	}
+}
+
 void
 cli_help(struct cli *c, const char *topic)
 {
@@ -360,8 +382,10 @@ cli_help(struct cli *c, const char *topic)
 	if (cmd == NULL)
 		return; /* historically an empty topic, exit code 0 */
 	str_buf_printf(&c->out, "\t%s\n", cmd->doc);
+	if (cmd->path == NULL)
+		str_buf_add(&c->out, "\tThis version does not have the command yet.\n");
 	if (cmd->aliases[0] != '\0')
 		str_buf_printf(&c->out, "\tAlso known as: %s\n", cmd->aliases);
-	if (cmd->path == NULL)
-		str_buf_add(&c->out, "\tNot yet served by this version.\n");
+	str_buf_printf(&c->out, "\tUsage: orchestrator -c %s %s\n", cmd->name, cmd->flags);
+	str_split(cmd->flags, " []|", help_flag, c);
 }

@@ -21,7 +21,8 @@ enum cli_needs {
 	CMD_PATTERN = 16,
 	CMD_ARG_TAG = 32,
 	CMD_REASON = 64,
-	CMD_EMPTY_OK = 128, /* an unknown cluster is logged and printed as an empty line, exit code 0 */
+	CMD_EMPTY_OK = 128,   /* an unknown cluster is logged and printed as an empty line, exit code 0 */
+	CMD_NO_PATTERN = 256, /* -pattern would ask for the history, which there is not yet */
 };
 
 struct cli {
@@ -37,6 +38,7 @@ struct cli_command {
 	const char *section;
 	const char *name;
 	const char *aliases; /* comma separated */
+	const char *flags;   /* for the help: "-i|-alias [-d]" */
 	unsigned needs;
 	const char *path;			     /* NULL: not served yet */
 	int (*print)(struct cli *c, json_t *answer); /* returns the exit code */
@@ -56,6 +58,9 @@ int cli_build_path(struct cli *c, const struct cli_command *cmd, const char *ins
  * exit code. */
 int cli_run(struct cli *c);
 void cli_done(struct cli *c);
+
+/* Appends "<time> LEVEL text" to c->err. */
+void cli_report(struct cli *c, const char *level, const char *text);
 
 /* "help": the list, grouped by section, to err; "help TOPIC": to out. */
 void cli_help(struct cli *c, const char *topic);

@@ -2,10 +2,11 @@
  * prints nothing and ends with exit code 1. */
 #include "ap_cli_print.h"
 
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/rx.h"
+#include "topo/key.h"
 
 static const char *
 text_of(const json_t *o, const char *key)
@@ -23,15 +24,21 @@ put_line(struct cli *c, const char *text)
 	return 0;
 }
 
-/* {"Hostname":…,"Port":…} */
+/* {"Hostname":…,"Port":…} as "host:port" */
+static bool
+key_text(const json_t *key, char text[static TOPO_KEY_TEXT_BYTES])
+{
+	(void)snprintf(text, TOPO_KEY_TEXT_BYTES, "%.*s:%lld", TOPO_HOST_MAX, text_of(key, "Hostname"),
+		       (long long)json_integer_value(json_object_get(key, "Port")));
+	return json_is_object(key);
+}
+
 static int
 put_key(struct cli *c, const json_t *key)
 {
-	if (!json_is_object(key))
-		return 1;
-	str_buf_printf(&c->out, "%s:%lld\n", text_of(key, "Hostname"),
-		       (long long)json_integer_value(json_object_get(key, "Port")));
-	return 0;
+	char text[TOPO_KEY_TEXT_BYTES];
+
+	return key_text(key, text) ? put_line(c, text) : 1;
 }
 
 /* An instance has a Key; a key is one. */
@@ -198,43 +205,16 @@ cli_print_find(struct cli *c, json_t *answer)
 	json_t *item;
 
 	if (rx_new(c->args.pattern, &rx, &e) != 0) {
-		str_buf_printf(&c->err, "FATAL -pattern: %s\n", e.msg);
+		(void)err_wrap(&e, "-pattern");
+		cli_report(c, "FATAL", e.msg);
 		return 1;
 	}
 	json_array_foreach(answer, i, item)
 	{
-		struct str_buf key = {0};
-		const json_t *k = key_of(item);
-		str_buf_printf(&key, "%s:%lld", text_of(k, "Hostname"),
-			       (long long)json_integer_value(json_object_get(k, "Port")));
-		if (rx_match(rx, str_buf_text(&key)))
-			(void)put_line(c, str_buf_text(&key));
-		str_buf_done(&key);
+		char text[TOPO_KEY_TEXT_BYTES];
+		if (key_text(key_of(item), text) && rx_match(rx, text))
+			(void)put_line(c, text);
 	}
 	rx_free(rx);
 	return 0;
-}
-
-/* The status block of the asked instance's line in the drawing. */
-int
-cli_print_status_block(struct cli *c, json_t *answer)
-{
-	const char *line = text_of(answer, "Details");
-	const char *wanted = c->args.i[0] == '\0' ? c->hostname : c->args.i;
-
-	while (*line != '\0') {
-		size_t n = strcspn(line, "\n");
-		const char *block = memchr(line, '[', n);
-		char *copy = mem_strndup(line, n);
-		bool hit = block != NULL && strstr(copy, wanted) != NULL;
-		free(copy);
-		if (hit) {
-			str_buf_add_n(&c->out, block, n - (size_t)(block - line));
-			str_buf_add_char(&c->out, '\n');
-			return 0;
-		}
-		line += n;
-		line += *line == '\n';
-	}
-	return 1;
 }

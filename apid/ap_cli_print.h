@@ -6,7 +6,7 @@
 #include "ap_cli.h"
 
 /* Declares each one as often as commands.def uses it. */
-#define COMMAND(name, aliases, needs, path, print, doc) int cli_print_##print(struct cli *c, json_t *answer);
+#define COMMAND(name, aliases, flags, needs, path, print, doc) int cli_print_##print(struct cli *c, json_t *answer);
 #include "commands.def"
 
 #endif

@@ -44,6 +44,8 @@ paths_are_built_from_flags(void **state UNUSED)
 	    {"-c topology -i db1:3307", "topology/db1%3A3307"},
 	    {"-c topology -alias prod -i db1", "topology/prod"},
 	    {"-c topology", "topology/thishost"},
+	    {"-c topology -i db1 -pattern 2026", NULL}, /* history */
+	    {"-c instance-status -i db1", "instance-status/db1/3306"},
 	    {"-c which-downtimed-instances", "downtimed/"},
 	    {"-c search -pattern a&b", "search?s=a%26b"},
 	    {"-c search", NULL},
@@ -113,8 +115,7 @@ answers_are_printed(void **state UNUSED)
 	     0},
 	    {"-c discover -i db1", "{\"Code\":\"OK\",\"Details\":" INSTANCE "}", "db2:3306\n", 0},
 	    {"-c topology -i db1", "{\"Code\":\"OK\",\"Details\":\"a\\nb\"}", "a\nb\n", 0},
-	    {"-c instance-status -i db2:3306",
-	     "{\"Code\":\"OK\",\"Details\":\"db1:3307   [0s,ok]\\n+ db2:3306 [1s,lag]\"}", "[1s,lag]\n", 0},
+	    {"-c instance-status -i db2:3306", "{\"Code\":\"OK\",\"Details\":\"[1s,lag]\"}", "[1s,lag]\n", 0},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -180,8 +181,62 @@ help_goes_to_stderr_and_topics_to_stdout(void **state UNUSED)
 	cli_done(&c);
 	parse_line(&c, topic);
 	assert_int_equal(cli_run(&c), 0);
-	assert_true(str_starts(str_buf_text(&c.out), "tag:\n"));
+	assert_true(str_starts(str_buf_text(&c.out), "tag:\n\tAdds or replaces a tag"));
+	assert_non_null(strstr(str_buf_text(&c.out), "\tUsage: orchestrator -c tag -i -tag\n"));
+	assert_non_null(strstr(str_buf_text(&c.out), "\t  -i               instance, host[:port]"));
+	assert_non_null(strstr(str_buf_text(&c.out), "\t  -tag             tag or tag expression\n"));
 	cli_done(&c);
+}
+
+/* A flag that the path or a check needs is in the help, and no other. */
+static void
+the_flags_in_the_help_are_those_needed(void **state UNUSED)
+{
+	static const struct {
+		unsigned need;
+		const char *placeholder, *flag;
+	} cases[] = {{CMD_INSTANCE, "{i}", "-i"},
+		     {CMD_CLUSTER, "{cluster}", "-i|-alias"},
+		     {CMD_MAYBE_CLUSTER, "{cluster}", "[-i|-alias]"},
+		     {CMD_PATTERN, NULL, "-pattern"},
+		     {CMD_ARG_TAG, NULL, "-tag"},
+		     {CMD_REASON, "{reason}", "-reason"},
+		     {0, "{owner}", "[-owner]"},
+		     {0, "{duration}", "[-duration]"},
+		     {0, "{rule}", "[-promotion-rule]"}};
+
+	for (size_t i = 0; i < cli_command_count(); i++) {
+		const struct cli_command *cmd = cli_command_at(i);
+		struct str_buf flags = {0};
+		if (cmd->path == NULL)
+			continue;
+		for (size_t k = 0; k < ARRAY_LEN(cases); k++) {
+			bool by_need = cases[k].need != 0 && (cmd->needs & cases[k].need) != 0;
+			bool by_path = cases[k].need == 0 && strstr(cmd->path, cases[k].placeholder) != NULL;
+			if (by_need && cases[k].placeholder != NULL)
+				assert_non_null(strstr(cmd->path, cases[k].placeholder));
+			if ((by_need || by_path) && strstr(cmd->flags, cases[k].flag) == NULL)
+				fail_msg("%s: the help lacks %s", cmd->name, cases[k].flag);
+			if (by_need || by_path)
+				str_buf_printf(&flags, "%s%s", flags.len == 0 ? "" : " ", cases[k].flag);
+		}
+		/* the order in the help is that of use */
+		if (strlen(cmd->flags) != flags.len)
+			fail_msg("%s: \"%s\", needs \"%s\"", cmd->name, cmd->flags, str_buf_text(&flags));
+		str_buf_done(&flags);
+	}
+}
+
+static void
+every_command_has_a_sentence(void **state UNUSED)
+{
+	for (size_t i = 0; i < cli_command_count(); i++) {
+		const struct cli_command *cmd = cli_command_at(i);
+		if (cmd->name == NULL)
+			continue;
+		if (!str_ends(cmd->doc, ".") || cmd->doc[0] < 'A' || cmd->doc[0] > 'Z')
+			fail_msg("%s: \"%s\" is no sentence", cmd->name, cmd->doc);
+	}
 }
 
 int
@@ -193,6 +248,8 @@ main(void)
 	    cmocka_unit_test(names_and_aliases_are_unique_and_found),
 	    cmocka_unit_test(unknown_commands_say_so),
 	    cmocka_unit_test(help_goes_to_stderr_and_topics_to_stdout),
+	    cmocka_unit_test(the_flags_in_the_help_are_those_needed),
+	    cmocka_unit_test(every_command_has_a_sentence),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
