@@ -20,6 +20,7 @@ static const struct cli_command commands[] = {
 #define COMMAND(name, aliases, flags, needs, path, print, doc) \
 	{NULL, name, aliases, flags, needs, path, cli_print_##print, doc},
 #define COMMAND_LATER(name, aliases, flags, doc) {NULL, name, aliases, flags, 0, NULL, NULL, doc},
+#define COMMAND_ELSEWHERE(name, aliases, flags, doc) {NULL, name, aliases, flags, CMD_ELSEWHERE, NULL, NULL, doc},
 #include "commands.def"
 };
 
@@ -334,6 +335,12 @@ cli_done(struct cli *c)
 
 /* --- help ------------------------------------------------------------------------------------------------------------
  */
+static bool
+is_later(const struct cli_command *cmd)
+{
+	return cmd->path == NULL && !(cmd->needs & CMD_ELSEWHERE);
+}
+
 static void
 help_list(struct cli *c)
 {
@@ -343,7 +350,7 @@ help_list(struct cli *c)
 			str_buf_printf(&c->err, "%s:\n", commands[i].section);
 		else
 			str_buf_printf(&c->err, "\t%-40s %s%s\n", commands[i].name, commands[i].doc,
-				       commands[i].path == NULL ? " (not yet)" : "");
+				       is_later(&commands[i]) ? " (not yet)" : "");
 	}
 	str_buf_add(&c->err, "Run 'orchestrator help <command>' for detailed help on given command, e.g. 'orchestrator "
 			     "help relocate'\n");
@@ -382,7 +389,7 @@ cli_help(struct cli *c, const char *topic)
 	if (cmd == NULL)
 		return; /* historically an empty topic, exit code 0 */
 	str_buf_printf(&c->out, "\t%s\n", cmd->doc);
-	if (cmd->path == NULL)
+	if (is_later(cmd))
 		str_buf_add(&c->out, "\tThis version does not have the command yet.\n");
 	if (cmd->aliases[0] != '\0')
 		str_buf_printf(&c->out, "\tAlso known as: %s\n", cmd->aliases);

@@ -22,6 +22,7 @@ enum cli_needs {
 	CMD_ARG_TAG = 32,
 	CMD_REASON = 64,
 	CMD_EMPTY_OK = 128,   /* an unknown cluster is logged and printed as an empty line, exit code 0 */
+	CMD_ELSEWHERE = 512,  /* no path, but served: by the supervisor */
 	CMD_NO_PATTERN = 256, /* -pattern would ask for the history, which there is not yet */
 };
 
