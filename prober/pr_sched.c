@@ -196,22 +196,21 @@ static bool needs_token(enum pr_class class)
 	return class == PR_CLASS_SOURCES || class == PR_CLASS_REGULAR || class == PR_CLASS_DEAD;
 }
 
-static size_t
-total_in_flight(const struct pr_sched *s)
-{
-	size_t n = 0;
-
-	for (size_t i = PR_CLASS_URGENT + 1; i < PR_CLASS_COUNT; i++)
-		n += s->in_flight[i];
-	return n;
-}
-
+/* Logins together take half of max_in_flight, one at least: each may hang for a connect timeout, and what is left goes
+ * to servers that answer in milliseconds. Those have one place whatever happens. */
 static bool
 has_room(const struct pr_sched *s, enum pr_class class)
 {
+	size_t max = s->conf.max_in_flight, live = s->in_flight[PR_CLASS_LIVE];
+	size_t logins = s->in_flight[PR_CLASS_SOURCES] + s->in_flight[PR_CLASS_REGULAR] + s->in_flight[PR_CLASS_DEAD];
+
 	if (s->in_flight[class] >= s->conf.limit[class])
 		return false;
-	return class == PR_CLASS_URGENT || total_in_flight(s) < s->conf.max_in_flight;
+	if (class == PR_CLASS_URGENT)
+		return true;
+	if (class == PR_CLASS_LIVE)
+		return live == 0 || live + logins < max;
+	return logins == 0 || (logins < max / 2 && live + logins < max);
 }
 
 struct pr_sched_item *

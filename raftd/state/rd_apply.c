@@ -392,6 +392,7 @@ rd_tick_due(const struct rd_state *s, int64_t now_us, int64_t candidate_life_us,
 	/* uids in batches of an hour: each expiry is a command itself, and leaves a uid */
 	if (oldest_us != 0 && oldest_us < now_us - uid_life_us - 3600 * CLK_S)
 		c.uids_before_us = now_us - uid_life_us;
+	c.uids_before_us = max_i64(c.uids_before_us, rd_state_surplus_uids_us(s));
 	*ret = c;
 	return x.n > 0 || c.uids_before_us > 0;
 }

@@ -292,6 +292,19 @@ rd_state_oldest_uid_us(const struct rd_state *s)
 	return s->uids == NULL ? 0 : s->uids->applied_us; /* applied in order, so the first is the oldest */
 }
 
+int64_t
+rd_state_surplus_uids_us(const struct rd_state *s)
+{
+	size_t n = HASH_COUNT(s->uids);
+	const struct uid *u = s->uids;
+
+	if (n <= RD_UIDS_MAX + RD_UIDS_MAX / 8)
+		return 0;
+	for (; n > RD_UIDS_MAX; n--)
+		u = u->hh.next;
+	return u->applied_us;
+}
+
 /* --- fingerprint
  * ------------------------------------------------------------------------------------------------------ */
 #define FNV_BASIS UINT64_C(0xcbf29ce484222325)

@@ -37,6 +37,10 @@ int64_t rd_state_time_us(const struct rd_state *s); /* of the last applied comma
 bool rd_state_has_uid(const struct rd_state *s, const char *uid, uint64_t *ret_index);
 size_t rd_state_uid_count(const struct rd_state *s);
 int64_t rd_state_oldest_uid_us(const struct rd_state *s); /* 0 = none remembered */
+/* More than RD_UIDS_MAX and an eighth are remembered: the time before which to forget (tick); else 0. A client that
+ * changes something many times a second must not fill memory for a day; repeats come within seconds. */
+#define RD_UIDS_MAX 16384
+int64_t rd_state_surplus_uids_us(const struct rd_state *s);
 
 /* A fingerprint of all rows, independent of their order: equal on nodes that hold the same rows. */
 uint64_t rd_state_hash(const struct rd_state *s);

@@ -268,6 +268,44 @@ test_full_class_delays_no_other(void **state UNUSED)
 	free(v);
 }
 
+/* A small DiscoveryMaxConcurrency, and black holes in the regular and the dead lane at once: servers that answer keep
+ * their places. */
+static void
+test_hanging_logins_leave_room(void **state UNUSED)
+{
+	enum { N = 40 };
+	static const struct {
+		size_t max, logins, live;
+	} cases[] = {{10, 5, 5}, {3, 1, 2}, {2, 1, 1}, {1, 1, 1}};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct pr_sched_conf c = {.poll_us = POLL, .dead_factor = 1, .max_in_flight = cases[i].max};
+		struct pr_sched_item *v = mem_calloc(N, sizeof(*v)), *it;
+		size_t logins = 0, live = 0;
+		struct pr_sched s;
+
+		pr_sched_limits(&c, lanes, 0);
+		pr_sched_init(&s, &c, at(0));
+		for (size_t k = 0; k < N; k++) {
+			v[k].backoffs = k % 3 == 0; /* known to be dead */
+			pr_sched_add(&s, &v[k], k % 3 == 1 ? IPC_TARGET_HAS_REPLICAS : 0, at(0));
+		}
+		while (pr_sched_next(&s, at(2 * POLL / CLK_MS)) != NULL)
+			logins++;
+		assert_int_equal(logins, cases[i].logins);
+		for (size_t k = 0; k < N; k++)
+			if (!v[k].in_flight)
+				pr_sched_set_connected(&s, &v[k], true, at(0));
+		while ((it = pr_sched_next(&s, at(2 * POLL / CLK_MS))) != NULL) {
+			assert_int_equal(it->class, PR_CLASS_LIVE);
+			live++;
+		}
+		assert_int_equal(live, cases[i].live);
+		pr_sched_done(&s);
+		free(v);
+	}
+}
+
 static void
 test_limits(void **state UNUSED)
 {
@@ -414,6 +452,7 @@ main(void)
 	    cmocka_unit_test(test_lost_server_is_confirmed_then_backs_off),
 	    cmocka_unit_test(test_failed_over_primary_is_tried_often),
 	    cmocka_unit_test(test_full_class_delays_no_other),
+	    cmocka_unit_test(test_hanging_logins_leave_room),
 	    cmocka_unit_test(test_limits),
 	    cmocka_unit_test(test_connects_are_paced),
 	    cmocka_unit_test(test_mass_loss_sources_first),

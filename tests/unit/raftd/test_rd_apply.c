@@ -341,6 +341,29 @@ old_uids_are_forgotten_by_tick(void **state UNUSED)
 	world_done(&w);
 }
 
+/* Nobody may fill memory by changing things fast. */
+static void
+remembered_uids_are_bounded(void **state UNUSED)
+{
+	enum { MANY = RD_UIDS_MAX + RD_UIDS_MAX / 8 };
+	struct rd_cmd_tick tick;
+	struct world w;
+	uint64_t index;
+
+	world_init(&w);
+	for (int i = 0; i < MANY; i++)
+		APPLY(&w, PUT_TAG, put_tag, T0 + i, DB1, "a", "");
+	assert_false(rd_tick_due(w.s, T0 + MANY, CLK_S, CLK_S, &tick));
+	APPLY(&w, PUT_TAG, put_tag, T0 + MANY, DB1, "a", "");
+	assert_true(rd_tick_due(w.s, T0 + MANY, CLK_S, CLK_S, &tick));
+	apply_at(&w, RD_OP_TICK, &tick, T0 + MANY);
+	assert_int_equal(rd_state_uid_count(w.s), RD_UIDS_MAX + 1);
+	assert_true(rd_state_has_uid(w.s, "uid-4000", &index)); /* of the newest 16384 */
+	assert_false(rd_state_has_uid(w.s, "uid-2000", &index));
+	assert_false(rd_tick_due(w.s, T0 + MANY, CLK_S, CLK_S, &tick));
+	world_done(&w);
+}
+
 /* --- replays
  * ----------------------------------------------------------------------------------------------------------------------
  */
@@ -415,6 +438,7 @@ main(void)
 	    cmocka_unit_test(a_tick_expires_what_is_due_and_only_that),
 	    cmocka_unit_test(an_endless_downtime_written_by_hand_does_not_expire),
 	    cmocka_unit_test(old_uids_are_forgotten_by_tick),
+	    cmocka_unit_test(remembered_uids_are_bounded),
 	    cmocka_unit_test(a_repeated_uid_changes_nothing_and_names_the_first_index),
 	    cmocka_unit_test(an_invalid_command_changes_nothing_and_takes_its_index),
 	    cmocka_unit_test(the_hash_depends_on_rows_only),
