@@ -1,9 +1,9 @@
 /* ap.h — apid's shared types: the process (struct ap) and one HTTP request (struct ap_request).
  *
- * Life of a request: ap_httpd takes it from evhttp, ap_dispatch finds its route → the handler api_<route>() runs on the
- * loop and ends in exactly one of: ap_reply_* (answers now), ap_read (a reader thread builds the answer from the
- * database), or ap_ask (raftd is asked; its callback then replies or reads). Each of them may end the request before it
- * returns: a handler touches it no more.
+ * Life of a request: ap_httpd takes it from evhttp, ap_dispatch finds its route → the handler api_<route>() runs in a
+ * reader thread and builds the answer from the database, or (CALLS in routes.def) runs on the loop and ends in exactly
+ * one of: ap_reply_* (answers now), ap_read_then (a reader thread first), or ap_ask (raftd first; its callback
+ * answers). Each of them may end the request before it returns: a handler touches it no more.
  *
  * A request lives until it is answered, whatever its client does: evhttp leaves rq->http alone until
  * evhttp_send_reply(), which throws the answer away if the client has gone. So exactly one answer is due, and nobody

@@ -17,10 +17,10 @@
 
 static const struct cli_command commands[] = {
 #define SECTION(title) {.section = (title)},
-#define COMMAND(name, aliases, flags, needs, path, print, doc) \
-	{NULL, name, aliases, flags, needs, path, cli_print_##print, doc},
-#define COMMAND_LATER(name, aliases, flags, doc) {NULL, name, aliases, flags, 0, NULL, NULL, doc},
-#define COMMAND_ELSEWHERE(name, aliases, flags, doc) {NULL, name, aliases, flags, CMD_ELSEWHERE, NULL, NULL, doc},
+#define COMMAND(name, aliases, flags, needs, path, print, of, doc) \
+	{NULL, name, aliases, flags, needs, path, cli_print_##print, of, doc},
+#define COMMAND_LATER(name, aliases, flags, doc) {NULL, name, aliases, flags, 0, NULL, NULL, NULL, doc},
+#define COMMAND_ELSEWHERE(name, aliases, flags, doc) {NULL, name, aliases, flags, CMD_ELSEWHERE, NULL, NULL, NULL, doc},
 #include "commands.def"
 };
 
@@ -264,7 +264,7 @@ run_once(struct cli *c, const struct cli_command *cmd, const char *instance)
 	int code = 1;
 
 	if (cli_build_path(c, cmd, instance, &path, &e) == 0 && call(c, str_buf_text(&path), &answer, &e) == 0) {
-		code = cmd->print(c, answer);
+		code = cmd->print(c, cmd->of[0] == '\0' ? answer : json_object_get(answer, cmd->of));
 		json_decref(answer);
 	} else if (cmd->needs & CMD_EMPTY_OK) {
 		cli_report(c, "ERROR", e.msg);

@@ -41,8 +41,9 @@ struct cli_command {
 	const char *aliases; /* comma separated */
 	const char *flags;   /* for the help: "-i|-alias [-d]" */
 	unsigned needs;
-	const char *path;			     /* NULL: not served yet */
-	int (*print)(struct cli *c, json_t *answer); /* returns the exit code */
+	const char *path;			   /* NULL: not served yet */
+	int (*print)(struct cli *c, json_t *what); /* returns the exit code */
+	const char *of;				   /* member of the answer to print; "": all of it */
 	const char *doc;
 };
 

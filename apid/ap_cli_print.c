@@ -24,180 +24,108 @@ put_line(struct cli *c, const char *text)
 	return 0;
 }
 
-/* {"Hostname":…,"Port":…} as "host:port" */
-static bool
-key_text(const json_t *key, char text[static TOPO_KEY_TEXT_BYTES])
+/* An instance has a Key; a key is one: {"Hostname":…,"Port":…}. As "host:port"; "" when there is no host. */
+static int
+key_text(const json_t *item, char text[static TOPO_KEY_TEXT_BYTES])
 {
-	(void)snprintf(text, TOPO_KEY_TEXT_BYTES, "%.*s:%lld", TOPO_HOST_MAX, text_of(key, "Hostname"),
-		       (long long)json_integer_value(json_object_get(key, "Port")));
-	return json_is_object(key);
+	const json_t *own = json_object_get(item, "Key");
+	const json_t *key = own != NULL ? own : item;
+	const char *host = text_of(key, "Hostname");
+
+	text[0] = '\0';
+	if (!json_is_object(key))
+		return 1;
+	if (host[0] != '\0' && strcmp(host, "_") != 0)
+		(void)snprintf(text, TOPO_KEY_TEXT_BYTES, "%.*s:%lld", TOPO_HOST_MAX, host,
+			       (long long)json_integer_value(json_object_get(key, "Port")));
+	return 0;
 }
 
-static int
-put_key(struct cli *c, const json_t *key)
+/* A primary's source has no host: nothing is printed. */
+int
+cli_print_key(struct cli *c, json_t *what)
 {
 	char text[TOPO_KEY_TEXT_BYTES];
 
-	return key_text(key, text) ? put_line(c, text) : 1;
-}
-
-/* An instance has a Key; a key is one. */
-static const json_t *
-key_of(const json_t *item)
-{
-	const json_t *key = json_object_get(item, "Key");
-
-	return key != NULL ? key : item;
+	if (key_text(what, text) != 0)
+		return 1;
+	return text[0] == '\0' ? 0 : put_line(c, text);
 }
 
 int
-cli_print_key(struct cli *c, json_t *answer)
+cli_print_text(struct cli *c, json_t *what)
 {
-	return put_key(c, key_of(answer));
+	return json_is_string(what) ? put_line(c, json_string_value(what)) : 1;
 }
 
-int
-cli_print_keys(struct cli *c, json_t *answer)
+/* --- lists; null is an empty one ------------------------------------------------------------------------------------
+ */
+static int
+print_each(struct cli *c, json_t *list, int (*print)(struct cli *c, json_t *what))
 {
 	size_t i;
 	json_t *item;
 	int code = 0;
 
-	json_array_foreach(answer, i, item) code |= put_key(c, key_of(item));
+	json_array_foreach(list, i, item) code |= print(c, item);
 	return code;
 }
 
 int
-cli_print_lines(struct cli *c, json_t *answer)
+cli_print_keys(struct cli *c, json_t *what)
 {
-	size_t i;
-	json_t *item;
-
-	json_array_foreach(answer, i, item)
-	{
-		if (json_is_string(item))
-			(void)put_line(c, json_string_value(item));
-	}
-	return 0;
+	return print_each(c, what, cli_print_key);
 }
 
 int
-cli_print_details_text(struct cli *c, json_t *answer)
+cli_print_lines(struct cli *c, json_t *what)
 {
-	return put_line(c, text_of(answer, "Details"));
-}
-
-int
-cli_print_details_key(struct cli *c, json_t *answer)
-{
-	return put_key(c, json_object_get(answer, "Details"));
-}
-
-int
-cli_print_details_keys(struct cli *c, json_t *answer)
-{
-	return cli_print_keys(c, json_object_get(answer, "Details"));
-}
-
-int
-cli_print_details_instance_key(struct cli *c, json_t *answer)
-{
-	return put_key(c, json_object_get(json_object_get(answer, "Details"), "Key"));
-}
-
-int
-cli_print_clusters_alias(struct cli *c, json_t *answer)
-{
-	size_t i;
-	json_t *item;
-
-	json_array_foreach(answer, i, item)
-	    str_buf_printf(&c->out, "%s\t%s\n", text_of(item, "ClusterName"), text_of(item, "ClusterAlias"));
-	return 0;
-}
-
-int
-cli_print_cluster_name(struct cli *c, json_t *answer)
-{
-	return put_line(c, text_of(answer, "ClusterName"));
-}
-
-int
-cli_print_cluster_alias(struct cli *c, json_t *answer)
-{
-	return put_line(c, text_of(answer, "ClusterAlias"));
-}
-
-int
-cli_print_cluster_domain(struct cli *c, json_t *answer)
-{
-	return put_line(c, text_of(answer, "ClusterDomain"));
-}
-
-int
-cli_print_master_key(struct cli *c, json_t *answer)
-{
-	const json_t *key = json_object_get(answer, "MasterKey");
-	const char *host = text_of(key, "Hostname");
-
-	if (host[0] == '\0' || strcmp(host, "_") == 0)
-		return 0; /* a primary: nothing */
-	return put_key(c, key);
+	return print_each(c, what, cli_print_text);
 }
 
 static int
-put_key_if_threads(struct cli *c, const json_t *instance, json_int_t state)
+print_name_and_alias(struct cli *c, json_t *what)
 {
-	if (json_integer_value(json_object_get(instance, "ReplicationSQLThreadState")) == state &&
-	    json_integer_value(json_object_get(instance, "ReplicationIOThreadState")) == state)
-		return put_key(c, key_of(instance));
+	str_buf_printf(&c->out, "%s\t%s\n", text_of(what, "ClusterName"), text_of(what, "ClusterAlias"));
 	return 0;
 }
 
 int
-cli_print_key_if_replicating(struct cli *c, json_t *answer)
+cli_print_clusters_alias(struct cli *c, json_t *what)
 {
-	return put_key_if_threads(c, answer, 1);
+	return print_each(c, what, print_name_and_alias);
+}
+
+static int
+print_if_lost(struct cli *c, json_t *what)
+{
+	return strcmp(text_of(what, "DowntimeReason"), "lost-in-recovery") == 0 ? cli_print_key(c, what) : 0;
 }
 
 int
-cli_print_key_if_stopped(struct cli *c, json_t *answer)
+cli_print_lost_keys(struct cli *c, json_t *what)
 {
-	return put_key_if_threads(c, answer, 0);
+	return print_each(c, what, print_if_lost);
+}
+
+/* "name=value"; a missing tag prints nothing, exit code 0. */
+static int
+print_if_wanted(struct cli *c, json_t *what)
+{
+	const char *s = json_string_value(what);
+	size_t n = strlen(c->args.tag);
+
+	return s != NULL && strncmp(s, c->args.tag, n) == 0 && s[n] == '=' ? put_line(c, s + n + 1) : 0;
 }
 
 int
-cli_print_lost_keys(struct cli *c, json_t *answer)
+cli_print_tag_value(struct cli *c, json_t *what)
 {
-	size_t i;
-	json_t *item;
-
-	json_array_foreach(answer, i, item)
-	{
-		if (strcmp(text_of(item, "DowntimeReason"), "lost-in-recovery") == 0)
-			(void)put_key(c, key_of(item));
-	}
-	return 0;
-}
-
-/* "name=value" lines; a missing tag prints nothing, exit code 0. */
-int
-cli_print_tag_value(struct cli *c, json_t *answer)
-{
-	size_t i, n = strlen(c->args.tag);
-	json_t *item;
-
-	json_array_foreach(answer, i, item)
-	{
-		const char *s = json_string_value(item);
-		if (s != NULL && strncmp(s, c->args.tag, n) == 0 && s[n] == '=')
-			(void)put_line(c, s + n + 1);
-	}
-	return 0;
+	return print_each(c, what, print_if_wanted);
 }
 
 int
-cli_print_find(struct cli *c, json_t *answer)
+cli_print_find(struct cli *c, json_t *what)
 {
 	struct rx *rx = NULL;
 	struct err e;
@@ -209,12 +137,35 @@ cli_print_find(struct cli *c, json_t *answer)
 		cli_report(c, "FATAL", e.msg);
 		return 1;
 	}
-	json_array_foreach(answer, i, item)
+	json_array_foreach(what, i, item)
 	{
 		char text[TOPO_KEY_TEXT_BYTES];
-		if (key_text(key_of(item), text) && rx_match(rx, text))
+		if (key_text(item, text) == 0 && rx_match(rx, text))
 			(void)put_line(c, text);
 	}
 	rx_free(rx);
 	return 0;
+}
+
+/* --- replication threads --------------------------------------------------------------------------------------------
+ */
+static int
+print_if_threads(struct cli *c, json_t *instance, enum topo_thread state)
+{
+	if (json_integer_value(json_object_get(instance, "ReplicationSQLThreadState")) == state &&
+	    json_integer_value(json_object_get(instance, "ReplicationIOThreadState")) == state)
+		return cli_print_key(c, instance);
+	return 0;
+}
+
+int
+cli_print_key_if_replicating(struct cli *c, json_t *what)
+{
+	return print_if_threads(c, what, TOPO_THREAD_RUNNING);
+}
+
+int
+cli_print_key_if_stopped(struct cli *c, json_t *what)
+{
+	return print_if_threads(c, what, TOPO_THREAD_STOPPED);
 }

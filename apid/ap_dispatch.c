@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#include "ap_readers.h"
 #include "ap_request.h"
 
 #define STATUS_DEFAULT "/api/status"
@@ -138,13 +139,15 @@ call_handler(struct ap_request *rq)
 
 	if (!may_use(rq))
 		ap_reply_error(rq, "Unauthorized");
-	else if (route->handler == NULL)
+	else if (route->calls == NULL && route->reads == NULL)
 		ap_reply_error(rq, "%s: this version does not serve this route yet (see \"Not yet\" in the README)",
 			       route->path);
 	else if (rq->is_head && is_mutation(route))
 		ap_reply_body(rq); /* HEAD changes nothing */
+	else if (route->reads != NULL)
+		ap_read(rq, route->reads);
 	else
-		route->handler(rq);
+		route->calls(rq);
 }
 
 void

@@ -17,10 +17,21 @@
 
 /* --- TCP ------------------------------------------------------------------------------------------------------------
  */
+/* getaddrinfo takes 99999 for 34463. Names of services are its own business. */
+static int
+check_port(const char *address, const char *port, struct err *e)
+{
+	int64_t number;
+
+	if (port[0] == '\0' || (port[0] >= '0' && port[0] <= '9' && str_parse_i64(port, 0, 65535, &number, e) != 0))
+		return err_set(e, ERR_CONFIG, "ListenAddress \"%s\": \"%s\" is no port", address, port);
+	return 0;
+}
+
 static int
 split_address(const char *address, char *host, size_t host_size, const char **ret_port, struct err *e)
 {
-	const char *colon = strrchr(address, ':');
+	const char *colon = strrchr(address, ':'), *from = address;
 	size_t n;
 
 	if (colon == NULL)
@@ -29,14 +40,14 @@ split_address(const char *address, char *host, size_t host_size, const char **re
 	*ret_port = colon + 1;
 	n = (size_t)(colon - address);
 	if (n >= 2 && address[0] == '[' && colon[-1] == ']') {
-		address++;
+		from++;
 		n -= 2;
 	}
 	if (n >= host_size)
 		return err_set(e, ERR_CONFIG, "ListenAddress: host name too long");
-	memcpy(host, address, n);
+	memcpy(host, from, n);
 	host[n] = '\0';
-	return 0;
+	return check_port(address, *ret_port, e);
 }
 
 /* -1 with errno. */

@@ -6,11 +6,14 @@
 #include "ap_url.h"
 #include "base/str.h"
 
+#define CALLS(name) .calls = api_##name
+#define READS(name) .reads = api_##name
+
 static const struct ap_route routes[] = {
-#define ROUTE(path, handler, access, where, doc) {path, false, AP_##access, AP_##where, api_##handler, doc},
-#define ROUTE_ROOT(path, handler, doc) {path, true, AP_READ, AP_LOCAL, api_##handler, doc},
-#define ROUTE_ALIAS(path, handler, access, where) {path, false, AP_##access, AP_##where, api_##handler, "same"},
-#define ROUTE_LATER(path, access, where, doc) {path, false, AP_##access, AP_##where, NULL, doc},
+#define ROUTE(path, handler, access, where, doc) {path, false, AP_##access, AP_##where, doc, handler},
+#define ROUTE_ROOT(path, handler, doc) {path, true, AP_READ, AP_LOCAL, doc, handler},
+#define ROUTE_ALIAS(path, handler, access, where) {path, false, AP_##access, AP_##where, "same", handler},
+#define ROUTE_LATER(path, access, where, doc) {path, false, AP_##access, AP_##where, doc},
 #include "routes.def"
 };
 

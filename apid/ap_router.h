@@ -7,15 +7,20 @@
 #ifndef AP_ROUTER_H
 #define AP_ROUTER_H
 
-#include "base/base.h"
+#include "base/err.h"
 #include "base/mem.h"
 
+struct ap_reader;
 struct ap_request;
 
-/* void api_<handler>(struct ap_request *) of every served route */
-#define ROUTE(path, handler, access, where, doc) void api_##handler(struct ap_request *rq);
-#define ROUTE_ROOT(path, handler, doc) void api_##handler(struct ap_request *rq);
+/* Declares every handler. Functions of CALLS end the request (ap.h), those of READS are ap_read_fn (ap_readers.h). */
+#define CALLS(name) void api_##name(struct ap_request *rq);
+#define READS(name) int api_##name(struct ap_request *rq, struct ap_reader *r, struct err *e) MUST_USE;
+#define ROUTE(path, handler, access, where, doc) handler
+#define ROUTE_ROOT(path, handler, doc) handler
 #include "routes.def"
+#undef CALLS
+#undef READS
 
 enum ap_access {
 	AP_READ,   /* no write check */
@@ -36,8 +41,10 @@ struct ap_route {
 	bool root;	  /* directly below the URL prefix rather than below "api/" */
 	enum ap_access access;
 	enum ap_where where;
-	void (*handler)(struct ap_request *rq); /* NULL: not served yet */
 	const char *doc;
+	/* one of the two; none: not served yet */
+	void (*calls)(struct ap_request *rq);
+	int (*reads)(struct ap_request *rq, struct ap_reader *r, struct err *e);
 };
 
 struct ap_param {

@@ -138,8 +138,8 @@ write_tag(void *ctx, const void *row, struct err *e UNUSED)
 	return 0;
 }
 
-static int
-read_tags(struct ap_request *rq, struct ap_reader *r, struct err *e)
+int
+api_tags(struct ap_request *rq, struct ap_reader *r, struct err *e)
 {
 	struct tag_job job = {.j = {.out = &rq->body}};
 	struct topo_key key;
@@ -150,12 +150,6 @@ read_tags(struct ap_request *rq, struct ap_reader *r, struct err *e)
 		rc = db_read_tags(r->db, &key, write_tag, &job, e);
 	ap_json_array_end(&job.j);
 	return rc;
-}
-
-void
-api_tags(struct ap_request *rq)
-{
-	ap_read(rq, read_tags);
 }
 
 /* The tag string of a request: query "tag" first, else the path's name and value. */
@@ -191,8 +185,8 @@ pick_value(void *ctx, const void *row, struct err *e UNUSED)
 	return DB_STOP;
 }
 
-static int
-read_tag_value(struct ap_request *rq, struct ap_reader *r, struct err *e)
+int
+api_tag_value(struct ap_request *rq, struct ap_reader *r, struct err *e)
 {
 	struct tag_job job = {.j = {.out = &rq->body}};
 	struct db_tag_term tag;
@@ -209,12 +203,6 @@ read_tag_value(struct ap_request *rq, struct ap_reader *r, struct err *e)
 	return rc;
 }
 
-void
-api_tag_value(struct ap_request *rq)
-{
-	ap_read(rq, read_tag_value);
-}
-
 static int
 write_key(void *ctx, const struct topo_key *key, struct err *e UNUSED)
 {
@@ -222,8 +210,8 @@ write_key(void *ctx, const struct topo_key *key, struct err *e UNUSED)
 	return 0;
 }
 
-static int
-read_tagged(struct ap_request *rq, struct ap_reader *r, struct err *e)
+int
+api_tagged(struct ap_request *rq, struct ap_reader *r, struct err *e)
 {
 	struct tag_job job = {.j = {.out = &rq->body}};
 	int rc;
@@ -232,12 +220,6 @@ read_tagged(struct ap_request *rq, struct ap_reader *r, struct err *e)
 	rc = db_read_tagged(r->db, ap_query(rq, "tag"), write_key, &job, e);
 	ap_json_array_end(&job.j);
 	return rc;
-}
-
-void
-api_tagged(struct ap_request *rq)
-{
-	ap_read(rq, read_tagged);
 }
 
 /* --- tags: writing ---------------------------------------------------------------------------------------------------

@@ -35,8 +35,8 @@ page_of(const struct ap_request *rq)
 	return page;
 }
 
-static int
-read_audit(struct ap_request *rq, struct ap_reader *r, struct err *e)
+int
+api_audit(struct ap_request *rq, struct ap_reader *r, struct err *e)
 {
 	struct ap_json j = {.out = &rq->body};
 	bool one = ap_has_param(rq, "host");
@@ -48,10 +48,4 @@ read_audit(struct ap_request *rq, struct ap_reader *r, struct err *e)
 		rc = db_read_audit(r->db, one ? &key : NULL, page_of(rq), write_entry, &j, e);
 	ap_json_array_end(&j);
 	return rc;
-}
-
-void
-api_audit(struct ap_request *rq)
-{
-	ap_read(rq, read_audit);
 }

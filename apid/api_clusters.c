@@ -1,5 +1,5 @@
-/* api_clusters.c — routes about clusters: clusters, clusters-info, cluster, cluster-info, masters, master. Handlers run
- * on the loop and hand a job to a reader thread. */
+/* api_clusters.c — routes about clusters: clusters, clusters-info, cluster, cluster-info, masters, master. They run in
+ * reader threads. */
 #include <string.h>
 
 #include "ap_instances.h"
@@ -54,8 +54,8 @@ write_clusters(struct ap_request *rq, struct ap_reader *r, db_row_fn write, stru
 	return rc;
 }
 
-static int
-read_clusters(struct ap_request *rq, struct ap_reader *r, struct err *e)
+int
+api_clusters(struct ap_request *rq, struct ap_reader *r, struct err *e)
 {
 	int rc = write_clusters(rq, r, write_name, e);
 
@@ -63,26 +63,14 @@ read_clusters(struct ap_request *rq, struct ap_reader *r, struct err *e)
 	return rc;
 }
 
-void
-api_clusters(struct ap_request *rq)
-{
-	ap_read(rq, read_clusters);
-}
-
-static int
-read_clusters_info(struct ap_request *rq, struct ap_reader *r, struct err *e)
+int
+api_clusters_info(struct ap_request *rq, struct ap_reader *r, struct err *e)
 {
 	return write_clusters(rq, r, write_info, e);
 }
 
-void
-api_clusters_info(struct ap_request *rq)
-{
-	ap_read(rq, read_clusters_info);
-}
-
-static int
-read_cluster_info(struct ap_request *rq, struct ap_reader *r, struct err *e)
+int
+api_cluster_info(struct ap_request *rq, struct ap_reader *r, struct err *e)
 {
 	struct cluster_job job = {.rules = r->rules, .j = {.out = &rq->body}};
 	const char *name;
@@ -95,27 +83,15 @@ read_cluster_info(struct ap_request *rq, struct ap_reader *r, struct err *e)
 	return rc;
 }
 
-void
-api_cluster_info(struct ap_request *rq)
-{
-	ap_read(rq, read_cluster_info);
-}
-
 /* --- members --------------------------------------------------------------------------------------------------------
  */
-static int
-read_cluster(struct ap_request *rq, struct ap_reader *r, struct err *e)
+int
+api_cluster(struct ap_request *rq, struct ap_reader *r, struct err *e)
 {
 	struct db_instance_filter filter = {0};
 	int rc = ap_route_cluster(rq, r, &filter.cluster, e);
 
 	return rc != 0 ? rc : ap_write_instances(rq, r, &filter, DB_ORDER_KEY, e);
-}
-
-void
-api_cluster(struct ap_request *rq)
-{
-	ap_read(rq, read_cluster);
 }
 
 /* --- primaries ------------------------------------------------------------------------------------------------------
@@ -145,8 +121,8 @@ write_primaries(struct primary_job *job, struct ap_reader *r, const struct db_in
 	return db_read_instances(r->db, filter, DB_ORDER_PRIMARY, r->now, &r->rules->limits, write_primary, job, e);
 }
 
-static int
-read_masters(struct ap_request *rq, struct ap_reader *r, struct err *e)
+int
+api_masters(struct ap_request *rq, struct ap_reader *r, struct err *e)
 {
 	struct db_instance_filter filter = {.primaries = true, .writable = true};
 	struct primary_job job = {.rq = rq, .j = {.out = &rq->body}};
@@ -159,14 +135,8 @@ read_masters(struct ap_request *rq, struct ap_reader *r, struct err *e)
 	return rc;
 }
 
-void
-api_masters(struct ap_request *rq)
-{
-	ap_read(rq, read_masters);
-}
-
-static int
-read_master(struct ap_request *rq, struct ap_reader *r, struct err *e)
+int
+api_master(struct ap_request *rq, struct ap_reader *r, struct err *e)
 {
 	struct db_instance_filter filter = {.primaries = true};
 	struct primary_job job = {.rq = rq, .j = {.out = &rq->body}};
@@ -177,10 +147,4 @@ read_master(struct ap_request *rq, struct ap_reader *r, struct err *e)
 	if (rc == 0 && rq->body.len == 0)
 		rc = err_set(e, ERR_NOT_FOUND, "No masters found for cluster %s", filter.cluster);
 	return rc;
-}
-
-void
-api_master(struct ap_request *rq)
-{
-	ap_read(rq, read_master);
 }

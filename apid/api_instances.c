@@ -1,5 +1,5 @@
 /* api_instances.c — routes that show servers: instance, instance-status, instance-replicas, all-instances, search,
- * problems, downtimed. Handlers run on the loop and hand a job to a reader thread. Shapes: json-shapes.md section 2. */
+ * problems, downtimed. They run in reader threads. Shapes: json-shapes.md section 2. */
 #include <string.h>
 
 #include "ap_instances.h"
@@ -37,8 +37,8 @@ ap_null_when_empty(struct ap_request *rq)
 	str_buf_add(&rq->body, "null");
 }
 
-static int
-read_replicas(struct ap_request *rq, struct ap_reader *r, struct err *e)
+int
+api_instance_replicas(struct ap_request *rq, struct ap_reader *r, struct err *e)
 {
 	struct topo_key key;
 	struct db_instance_filter filter = {.source = &key};
@@ -47,28 +47,16 @@ read_replicas(struct ap_request *rq, struct ap_reader *r, struct err *e)
 	return rc != 0 ? rc : ap_write_instances(rq, r, &filter, DB_ORDER_KEY, e);
 }
 
-void
-api_instance_replicas(struct ap_request *rq)
-{
-	ap_read(rq, read_replicas);
-}
-
-static int
-read_all(struct ap_request *rq, struct ap_reader *r, struct err *e)
+int
+api_all_instances(struct ap_request *rq, struct ap_reader *r, struct err *e)
 {
 	struct db_instance_filter filter = {0};
 
 	return ap_write_instances(rq, r, &filter, DB_ORDER_DEPTH, e);
 }
 
-void
-api_all_instances(struct ap_request *rq)
-{
-	ap_read(rq, read_all);
-}
-
-static int
-read_search(struct ap_request *rq, struct ap_reader *r, struct err *e)
+int
+api_search(struct ap_request *rq, struct ap_reader *r, struct err *e)
 {
 	const char *text = ap_has_param(rq, "searchString") ? ap_param(rq, "searchString") : ap_query(rq, "s");
 	struct db_instance_filter filter = {.search = text};
@@ -76,25 +64,13 @@ read_search(struct ap_request *rq, struct ap_reader *r, struct err *e)
 	return ap_write_instances(rq, r, &filter, DB_ORDER_DEPTH, e);
 }
 
-void
-api_search(struct ap_request *rq)
-{
-	ap_read(rq, read_search);
-}
-
-static int
-read_downtimed(struct ap_request *rq, struct ap_reader *r, struct err *e)
+int
+api_downtimed(struct ap_request *rq, struct ap_reader *r, struct err *e)
 {
 	struct db_instance_filter filter = {.downtimed = true};
 	int rc = ap_has_param(rq, "clusterHint") ? ap_route_cluster(rq, r, &filter.cluster, e) : 0;
 
 	return rc != 0 ? rc : ap_write_instances(rq, r, &filter, DB_ORDER_DEPTH, e);
-}
-
-void
-api_downtimed(struct ap_request *rq)
-{
-	ap_read(rq, read_downtimed);
 }
 
 /* --- problems -------------------------------------------------------------------------------------------------------
@@ -115,8 +91,8 @@ write_problem(void *ctx, const struct topo_instance *inst, struct err *e UNUSED)
 	return 0;
 }
 
-static int
-read_problems(struct ap_request *rq, struct ap_reader *r, struct err *e)
+int
+api_problems(struct ap_request *rq, struct ap_reader *r, struct err *e)
 {
 	struct db_instance_filter filter = {0};
 	struct problem_job job = {.j = {.out = &rq->body}, .hidden = r->rules->hidden_problems};
@@ -129,12 +105,6 @@ read_problems(struct ap_request *rq, struct ap_reader *r, struct err *e)
 	ap_json_array_end(&job.j);
 	ap_null_when_empty(rq);
 	return rc;
-}
-
-void
-api_problems(struct ap_request *rq)
-{
-	ap_read(rq, read_problems);
 }
 
 /* --- one instance ---------------------------------------------------------------------------------------------------
@@ -153,18 +123,12 @@ read_one(struct ap_request *rq, struct ap_reader *r, db_instance_fn fn, void *ct
 	return rc;
 }
 
-static int
-read_instance(struct ap_request *rq, struct ap_reader *r, struct err *e)
+int
+api_instance(struct ap_request *rq, struct ap_reader *r, struct err *e)
 {
 	struct ap_json j = {.out = &rq->body};
 
 	return read_one(rq, r, write_instance, &j, e);
-}
-
-void
-api_instance(struct ap_request *rq)
-{
-	ap_read(rq, read_instance);
 }
 
 struct status_job {
@@ -187,16 +151,10 @@ write_status(void *ctx, const struct topo_instance *inst, struct err *e UNUSED)
 	return 0;
 }
 
-static int
-read_status(struct ap_request *rq, struct ap_reader *r, struct err *e)
+int
+api_instance_status(struct ap_request *rq, struct ap_reader *r, struct err *e)
 {
 	struct status_job job = {rq, &r->rules->limits};
 
 	return read_one(rq, r, write_status, &job, e);
-}
-
-void
-api_instance_status(struct ap_request *rq)
-{
-	ap_read(rq, read_status);
 }

@@ -97,38 +97,20 @@ draw(struct ap_request *rq, struct ap_reader *r, enum topo_render_mode mode, str
 	return rc;
 }
 
-static int
-read_tree(struct ap_request *rq, struct ap_reader *r, struct err *e)
+int
+api_topology(struct ap_request *rq, struct ap_reader *r, struct err *e)
 {
 	return draw(rq, r, TOPO_RENDER_TREE, e);
 }
 
-static int
-read_table(struct ap_request *rq, struct ap_reader *r, struct err *e)
+int
+api_topology_tabulated(struct ap_request *rq, struct ap_reader *r, struct err *e)
 {
 	return draw(rq, r, TOPO_RENDER_TABULATED, e);
 }
 
-static int
-read_tagged_tree(struct ap_request *rq, struct ap_reader *r, struct err *e)
+int
+api_topology_tags(struct ap_request *rq, struct ap_reader *r, struct err *e)
 {
 	return draw(rq, r, TOPO_RENDER_TAGS, e);
-}
-
-void
-api_topology(struct ap_request *rq)
-{
-	ap_read(rq, read_tree);
-}
-
-void
-api_topology_tabulated(struct ap_request *rq)
-{
-	ap_read(rq, read_table);
-}
-
-void
-api_topology_tags(struct ap_request *rq)
-{
-	ap_read(rq, read_tagged_tree);
 }

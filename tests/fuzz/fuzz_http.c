@@ -1,5 +1,6 @@
-/* fuzz_http.c — what a client controls after evhttp has parsed its request: path to route and parameters, and texts
- * that come back in JSON. A parameter must read back from the JSON unchanged when it is valid UTF-8. */
+/* fuzz_http.c — what a client controls after evhttp has parsed its request: path to route and parameters, query to
+ * arguments, and texts that come back in JSON. A parameter must read back from the JSON unchanged when it is valid
+ * UTF-8. */
 #include <jansson.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -7,6 +8,7 @@
 
 #include "ap_json.h"
 #include "ap_router.h"
+#include "ap_url.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -48,6 +50,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *path = mem_strndup((const char *)data, size);
 	struct mem_arena arena = {0};
+	struct ap_query q;
 	struct ap_match m;
 
 	for (int root = 0; root < 2; root++) {
@@ -55,10 +58,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			continue;
 		ASSERT(m.n_params <= AP_PARAMS_MAX);
 		for (size_t i = 0; i < m.n_params; i++) {
-			ASSERT(m.params[i].value[0] != '\0' && strchr(m.params[i].value, '/') == NULL);
+			ASSERT(strchr(m.params[i].value, '/') == NULL);
 			text_survives_json(m.params[i].value);
 		}
 	}
+	ap_query_parse(path, &arena, &q);
+	ASSERT(q.n <= AP_QUERY_MAX);
+	for (size_t i = 0; i < q.n; i++)
+		text_survives_json(ap_query_value(&q, q.v[i].name));
 	text_survives_json(path);
 	mem_arena_done(&arena);
 	free(path);

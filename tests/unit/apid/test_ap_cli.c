@@ -98,7 +98,10 @@ answers_are_printed(void **state UNUSED)
 	    {"-c which-master", PRIMARY, "", 0},
 	    {"-c all-instances", "[" PRIMARY "," INSTANCE "]", "db1:3307\ndb2:3306\n", 0},
 	    {"-c all-instances", "[]", "", 0},
-	    {"-c which-replicas", "[{}]", ":0\n", 0},
+	    {"-c which-replicas", "[{}]", "", 0},
+	    {"-c which-cluster-alias", "{\"ClusterName\":\"a:1\",\"ClusterAlias\":\"prod\"}", "prod\n", 0},
+	    {"-c which-cluster", "{}", "", 1},
+	    {"-c discover -i db1", "{\"Code\":\"OK\",\"Details\":null}", "", 1}, /* left out by a filter */
 	    {"-c all-instances", "[1]", "", 1},
 	    {"-c clusters", "[\"a:1\",\"b:2\"]", "a:1\nb:2\n", 0},
 	    {"-c clusters", "null", "", 0},
@@ -120,12 +123,15 @@ answers_are_printed(void **state UNUSED)
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		char *line = mem_strdup(cases[i].line);
-		json_t *answer = json_loads(cases[i].json, JSON_DECODE_ANY, NULL);
+		json_t *answer = json_loads(cases[i].json, JSON_DECODE_ANY, NULL), *what;
+		const struct cli_command *cmd;
 		struct cli c;
 
 		assert_non_null(answer);
 		parse_line(&c, line);
-		assert_int_equal(cli_command_find(c.args.c)->print(&c, answer), cases[i].code);
+		cmd = cli_command_find(c.args.c);
+		what = cmd->of[0] == '\0' ? answer : json_object_get(answer, cmd->of);
+		assert_int_equal(cmd->print(&c, what), cases[i].code);
 		assert_string_equal(str_buf_text(&c.out), cases[i].out);
 		json_decref(answer);
 		cli_done(&c);
