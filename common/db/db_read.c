@@ -148,8 +148,9 @@ db_read_cluster_by_alias(struct db *db, const char *alias, struct str_buf *ret_n
 	struct db_value params[] = {db_text(alias), db_text(alias), db_text(alias)};
 	size_t before = ret_name->len;
 	int rc = db_query(db,
-			  "SELECT cluster_name FROM cluster_alias WHERE alias = ? OR cluster_name = ? "
-			  "ORDER BY CASE WHEN alias = ? THEN 0 ELSE 1 END",
+			  "SELECT cluster_name FROM cluster_alias a WHERE (alias = ? OR cluster_name = ?) AND EXISTS "
+			  "(SELECT 1 FROM database_instance i WHERE i.cluster_name = a.cluster_name) ORDER BY CASE "
+			  "WHEN alias = ? THEN 0 ELSE 1 END",
 			  params, ARRAY_LEN(params), on_text, ret_name, e);
 
 	if (rc != 0)

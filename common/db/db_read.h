@@ -70,7 +70,8 @@ REC_DECLARE(db_cluster_info, DB_CLUSTER_INFO_FIELDS);
 /* row: struct db_cluster_info; every cluster that has an instance, by name; or the one of that exact name (NULL = all)
  */
 int db_read_clusters(struct db *db, const char *cluster_name, db_row_fn on_row, void *ctx, struct err *e) MUST_USE;
-/* The cluster name for an exact alias, or for a cluster name that the alias table knows; appended to ret_name.
+/* The cluster name for an exact alias, or for a cluster name that the alias table knows; appended to ret_name. Rows of
+ * clusters without an instance don't count: a server is its own cluster until its source is known, and that row stays.
  * ERR_NOT_FOUND. */
 int db_read_cluster_by_alias(struct db *db, const char *alias, struct str_buf *ret_name, struct err *e) MUST_USE;
 

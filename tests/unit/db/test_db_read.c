@@ -331,6 +331,9 @@ aliases_and_names_lead_to_a_cluster(void **state UNUSED)
 	must(db_read_cluster_by_alias(db, "Pay1:3306", &b, &e));
 	assert_string_equal(b.p, "Pay1:3306");
 	assert_int_equal(db_read_cluster_by_alias(db, "nope", &b, &e), -ERR_NOT_FOUND);
+	must_exec(db, "INSERT INTO cluster_alias (cluster_name, alias) VALUES ('shop2:3306', 'shop2:3306')");
+	assert_int_equal(db_read_cluster_by_alias(db, "shop2:3306", &b, &e), -ERR_NOT_FOUND); /* a replica by now */
+	must_exec(db, "DELETE FROM cluster_alias WHERE cluster_name = 'shop2:3306'");
 	assert_string_equal(b.p, "Pay1:3306");
 	str_buf_done(&b);
 }
