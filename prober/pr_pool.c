@@ -234,10 +234,18 @@ bool
 pr_pool_lost(struct pr_pool *p, struct pr_target *t, enum topo_evidence evidence)
 {
 	static const struct timeval wait = {.tv_usec = PR_LOSS_WAIT_MS * 1000};
+	size_t servers = HASH_COUNT(p->targets);
+	bool was_mass = pr_loss_is_mass(&p->loss, servers, pr_now());
 
 	p->stats->connections_lost++;
 	pr_loss_note(&p->loss, pr_now());
-	if (pr_loss_is_mass(&p->loss, HASH_COUNT(p->targets), pr_now())) {
+	if (pr_loss_is_mass(&p->loss, servers, pr_now())) {
+		if (!was_mass)
+			log_warning("pool",
+				    "many connections were lost within a second: probing anew, servers with "
+				    "replicas first; watched=%zu newest=%s evidence=%s",
+				    servers, LOG_Q(t->name),
+				    topo_evidence_text(evidence)); /* tests: test_breakage.py */
 		mass_loss(p);
 		p->stats->losses_unreported++;
 		return false;
