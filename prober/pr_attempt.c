@@ -344,6 +344,7 @@ pr_attempt_begin(struct pr_target *t, struct mono now)
 	ASSERT(a->timer != NULL);
 	a->conf = conf_ref(p->conf);
 	pr_probe_init(&a->probe, a->conf, &t->known, want_domain);
+	a->probe.patient = a->n_serving == 0 && !a->suspicion;
 	p->stats->attempts++;
 	if (t->ping == NULL && t->conn != NULL && t->conn_epoch != p->epoch)
 		pr_target_close(t);

@@ -15,6 +15,7 @@
 #include <event2/event.h>
 #include <event2/util.h>
 #include <linux/sockios.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -27,13 +28,19 @@
 #define COLUMNS_MAX 256
 #define ARENA_MAX ((size_t)32 << 20)
 #define UNWIND_MAX 1000
+/* A server's answers to a batch come one by one, each a wake-up of 20 us or more. A batch that is not urgent lets them
+ * gather, this long, so many times; a server that takes longer is waited for as usual. */
+#define PATIENCE_US INT64_C(2000)
+#define PATIENCE_TIMES 6
 
 struct pr_conn {
 	MYSQL *mysql;
 	int fd;			/* -1 once the library has closed it */
 	struct event *readable; /* always on: an idle connection that ends is news */
 	struct event *writable; /* on while the coroutine waits for it */
-	struct event *later;	/* for ends that come without waiting */
+	struct event *later;	/* for ends that come without waiting, and for patience */
+	bool reads, writes;	/* which of the events are on */
+	int patience;		/* how many more times answers may gather before we look */
 	const struct pr_conn_events *ev;
 	void *ctx;
 	int waits_for; /* MYSQL_WAIT_*; 0 = no coroutine is suspended */
@@ -93,6 +100,14 @@ note_failure(struct pr_conn *c)
 	c->failure.greeted = c->read_bytes > PR_ANSWER_BYTES;
 	(void)str_copy(c->failure.text, sizeof(c->failure.text),
 		       c->read_bytes > PR_ANSWER_BYTES ? "the server sends too much" : mysql_error(c->mysql));
+}
+
+/* One segment for all statements of a batch instead of one each. */
+static void
+cork(const struct pr_conn *c, int on)
+{
+	if (c->fd >= 0)
+		(void)setsockopt(c->fd, IPPROTO_TCP, TCP_CORK, &on, sizeof(on));
 }
 
 static bool
@@ -169,9 +184,14 @@ static int
 run_batch(MYSQL *m UNUSED)
 {
 	struct pr_conn *c = running_conn;
+	bool several = c->n_queries > 1, ok;
 
-	ASSERT(c != NULL);
-	if (send_all(c))
+	if (several)
+		cork(c, 1);
+	ok = send_all(c);
+	if (several)
+		cork(c, 0);
+	if (ok)
 		(void)read_all(c);
 	return 0;
 }
@@ -179,29 +199,54 @@ run_batch(MYSQL *m UNUSED)
 /* --- connections in the loop ------------------------------------------------------------------------------------ */
 
 static void
-set_watch(struct event *ev, bool on)
+set_reading(struct pr_conn *c, bool on)
 {
+	if (c->reads == on)
+		return;
+	c->reads = on;
 	if (on)
-		ASSERT(event_add(ev, NULL) == 0);
+		ASSERT(event_add(c->readable, NULL) == 0);
 	else
-		(void)event_del(ev);
+		(void)event_del(c->readable);
 }
 
-/* The read event stays on except while only writing is waited for: it is level-triggered. */
+static void
+set_writing(struct pr_conn *c, bool on)
+{
+	if (c->writes == on)
+		return;
+	c->writes = on;
+	if (on)
+		ASSERT(event_add(c->writable, NULL) == 0);
+	else
+		(void)event_del(c->writable);
+}
+
+/* Looks again at the next even tick: then many connections' ticks are one wake-up of the loop. */
+static void
+look_later(struct pr_conn *c)
+{
+	int64_t wait_us = 2 * PATIENCE_US - now().us % PATIENCE_US;
+	struct timeval wait = {.tv_usec = (suseconds_t)wait_us};
+
+	c->patience--;
+	ASSERT(event_add(c->later, &wait) == 0);
+}
+
+/* The read event is on except while only writing is waited for (it is level-triggered) or answers may gather. */
 static void
 watch(struct pr_conn *c, int waits_for)
 {
-	bool write_only = (waits_for & MYSQL_WAIT_WRITE) != 0 && (waits_for & MYSQL_WAIT_READ) == 0;
-	bool was_writing = (c->waits_for & MYSQL_WAIT_WRITE) != 0;
-	bool was_write_only = was_writing && (c->waits_for & MYSQL_WAIT_READ) == 0;
+	bool reads = (waits_for & MYSQL_WAIT_READ) != 0, writes = (waits_for & MYSQL_WAIT_WRITE) != 0;
+	bool gathers = reads && !writes && c->patience > 0;
 
 	c->waits_for = waits_for;
 	if (c->fd < 0)
 		return;
-	if (write_only != was_write_only)
-		set_watch(c->readable, !write_only);
-	if ((waits_for & MYSQL_WAIT_WRITE) != 0 || was_writing)
-		set_watch(c->writable, (waits_for & MYSQL_WAIT_WRITE) != 0);
+	set_reading(c, (reads || !writes) && !gathers);
+	set_writing(c, writes);
+	if (gathers)
+		look_later(c);
 }
 
 static void
@@ -222,8 +267,8 @@ resume(struct pr_conn *c, int events)
 				: mysql_read_query_result_cont(&ret, c->mysql, events);
 	running_conn = NULL;
 	if (c->mysql->net.pvio == NULL && c->fd >= 0) { /* closed by the library: the number may be another's by now */
-		set_watch(c->readable, false);
-		set_watch(c->writable, false);
+		set_reading(c, false);
+		set_writing(c, false);
 		c->fd = -1;
 	}
 	return waits_for;
@@ -270,7 +315,7 @@ on_readable(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 		return;
 	if (evidence != TOPO_EVIDENCE_ANSWERED) {
 		c->usable = false;
-		set_watch(c->readable, false);
+		set_reading(c, false);
 	}
 	c->ev->on_idle_event(c->ctx, c, evidence);
 }
@@ -289,7 +334,9 @@ on_later(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
 	struct pr_conn *c = arg;
 
-	if (c->busy && c->waits_for == 0)
+	if ((c->waits_for & MYSQL_WAIT_READ) != 0)
+		go_on(c, MYSQL_WAIT_READ);
+	else if (c->busy && c->waits_for == 0)
 		batch_ended(c);
 }
 
@@ -317,12 +364,12 @@ pr_conn_adopt(struct event_base *base, struct pr_login *l, const struct pr_conn_
 	c->writable = event_new(base, c->fd, EV_WRITE | EV_PERSIST, on_writable, c);
 	c->later = event_new(base, -1, 0, on_later, c);
 	ASSERT(c->readable != NULL && c->writable != NULL && c->later != NULL);
-	set_watch(c->readable, true);
+	set_reading(c, true);
 	return c;
 }
 
 void
-pr_conn_run(struct pr_conn *c, struct pr_query *v, size_t n, struct mem_arena *arena)
+pr_conn_run(struct pr_conn *c, struct pr_query *v, size_t n, struct mem_arena *arena, bool patient)
 {
 	ASSERT(c->usable && !c->busy && n > 0 && n <= PR_BATCH_MAX);
 	c->busy = true;
@@ -330,6 +377,7 @@ pr_conn_run(struct pr_conn *c, struct pr_query *v, size_t n, struct mem_arena *a
 	c->n_queries = n;
 	c->arena = arena;
 	c->answers = c->read_bytes = 0;
+	c->patience = patient ? PATIENCE_TIMES : 0;
 	memset(&c->failure, 0, sizeof(c->failure));
 	watch(c, resume(c, 0));
 	if (c->waits_for == 0)
@@ -342,6 +390,7 @@ pr_conn_cancel(struct pr_conn *c)
 	if (!c->busy)
 		return;
 	c->usable = false;
+	c->patience = 0;
 	cut(c);
 	for (int i = 0; c->waits_for != 0; i++) {
 		ASSERT(i < UNWIND_MAX);

@@ -97,8 +97,8 @@ void pr_conn_close(struct pr_conn *c);
 void pr_conn_abort(struct pr_conn *c);
 
 /* At most PR_BATCH_MAX statements of PR_BATCH_BYTES together (a longer one alone). v and arena live until the end. The
- * connection must be usable and idle. */
-void pr_conn_run(struct pr_conn *c, struct pr_query *v, size_t n, struct mem_arena *arena);
+ * connection must be usable and idle. patient: some milliseconds later will do as well, with fewer wake-ups. */
+void pr_conn_run(struct pr_conn *c, struct pr_query *v, size_t n, struct mem_arena *arena, bool patient);
 /* Ends the batch now, without on_end; answers that came are in place. The connection is not usable any more. */
 void pr_conn_cancel(struct pr_conn *c);
 

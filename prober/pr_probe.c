@@ -54,7 +54,7 @@ pr_probe_ask(struct pr_probe *p, struct pr_conn *c)
 		p->batch[p->batch_n++] = (struct pr_query){.sql = item->sql, .keep_rows = pr_ask_rows(item->ask)};
 		p->next++;
 	}
-	pr_conn_run(c, p->batch, p->batch_n, &p->arena);
+	pr_conn_run(c, p->batch, p->batch_n, &p->arena, p->patient);
 }
 
 /* The first questions are answered: which server is it? */

@@ -19,6 +19,7 @@ struct pr_probe {
 	const struct conf *conf; /* borrowed */
 	struct pr_known *known;	 /* borrowed, of the connection */
 	bool want_domain;
+	bool patient; /* nobody waits for it */
 	struct mem_arena arena;
 	struct pr_plan plan; /* of the phase: first questions or the rest */
 	size_t next;	     /* in plan */

@@ -6,11 +6,19 @@
 
 #include "base/str.h"
 
+static char
+lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+}
+
 size_t
 pr_rows_col(const struct pr_rows *r, const char *name)
 {
-	for (size_t i = 0; i < r->n_cols; i++) {
-		if (str_eq_nocase(r->names[i], name))
+	char first = lower(name[0]);
+
+	for (size_t i = 0; i < r->n_cols; i++) { /* a replica's status has 60 columns, most begin with another letter */
+		if (lower(r->names[i][0]) == first && str_eq_nocase(r->names[i], name))
 			return i;
 	}
 	return PR_NO_COL;

@@ -238,7 +238,7 @@ run_statement(struct step *st)
 	st->queries[0] = (struct pr_query){.sql = str_buf_text(&st->sql), .keep_rows = 1, .not_after = not_after(st)};
 	st->asked = true;
 	arm(st, earlier(not_after(st), seconds_us(st->conf->MySQLTopologyReadTimeoutSeconds, 600)));
-	pr_conn_run(st->conn, st->queries, 1, &st->arena);
+	pr_conn_run(st->conn, st->queries, 1, &st->arena, false);
 }
 
 static void
@@ -309,7 +309,7 @@ prepare(struct step *st)
 	st->queries[1] = (struct pr_query){
 	    .sql = (pr_flavor_caps(version) & PR_CAP_GTID) != 0 ? IDENTITY_MYSQL : IDENTITY_MARIADB, .keep_rows = 1};
 	arm(st, earlier(not_after(st), seconds_us(st->conf->MySQLConnectTimeoutSeconds, 2)));
-	pr_conn_run(st->conn, st->queries, 2, &st->arena);
+	pr_conn_run(st->conn, st->queries, 2, &st->arena, false);
 }
 
 static void

@@ -130,7 +130,7 @@ pr_target_start_ping(struct pr_target *t)
 	ping->timer = evtimer_new(t->pool->base, on_ping_deadline, t);
 	ASSERT(ping->timer != NULL && evtimer_add(ping->timer, &wait) == 0);
 	t->pool->stats->pings++;
-	pr_conn_run(t->conn, &ping->query, 1, &ping->arena);
+	pr_conn_run(t->conn, &ping->query, 1, &ping->arena, false);
 }
 
 /* An error in answer to a ping: the server lives, but this connection is of no use (killed, timed out by the server).

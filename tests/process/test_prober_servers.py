@@ -102,6 +102,12 @@ def test_replication(servers, prober):
         assert probe["gtid_io_pos"] == own["Gtid_IO_Pos"] and not inst["replication_credentials_available"]
 
 
+def test_asking_for_maxscale_first(servers):
+    with Prober(MySQLTopologySSLSkipVerify=True, SkipMaxScaleCheck=False) as prober:
+        prober.watch(servers["a"].address)
+        assert not prober.result(servers["a"].address, found=True)["inst"]["is_binlog_server"]
+
+
 def test_heartbeats_move(servers, prober):
     prober.watch(servers["b"].address)
     first = prober.result(servers["b"].address, found=True)
