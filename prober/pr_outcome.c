@@ -134,5 +134,9 @@ pr_outcome_tell(struct pr_target *t)
 	}
 	count(t, &out);
 	send_results(t, &out);
+	/* Global privileges and an expired password are those of the login: what an operator mends, only a new one
+	 * sees. */
+	if (!out.found)
+		pr_target_close(t);
 	return end_of(t, evidence);
 }

@@ -166,7 +166,8 @@ void pr_attempt_hasten(struct pr_target *t);
 void pr_attempt_drop(struct pr_target *t);
 
 /* --- pr_outcome.c ----------------------------------------------------------------------------------------------- */
-/* Sends the results of the target's attempt, which is over; what the schedule is to make of it. */
+/* Sends the results of the target's attempt, which is over, and closes a connection over which the server was not
+ * found; returns what the schedule is to make of it. */
 enum pr_sched_end pr_outcome_tell(struct pr_target *t);
 
 #endif
