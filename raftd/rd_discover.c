@@ -7,6 +7,7 @@
 #include "conf/conf.h"
 #include "rd_merge.h"
 #include "rd_node_private.h"
+#include "rd_story.h"
 #include "topo/key.h"
 
 #define LIST_MS 100 /* candidates are gathered this long */
@@ -178,8 +179,10 @@ become_listed(struct rd_node *n, const struct topo_key *key)
 	struct rd_candidate *c = rd_candidates_find(&n->candidates, key);
 
 	rd_model_set_listed(&n->model, s, true);
-	if (c != NULL)
+	if (c != NULL) {
+		s->probed = s->probed || c->tried;
 		rd_candidates_drop(&n->candidates, c);
+	}
 	rd_work_watch(n, key);
 	rd_flush_soon(n);
 }
@@ -203,16 +206,23 @@ become_unknown(struct rd_node *n, const struct topo_key *key)
 void
 rd_discover_applied(struct rd_node *n, const struct rd_applied *a)
 {
+	const struct topo_key *known = NULL, *forgotten = NULL; /* the first of each */
+	size_t n_known = 0, n_forgotten = 0;
+
 	for (size_t i = 0; i < a->n_effects; i++) {
 		const struct rd_effect *x = &a->effects[i];
 		if (x->kind == RD_EFFECT_KNOWN) {
+			known = n_known++ == 0 ? &x->key : known;
 			become_listed(n, &x->key);
 		} else if (x->kind == RD_EFFECT_FORGOTTEN) {
 			rd_forgotten_add(&n->candidates, &x->key,
 					 mono_add_us(rd_mono(n), FORGET_POLLS * n->rules->poll_us));
 			become_unknown(n, &x->key);
+			forgotten = n_forgotten++ == 0 ? &x->key : forgotten;
 		}
 	}
+	rd_story_inventory("known from now on", n_known, known);
+	rd_story_inventory("forgotten", n_forgotten, forgotten);
 }
 
 static void

@@ -7,6 +7,7 @@
 #include "rd_merge.h"
 #include "rd_node_private.h"
 #include "rd_sidelines.h"
+#include "rd_story.h"
 #include "topo/key.h"
 
 #define PARKED_MAX 1024
@@ -305,6 +306,7 @@ mark_failed(struct rd_node *n, struct rd_server *s, const struct topo_probe *p)
 {
 	bool was_valid = rd_server_is_valid(s);
 
+	rd_story_failed(s, was_valid, p);
 	note_evidence(s, p);
 	s->inst.last_checked_us = rd_failed_check_us(s->inst.last_seen_us, p->ended_us);
 	s->inst.last_check_partial_success = p->partial;
@@ -313,8 +315,6 @@ mark_failed(struct rd_node *n, struct rd_server *s, const struct topo_probe *p)
 		rd_flush_soon(n);
 		return;
 	}
-	log_notice("probe", "server does not answer instance=%s evidence=%s error=%s", s->text,
-		   topo_evidence_text(p->evidence), LOG_Q(p->error)); /* tests: test_raftd.py */
 	rd_flush_now(n);
 	suspect_replicas(n, &s->inst.key);
 	rd_work_suspects(n);
@@ -332,6 +332,8 @@ fail(struct rd_node *n, const struct topo_probe *p, const struct err *why)
 		mark_failed(n, s, p);
 	if (c != NULL && !c->tried && c->seed && s == NULL)
 		rd_discover_list(n, &p->asked_key, false); /* an unreachable seed is a problem to be seen */
+	if (c != NULL && !c->tried && !n->one_shot)
+		rd_story_candidate_failed(c->seed, p);
 	if (c != NULL)
 		c->tried = true;
 	rd_probers_finish(n->probers, p->probe_id, &done);
@@ -423,12 +425,10 @@ own_key(struct rd_node *n, const struct topo_probe *p, const char *host, struct 
 }
 
 static void
-note_found(struct rd_server *s, const struct topo_probe *p, bool was_valid)
+note_found(struct rd_server *s, const struct topo_probe *p)
 {
 	bool by_own_name = strcmp(p->asked_key.hostname, s->inst.key.hostname) == 0;
 
-	if (s->probed && !was_valid && rd_server_is_valid(s))
-		log_notice("probe", "server answers again instance=%s", s->text);
 	note_evidence(s, p);
 	free(s->asked_host);
 	s->asked_host = by_own_name ? NULL : mem_strdup(p->asked_key.hostname);
@@ -457,14 +457,14 @@ store(struct rd_node *n, const struct topo_probe *p, const struct topo_key *key)
 				 .group_primary = group_primary,
 				 .alias_override = alias_override};
 	struct rd_server *s = rd_model_add(&n->model, key);
-	bool was_valid = rd_server_is_valid(s);
 	struct topo_key former_source;
 	struct topo_instance inst;
 
 	rec_dup(&topo_key_desc, &former_source, &s->inst.source_key);
 	rd_merge(&merge, p, key, s->inst.last_seen_us, &inst);
+	rd_story_found(s, &inst);
 	rd_model_set(&n->model, s, &inst);
-	note_found(s, p, was_valid);
+	note_found(s, p);
 	rd_model_mark(&n->model, s, p->has_read_errors ? RD_DIRTY_NOT_SEEN : RD_DIRTY_SEEN);
 	if (!n->one_shot)
 		rewatch(n, s, &former_source);
