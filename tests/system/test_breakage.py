@@ -1,5 +1,5 @@
-"""The node as an operator has it at 3 a.m.: black holes, dead networks, full and locked servers, topologies moved by hand, processes
-that die while servers come and go. Real servers; what is promised is a time, so each wait has that time as its deadline."""
+"""The node as an operator has it at 3 a.m.: black holes, dead networks, full and locked servers, another server under an old name,
+processes that die while servers come and go, what is left in log and memory. Real servers; what is promised is a time, so each wait has that time as its deadline."""
 
 import contextlib
 import os
@@ -20,32 +20,10 @@ from flavors import PROBE_PASSWORD, PROBE_USER, REPL_PASSWORD, REPL_USER
 from netns import RULES, Net
 from relay import Relay
 from sandbox import Sandbox
-from waiting import Timeout, wait_until
+from waiting import wait_until
+from watching import BUSY, PING, POLL, QUIET_LOG, intervals, key, log_lines, valid, wait_invalid, wait_valid
 
-POLL = 1.0  # the fixture's InstancePollSeconds
-PING = 1.0  # interval of pings: PR_SCHED_PING_MS
-BUSY = 0.7  # what a busy machine may add to a time
-QUIET_LOG = {"Debug": False}  # the default level
-
-
-def key(server):
-    return f"{server.host}/{server.port}"
-
-
-def valid(node, server):
-    return node.instance(server)["IsLastCheckValid"]
-
-
-def all_valid(node):
-    return all(i["IsLastCheckValid"] for i in node.api("all-instances"))
-
-
-def wait_valid(node, server, deadline=10):
-    wait_until(lambda: valid(node, server), deadline, f"{server} to be seen again")
-
-
-def wait_invalid(node, server, deadline):
-    wait_until(lambda: not valid(node, server), deadline, f"{server} to be reported", interval=0.01)
+SEEDS = range(1, 1 + int(os.environ.get("ORC_BREAKAGE_SEEDS", "1")))  # of the tests that choose at random
 
 
 def probe_threads(server):
@@ -80,53 +58,37 @@ class Hole:
             s.close()
 
 
-def intervals(relays, since, until):
-    """Between two probes, of all relays together."""
-    found = []
-    for relay in relays:
-        times = [t for t in list(relay.bursts) if since <= t <= until]
-        found += [b - a for a, b in zip(times, times[1:])]
-    return sorted(found)
-
-
 def p95(values):
-    return values[int(0.95 * len(values))]
-
-
-def watch_intervals(node, relays, seconds):
-    """(p95 of the probes' intervals, p95 of leader-check's time) while this many seconds pass."""
-    begun, checks = time.monotonic(), []
-    while time.monotonic() < begun + seconds:
-        asked = time.monotonic()
-        assert node.get("/api/leader-check").status == 200
-        checks.append(time.monotonic() - asked)
-        time.sleep(0.05)
-    found = intervals(relays, begun, begun + seconds)
-    assert len(found) >= len(relays) * (seconds / POLL - 2), f"{len(found)} intervals in {seconds} s"
-    return p95(found), p95(sorted(checks))
+    return sorted(values)[int(0.95 * len(values))]
 
 
 def test_black_holes_delay_nobody(new_node, mariadb):
+    """20 healthy servers beside 200 black holes: all are probed as often as without them, and nobody else waits either."""
+    seconds = 8
     with contextlib.ExitStack() as stack:
         relays = [stack.enter_context(Relay(("127.0.0.1", mariadb[n].port))) for n in "cd" for _ in range(10)]
-        well = [f"127.0.0.1:{r.port}" for r in relays]
-        node = new_node(seeds=well, config={**QUIET_LOG, "DiscoverByShowSlaveHosts": False, "DiscoveryIgnoreMasterHostnameFilters": ["."]})
-        node.wait_instances(well)
-        before, _ = watch_intervals(node, relays, 5)
-        node.stop()
         holes = [stack.enter_context(contextlib.closing(Hole(f"127.66.{kind}.{i}", 3306, silent=kind == 1)))
                  for kind in (1, 2) for i in range(1, 101)]
-        node.configure(DiscoverySeeds=well + [hole.address for hole in holes])
-        node.start()
-        wait_until(lambda: len(node.api("all-instances")) == 220, 20, "the black holes to be known")
-        after, leader_check = watch_intervals(node, relays, 10)
-        assert after < 1.2 * before, (before, after)
-        assert leader_check < 0.1, leader_check
+        node = new_node(seeds=[f"127.0.0.1:{r.port}" for r in relays] + [hole.address for hole in holes],
+                        config={**QUIET_LOG, "DiscoverByShowSlaveHosts": False, "DiscoveryIgnoreMasterHostnameFilters": ["."]})
+        wait_until(lambda: len(node.api("all-instances")) == 220, 20, "all to be known")
+        begun, checks = time.monotonic(), []
+        while time.monotonic() < begun + seconds:
+            asked = time.monotonic()
+            assert node.get("/api/leader-check").status == 200
+            checks.append(time.monotonic() - asked)
+            time.sleep(0.05)
+        for relay in relays:
+            found = intervals([relay], begun, begun + seconds)
+            assert len(found) >= seconds / POLL - 2 and found[-1] < POLL + BUSY, found
+        found = intervals(relays, begun, begun + seconds)
+        assert p95(found) < 1.2 * POLL and abs(statistics.median(found) - POLL) < 0.1 * POLL, found
+        assert p95(checks) < 0.1, sorted(checks)
         assert len(node.api("problems")) == 200
         asked = time.monotonic()  # a new server is not delayed either
-        with Relay(("127.0.0.1", mariadb["c"].port)) as late:
-            assert node.api(f"discover/127.0.0.1/{late.port}")["Code"] == "OK"
-            assert time.monotonic() - asked < 1
+        late = stack.enter_context(Relay(("127.0.0.1", mariadb["c"].port)))
+        assert node.api(f"discover/127.0.0.1/{late.port}")["Code"] == "OK"
+        assert time.monotonic() - asked < 1
         for hole in holes:
             said = [line for line in log_lines(node) if f'instance="{hole.address}"' in line]
             assert len(said) == 1 and "evidence=timed_out" in said[0], said
@@ -236,12 +198,6 @@ def test_all_connections_lost_at_once_condemn_nobody(new_node, mariadb):
 # -- servers that answer, but with no
 
 
-@pytest.fixture(params=["mariadb", "mysql"])
-def pair(request):
-    with Sandbox(f"{request.param}: a > b") as made:
-        yield made
-
-
 def unlock(server):
     if server.flavor.name == "mysql":
         return f"ALTER USER {PROBE_USER}@'%' IDENTIFIED BY '{PROBE_PASSWORD}' ACCOUNT UNLOCK"
@@ -265,21 +221,23 @@ def check_refusal(node, server, *texts):
     assert all(t.lower() in line.lower() for t in texts), line
 
 
-def test_a_refusing_server_is_alive_and_says_why(new_node, pair):
-    node = new_node(seeds=[pair["a"].address], config=QUIET_LOG)
-    node.wait_instances([s.address for s in pair])
-    b = pair["b"]
-    grants = "; ".join(f"GRANT {grant} TO {PROBE_USER}@'%'" for grant in b.flavor.probe_grants)
+def test_a_refusing_server_is_alive_and_says_why(new_node, servers):
+    node = new_node(seeds=[servers["a"].address], config=QUIET_LOG)
+    node.wait_instances([s.address for s in servers])
+    d = servers["d"]
+    grants = "; ".join(f"GRANT {grant} TO {PROBE_USER}@'%'" for grant in d.flavor.probe_grants)
     for refuse, mend, texts in (
-        (f"ALTER USER {PROBE_USER}@'%' ACCOUNT LOCK", unlock(b), ["locked"]),
-        (f"ALTER USER {PROBE_USER}@'%' PASSWORD EXPIRE", unlock(b), ["password"]),
-        (f"ALTER USER {PROBE_USER}@'%' IDENTIFIED BY 'another'", unlock(b), ["access denied", PROBE_USER]),
+        (f"ALTER USER {PROBE_USER}@'%' ACCOUNT LOCK", unlock(d), ["locked"]),
+        (f"ALTER USER {PROBE_USER}@'%' PASSWORD EXPIRE", unlock(d), ["password"]),
+        (f"ALTER USER {PROBE_USER}@'%' IDENTIFIED BY 'another'", unlock(d), ["access denied", PROBE_USER]),
         (f"REVOKE ALL PRIVILEGES, GRANT OPTION FROM {PROBE_USER}@'%'", grants, ["access denied", "privilege"]),
     ):
-        b.sql_unlogged([refuse])
-        check_refusal(node, b, *texts)
-        b.sql_unlogged([mend])
-        wait_valid(node, b, 2 * POLL + BUSY)
+        d.sql_unlogged([refuse])
+        try:
+            check_refusal(node, d, *texts)
+        finally:
+            d.sql_unlogged([mend])
+        wait_valid(node, d, 2 * POLL + BUSY)
     assert PROBE_PASSWORD not in node.log_text()
 
 
@@ -303,18 +261,18 @@ def full(server):
             process.wait()
 
 
-def test_a_full_server_is_alive(new_node, pair):
-    node = new_node(seeds=[pair["a"].address], config=QUIET_LOG)
-    node.wait_instances([s.address for s in pair])
-    b = pair["b"]
-    with full(b):
-        wait_invalid(node, b, 3 * POLL)
-        answer = node.get(f"/api/discover/{key(b)}")
+def test_a_full_server_is_alive(new_node, servers):
+    node = new_node(seeds=[servers["a"].address], config=QUIET_LOG)
+    node.wait_instances([s.address for s in servers])
+    d = servers["d"]
+    with full(d):
+        wait_invalid(node, d, 3 * POLL)
+        answer = node.get(f"/api/discover/{key(d)}")
         assert answer.status == 500 and "Too many connections" in answer.json()["Message"]
-        line = log_lines(node, b)[-1]
+        line = log_lines(node, d)[-1]
         assert "evidence=answered" in line and "errno=1040" in line and "does not answer" not in line, line
-        assert "last_check_invalid" in node.instance(b)["Problems"]
-    wait_valid(node, b, 2 * POLL + BUSY)
+        assert "last_check_invalid" in node.instance(d)["Problems"]
+    wait_valid(node, d, 2 * POLL + BUSY)
 
 
 # -- servers that change
@@ -322,14 +280,14 @@ def test_a_full_server_is_alive(new_node, pair):
 
 def test_another_server_on_the_same_port(new_node):
     """Also of the other flavour: nothing of the old one stays, and the log says so."""
-    with Sandbox("mysql: a > b, a > c; mariadb: x") as servers:
-        a, b, c, x = servers
+    with Sandbox("mysql: a > c; mariadb: x") as servers:
+        a, c, x = servers
         node = new_node(seeds=[a.address], config=QUIET_LOG)
-        node.wait_instances([s.address for s in (a, b, c)])
+        node.wait_instances([a.address, c.address])
         node.configure(DiscoverySeeds=[])
-        c.shutdown()
         x.shutdown()
         x.spec.port = c.port
+        c.kill()
         x.start()
 
         def is_x():
@@ -337,120 +295,20 @@ def test_another_server_on_the_same_port(new_node):
             seen = [shown[k] for k in ("ServerID", "ServerUUID", "ReplicationDepth", "ClusterName", "ExecutedGtidSet", "AncestryUUID")]
             assert seen == [x.spec.server_id, "", 0, c.address, "", ""], seen
             assert shown["FlavorName"] == "MariaDB" and shown["MasterKey"]["Port"] == 0
-            assert len(node.api(f"instance-replicas/{key(a)}")) == 1
+            assert not node.api(f"instance-replicas/{key(a)}")
             return True
 
         wait_until(is_x, 3 * POLL, "the other server to be shown")
         assert any(re.search(r"another server.*server_id=\d+ former_server_id=\d+", line) for line in log_lines(node, c))
-        x.shutdown()
+        x.kill()
         c.start()
         wait_until(lambda: node.instance(c)["ReplicationDepth"] == 1 and node.instance(c)["ServerUUID"], 3 * POLL, "the old one again")
-
-
-class Moved:
-    """Two clusters whose servers are moved by hand."""
-
-    def __init__(self, flavor, stack, new_node):
-        self.servers = stack.enter_context(Sandbox(f"{flavor}: a > b > c, a > d; {flavor}: x > y"))
-        self.node = new_node(seeds=[self.servers["a"].address, self.servers["x"].address], config=QUIET_LOG)
-        self.node.wait_instances([s.address for s in self.servers])
-        self.names = {s.address: s.name for s in self.servers}
-
-    def name(self, instance_key):
-        return self.names.get(f"{instance_key['Hostname']}:{instance_key['Port']}", "")
-
-    def shown(self):
-        """{name: "source depth cluster"}, with a * at co-sources."""
-        return {self.name(i["Key"]): f"{self.name(i['MasterKey'])} {i['ReplicationDepth']} "
-                                     f"{self.names.get(i['ClusterName'])}{'*' if i['IsCoMaster'] else ''}"
-                for i in self.node.api("all-instances")}
-
-    def expect(self, drawing=None, **expected):
-        """Within two polls; drawing: names of servers in order, as drawn, lines separated by |."""
-        def right():
-            shown = self.shown()
-            assert {n: shown[n] for n in expected} == expected
-            if drawing:
-                lines = self.node.api(f"topology/{key(self.servers[drawing[-1]])}")["Details"].split("\n")
-                heads = [line.split("[")[0].rstrip() for line in lines]
-                for address, name in self.names.items():
-                    heads = [head.replace(address, name) for head in heads]
-                assert heads == drawing.split("|"), heads
-            return True
-
-        wait_until(right, 2 * POLL + BUSY, f"{expected}")
-
-    def repoint(self, name, source):
-        server = self.servers[name]
-        if server.replication():
-            server.sql(server.flavor.stop_replica)
-        server.replicate_from(self.servers[source])
-
-    def promote(self, name):
-        flavor = self.servers[name].flavor
-        self.servers[name].sql(f"{flavor.stop_replica}; {flavor.stop_replica.replace('STOP', 'RESET')} ALL; SET GLOBAL read_only=0")
-
-
-@pytest.mark.parametrize("flavor", ["mariadb", "mysql"])
-def test_topologies_moved_by_hand_are_followed(new_node, flavor):
-    with contextlib.ExitStack() as stack:
-        world = Moved(flavor, stack, new_node)
-        world.expect(a=" 0 a", b="a 1 a", c="b 2 a", d="a 1 a", x=" 0 x", y="x 1 x")
-        world.repoint("c", "a")
-        world.expect(c="a 1 a")
-        world.repoint("c", "b")
-        world.repoint("d", "c")  # a chain of 4
-        world.expect("a|+ b|  + c|    + d", a=" 0 a", b="a 1 a", c="b 2 a", d="c 3 a")
-        world.repoint("b", "x")  # a subtree into another cluster
-        world.expect("x|+ b|  + c|    + d|+ y" if world.servers["b"].port < world.servers["y"].port else None,
-                     a=" 0 a", b="x 1 x", c="b 2 x", d="c 3 x")
-        assert {i["ClusterName"]: i["CountInstances"] for i in world.node.api("clusters-info")} == {
-            world.servers["a"].address: 1, world.servers["x"].address: 5}
-        world.promote("b")
-        world.expect("b|+ c|  + d", a=" 0 a", b=" 0 b", c="b 1 b", d="c 2 b", x=" 0 x")
-        world.repoint("b", "a")
-        world.expect(b="a 1 a", c="b 2 a", d="c 3 a")
-        world.repoint("a", "b")  # co-sources
-        world.expect(a="b 0 a*", b="a 1 a*", c="b 2 a", d="c 3 a")
-        world.promote("a")
-        world.expect("a|+ b|  + c|    + d", a=" 0 a", b="a 1 a", c="b 2 a", d="c 3 a")
-        world.repoint("a", "d")  # a ring of 4
-        world.expect(a="d 0 a", b="a 1 a", c="b 2 a", d="c 3 a")
-        world.promote("a")
-        world.expect("a|+ b|  + c|    + d", a=" 0 a", b="a 1 a", c="b 2 a", d="c 3 a")
-        assert sorted(world.node.api("clusters")) == sorted(world.servers[n].address for n in "ax")
-        assert world.node.api("problems") in (None, [])
-        moves = [line for line in log_lines(world.node, world.servers["b"]) if "another source" in line]
-        assert [re.search(r"source=\"(\S+)\" former_source=\"(\S+)\"", line).groups() for line in moves[:2]] == [
-            (world.servers["x"].address, world.servers["a"].address), ("none", world.servers["x"].address)]
-
-
-def test_errant_transactions(new_node, mysql):
-    node = new_node(seeds=[mysql["a"].address])
-    node.wait_instances([s.address for s in mysql])
-    mysql["a"].sql("CREATE DATABASE errant_base")
-    mysql.catch_up("a")
-    c = mysql["c"]
-    uuid = c.value("SELECT @@server_uuid")
-    had = int((re.search(rf"{uuid}:1-?(\d*)", c.executed_gtids()) or [0, 0])[1] or 0)
-    c.sql("SET GLOBAL super_read_only=0; CREATE DATABASE errant_on_c; DROP DATABASE errant_on_c")
-    try:
-        wait_until(lambda: node.instance(c)["GtidErrant"] == f"{uuid}:1-{had + 2}", 3 * POLL, "the errant transactions")
-        assert node.instance(c)["Problems"] == ["errant_gtid"]
-        assert [p["Key"]["Port"] for p in node.api("problems")] == [c.port]
-        assert node.client("-c", "which-gtid-errant", "-i", c.address).stdout == f"{uuid}:1-{had + 2}\n"
-        assert "GTID:errant]" in node.client("-c", "topology", "-i", c.address).stdout
-    finally:  # others use these servers after us
-        mysql["a"].sql(f"DROP DATABASE errant_base; SET gtid_next='{uuid}:{had + 1}'; BEGIN; COMMIT; SET gtid_next='{uuid}:{had + 2}';"
-                       "BEGIN; COMMIT; SET gtid_next='AUTOMATIC'")
-        mysql.catch_up("a")
-    wait_until(lambda: not node.instance(c)["GtidErrant"], 3 * POLL, "nothing to be errant any more")
 
 
 # -- processes
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", SEEDS)
 def test_processes_die_and_stop_while_servers_come_and_go(new_node, mariadb, seed):
     node = new_node(seeds=[mariadb["a"].address], config=QUIET_LOG)
     addresses = [s.address for s in mariadb]
@@ -510,11 +368,6 @@ def test_killed_supervisor_and_an_older_file(new_node, mariadb):
 # -- what is left behind: log, memory
 
 
-def log_lines(node, server=None):
-    lines = node.log_text().splitlines()
-    return [line for line in lines if re.search(rf"instance={re.escape(server.address)}\b", line)] if server else lines
-
-
 def test_the_log_tells_the_story(new_node, mariadb):
     """Default level; any time zone; one server goes and comes back; another one never answers."""
     node = new_node(seeds=[mariadb["a"].address, "127.66.9.9:1"], config=QUIET_LOG, env={"TZ": "Asia/Tokyo"})
@@ -526,14 +379,13 @@ def test_the_log_tells_the_story(new_node, mariadb):
     victim = mariadb["c"]
     victim.kill()
     wait_invalid(node, victim, 2 * POLL)
-    begun = time.monotonic()
-    wait_until(lambda: time.monotonic() - begun > 10 * POLL, 12, "ten polls to pass")
+    time.sleep(4 * POLL)  # in which nothing more is said
     victim.start()
     wait_valid(node, victim, 3 * POLL)
     story = log_lines(node)[started:]
     assert len(story) == 2, story
     assert re.search(rf"NOTICE raftd\[\d+\] probe: server does not answer instance={victim.address} evidence=refused errno=\d+ error=", story[0])
-    assert re.search(rf"NOTICE raftd\[\d+\] probe: server answers again instance={victim.address} after_s=1[0-4]\b", story[1]), story
+    assert re.search(rf"NOTICE raftd\[\d+\] probe: server answers again instance={victim.address} after_s=[4-7]\b", story[1]), story
     for line in log_lines(node):
         stamp = time.strptime(line[:19], "%Y-%m-%d %H:%M:%S")
         assert abs(time.mktime(stamp) - time.timezone - time.time()) < 120, f"not UTC: {line}"
@@ -542,9 +394,10 @@ def test_the_log_tells_the_story(new_node, mariadb):
 
 
 def usage(pid):
-    """(private memory in KiB, descriptors, threads)."""
-    with open(f"/proc/{pid}/smaps_rollup") as f:
-        private = sum(int(line.split()[1]) for line in f if line.startswith(("Private_Dirty:", "Swap:")))
+    """(private memory in KiB, descriptors, threads). Sanitizers keep what was freed: 0."""
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/smaps_rollup") as sums:
+        sanitized = re.search(r"/lib[at]san\.", maps.read())
+        private = 0 if sanitized else sum(int(line.split()[1]) for line in sums if line.startswith(("Private_Dirty:", "Swap:")))
     return private, len(os.listdir(f"/proc/{pid}/fd")), len(os.listdir(f"/proc/{pid}/task"))
 
 
@@ -565,158 +418,12 @@ def test_a_node_that_is_poked_does_not_grow(new_node, mariadb):
                 count += 1
         return count
 
-    poke(6)
+    poke(4)
     before = {pid: usage(pid) for pid in node.processes()}
-    count = poke(14)
-    assert count > 500
+    count = poke(8)
+    assert count > 300
     for pid, (memory, files, threads) in before.items():
         now = usage(pid)
         who = f"{procs.name(pid)}: {(memory, files, threads)} before, {now} after {count} requests"
         assert now[0] <= memory + 256, who
         assert now[1] <= files + 4 and now[2] <= threads + 4, who
-
-
-# -- commands
-
-
-def commands(a, b, c, k):
-    """(client's arguments, its output, command's arguments, its output); None: that one does not have it. client-commands.md, cli.md"""
-    everything = f"{a}\n{b}\n{c}\n"
-    i, yes, no = f"-i {b}", f"{b}\n", ""
-    return [
-        ("clusters", f"{a}\n", "clusters", f"{a}\n"),
-        ("clusters-alias", f"{a},shop\n", "clusters-alias", f"{a}\tshop\n"),
-        ("all-instances", everything, "all-instances", everything),
-        ("all-clusters-masters", f"{a}\n", "all-clusters-masters", f"{a}\n"),
-        ("dominant-dc", "dc1\n", None, None),
-        (f"search -i {b.split(':')[1]}", yes, f"search -pattern {b.split(':')[1]}", yes),
-        (None, None, f"find -pattern ^127.*:{b.split(':')[1]}$", yes),
-        (f"instance {i}", yes, f"which-instance {i}", yes),
-        (f"which-master {i}", f"{a}\n", f"which-master {i}", f"{a}\n"),
-        (f"which-master -i {a}", ":0\n", f"which-master -i {a}", no),
-        (f"which-replicas -i {a}", f"{b}\n{c}\n", f"which-slaves -i {a}", f"{b}\n{c}\n"),
-        (f"which-broken-replicas -i {a}", no, None, None),
-        (f"which-cluster-instances {i}", everything, f"which-cluster-instances {i}", everything),
-        (f"which-cluster {i}", f"{a}\n", f"which-cluster {i}", f"{a}\n"),
-        ("which-cluster -a shop", f"{a}\n", "which-cluster -alias shop", f"{a}\n"),
-        (f"which-cluster-alias {i}", "shop\n", f"which-cluster-alias {i}", "shop\n"),
-        (None, None, f"which-cluster-domain {i}", "\n"),
-        (f"which-cluster-master {i}", f"{a}\n", f"which-cluster-master {i}", f"{a}\n"),
-        (f"is-replicating {i}", yes, f"is-replicating {i}", yes),
-        (f"is-replicating -i {c}", no, f"is-replicating -i {c}", no),
-        (f"is-replication-stopped -i {c}", f"{c}\n", f"is-replication-stopped -i {c}", f"{c}\n"),
-        (f"is-replication-stopped {i}", no, f"is-replication-stopped {i}", no),
-        (f"which-gtid-errant {i}", "\n", None, None),
-        (f"async-discover {i}", ":null\n", None, None),
-        (f"discover {i}", yes, f"discover {i}", yes),
-        (f"tag {i} -t role=x", yes, f"tag {i} -tag role=x", yes),
-        (f"tags {i}", "role=x\n", f"tags {i}", "role=x\n"),
-        (f"tag-value {i} -t role", "x\n", f"tag-value {i} -tag role", "x\n"),
-        ("tagged -t role=x", yes, "tagged -tag role=x", yes),
-        (f"untag {i} -t role", yes, f"tag {i} -tag role=x", yes),
-        (f"untag {i} -t role", yes, f"untag {i} -tag role", no),
-        (f"begin-downtime {i} -r why -o me -u 1h", yes, f"begin-downtime {i} -reason why -duration 1h", yes),
-        ("downtimed", yes, "which-downtimed-instances", yes),
-        (f"downtimed -i {a}", yes, f"which-downtimed-instances -i {a}", yes),
-        (None, None, "which-lost-in-recovery", no),
-        (f"end-downtime {i}", yes, f"end-downtime {i}", yes),
-        ("downtimed", no, "which-downtimed-instances", no),
-        (f"register-candidate {i} -R prefer", yes, f"register-candidate {i} -promotion-rule must_not", yes),
-        ("api -P clusters", f'[ "{a}" ]\n', None, None),
-        (f"forget -i {c}", no, None, None),
-        (f"discover -i {c}", f"{c}\n", f"forget -i {c}", f"{c}\n"),
-        (None, None, f"discover -i {c}", f"{c}\n"),
-    ]
-
-
-def test_every_command_that_is_served(new_node):
-    with Sandbox("mysql: a > b, a > c") as servers:
-        a, b, c = servers
-        node = new_node(seeds=[a.address], config={**QUIET_LOG, "ClusterNameToAlias": {"127": "shop"}, "DetectDataCenterQuery": "SELECT 'dc1'"})
-        node.wait_instances([s.address for s in servers])
-        wait_until(lambda: node.api("clusters-info")[0]["ClusterAlias"] == "shop", 10, "the alias")
-        c.sql("STOP REPLICA")
-        wait_until(lambda: node.instance(c)["ReplicationIOThreadState"] == 0, 3 * POLL, "the stopped replica to be seen")
-        for client, client_prints, command, command_prints in commands(a.address, b.address, c.address, key(b)):
-            for run, line, expected in ((node.client, client, client_prints), (node.command, command, command_prints)):
-                if line:
-                    done = run("-c", *line.split())
-                    assert (done.stdout, done.stderr) == (expected, ""), line
-        tree = node.client("-c", "topology", "-i", b.address).stdout
-        for name in ("topology", "topology-tabulated", "topology-tags"):
-            assert (node.client("-c", name, "-a", "shop").stdout == node.command("-c", name, "-i", b.address).stdout
-                    == node.command("-c", name, "-alias", "shop").stdout), name
-        assert [line.split()[-2] for line in tree.splitlines()] == [a.address, b.address, c.address]
-        block = re.search(rf"{b.address} *(\[.*\])", tree)[1]
-        assert node.command("-c", "instance-status", "-i", b.address).stdout == block + "\n"
-        for arguments, text in (
-            (["-c", "which-instance", "-i", "nowhere:1"], "nowhere:1"),
-            (["-c", "topology", "-i", "nowhere:1"], "nowhere:1"),
-            (["-c", "discover", "-i", "127.0.0.1:1"], "127.0.0.1:1"),
-            (["-c", "relocate", "-i", b.address, "-d", c.address], "Not yet"),
-        ):
-            for run in (node.client, node.command):
-                done = run(*arguments, check=False)
-                assert (done.returncode, done.stdout) == (1, "") and text in done.stderr, done
-
-
-# -- configuration
-
-
-def reload(node, **keys):
-    node.configure(**keys)
-    answer = node.get("/api/reload-configuration")
-    assert answer.status == 200, answer
-
-
-def test_the_right_password_by_a_reload(new_node, mariadb):
-    node = new_node(seeds=[mariadb["a"].address], config={**QUIET_LOG, "MySQLTopologyPassword": "wrong-secret"})
-    addresses = [s.address for s in mariadb]
-    node.wait_log(rf"seed: server answers, but cannot be probed instance=.{addresses[0]}. evidence=answered errno=1045 error=.*Access denied", 5)
-    reload(node, MySQLTopologyPassword=PROBE_PASSWORD)
-    node.wait_instances(addresses, 3 * POLL + BUSY)
-    reload(node, MySQLTopologyPassword="wrong-again")  # kept connections are no excuse
-    wait_until(lambda: not any(i["IsLastCheckValid"] for i in node.api("all-instances")), 2 * POLL + BUSY, "the password to count")
-    reload(node, MySQLTopologyPassword=PROBE_PASSWORD)
-    node.wait_instances(addresses, 2 * POLL + BUSY)
-    assert "secret" not in node.log_text() and "wrong-again" not in node.log_text()
-
-
-def test_the_poll_interval_by_a_reload(new_node, mariadb):
-    with Relay(("127.0.0.1", mariadb["d"].port)) as relay:
-        node = new_node(seeds=[f"127.0.0.1:{relay.port}"], config={"DiscoverByShowSlaveHosts": False})
-        for poll in (1, 3, 1):
-            node.configure(InstancePollSeconds=poll)
-            node.reload()
-            begun = time.monotonic()
-            wait_until(lambda: (found := intervals([relay], begun + 0.1, begun + 60))[-2:] and abs(found[-1] - poll) < 0.2
-                       and abs(found[0] - poll) < poll + 0.2, 4 * poll + 3, f"probes every {poll} s")
-
-
-def known(node):
-    return {i["Key"]["Port"] for i in node.api("all-instances")}
-
-
-def test_discovery_filters_by_a_reload(new_node, mariadb):
-    a, b, c, d = mariadb
-    everybody = {s.port for s in mariadb}
-    node = new_node(seeds=[a.address])
-    node.wait_instances([s.address for s in mariadb])
-    for filters, victims in (
-        ({"DiscoveryIgnoreReplicaHostnameFilters": [f":{d.port}$"], "DiscoveryIgnoreHostnameFilters": [f":{c.port}$"]}, [c, d]),
-        ({"DiscoveryIgnoreMasterHostnameFilters": [f":{a.port}$"]}, [a]),
-        ({"DiscoveryIgnoreReplicationUsernameFilters": [f"^{REPL_USER}$"]}, [c]),
-    ):
-        reload(node, **filters)
-        for victim in victims:
-            node.api(f"forget/{key(victim)}")
-        begun = time.monotonic()  # a forgotten server is not found again for 3 polls
-        while time.monotonic() < begun + 4.5 * POLL:
-            assert not known(node) & {v.port for v in victims}, filters
-            time.sleep(0.2)
-        reload(node, **{name: [] for name in filters})
-        wait_until(lambda: known(node) == everybody, 3 * POLL, f"everybody without {filters}")
-    node.configure(DiscoveryIgnoreHostnameFilters=["("])
-    answer = node.get("/api/reload-configuration")
-    assert answer.status == 500 and "DiscoveryIgnoreHostnameFilters" in answer.json()["Message"]
-    node.wait_instances([s.address for s in mariadb], 5)
