@@ -160,7 +160,7 @@ on_raftd_down(void *ctx, struct ipc_link *l UNUSED, const char *why)
 	struct pending *p, *tmp;
 
 	r->state.is_leader = false;
-	r->state.lease_end_us = 0;
+	r->state.lease_end_us = r->state.quorum_until_us = 0;
 	HASH_ITER (hh, r->pending, p, tmp) {
 		struct err e;
 		if (p->message != NULL)
@@ -198,7 +198,18 @@ note_seq(struct ap_raftd *r, uint64_t seq)
 static void
 ap_on_state(struct ap_raftd *r, struct ipc_link *l UNUSED, const struct ipc_state *m)
 {
-	r->state = *m; /* no owned members */
+	rec_assign(desc_of(IPC_STATE), &r->state, m);
+	note_seq(r, m->seq);
+}
+
+static void
+ap_on_lease(struct ap_raftd *r, struct ipc_link *l UNUSED, const struct ipc_lease *m)
+{
+	r->state.is_leader = m->is_leader;
+	r->state.term = m->term;
+	r->state.lease_end_us = m->lease_end_us;
+	r->state.quorum_until_us = m->quorum_until_us;
+	r->state.applied_index = m->applied_index;
 	note_seq(r, m->seq);
 }
 
@@ -253,6 +264,7 @@ ap_raftd_start(struct ap *ap, struct ap_raftd **ret_r, struct err *e)
 
 	*ret_r = r;
 	r->ap = ap;
+	rec_init(desc_of(IPC_STATE), &r->state);
 	rec_init(desc_of(IPC_METRICS), &r->metrics);
 	r->sweep = event_new(ap->base, -1, 0, on_sweep, r);
 	ASSERT(r->sweep != NULL);
@@ -278,6 +290,7 @@ ap_raftd_stop(struct ap *ap)
 	ipc_link_close(r->link);
 	ipc_link_close(r->events);
 	event_free(r->sweep);
+	rec_done(desc_of(IPC_STATE), &r->state);
 	rec_done(desc_of(IPC_METRICS), &r->metrics);
 	free(r);
 }
@@ -285,9 +298,12 @@ ap_raftd_stop(struct ap *ap)
 const struct ipc_state *
 ap_state(const struct ap *ap)
 {
-	static const struct ipc_state none;
+	static struct ipc_state none;
 
-	return ap->raftd == NULL ? &none : &ap->raftd->state;
+	if (ap->raftd != NULL)
+		return &ap->raftd->state;
+	rec_init(desc_of(IPC_STATE), &none);
+	return &none;
 }
 
 bool

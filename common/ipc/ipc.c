@@ -10,6 +10,9 @@ REC_DEFINE(ipc_target, IPC_TARGET_FIELDS);
 #define REC_SELF struct ipc_metric
 REC_DEFINE(ipc_metric, IPC_METRIC_FIELDS);
 #undef REC_SELF
+#define REC_SELF struct ipc_member
+REC_DEFINE(ipc_member, IPC_MEMBER_FIELDS);
+#undef REC_SELF
 
 /* A local typedef gives each message's F lines their struct: macro arguments expand before they know it. */
 #define REC_SELF rec_self

@@ -42,6 +42,19 @@ REC_DECLARE(ipc_target, IPC_TARGET_FIELDS);
 	F(BOOL, counter, _, 0)
 REC_DECLARE(ipc_metric, IPC_METRIC_FIELDS);
 
+/* A member of the raft group as this node sees it. What only the leader knows is 0 elsewhere. */
+#define IPC_MEMBER_FIELDS(F)                                                                                \
+	F(STR, name, _, 300)                                                                                \
+	F(STR, id, _, 64, .doc = "raft id, decimal")                                                        \
+	F(STR, role, _, 16, .doc = "voter, learner or spare")                                               \
+	F(STR, uri, _, 1024, .doc = "of its apid, empty while unknown")                                     \
+	F(I64, last_contact_us, _, 0, .doc = "struct mono: newest frame from it; 0 = none since the start") \
+	F(U64, match_index, _, 0, .doc = "leader only: what it has for certain")                            \
+	F(BOOL, connected, _, 0)                                                                            \
+	F(STR, version, _, 64)                                                                              \
+	F(STR, trouble, _, 512, .doc = "why it is not connected or was refused, empty when all is well")
+REC_DECLARE(ipc_member, IPC_MEMBER_FIELDS);
+
 #define IPC_ALL_DEFS "ipc/all.def"
 
 /* struct ipc_<name> for each message */

@@ -185,12 +185,24 @@ struct fake_raftd {
 };
 
 static void
+describe_keys(struct str_buf *b, const struct rec_field *f, const void *msg)
+{
+	struct rec_list list = rec_list_at(msg, f);
+	const struct topo_key *keys = list.v;
+
+	for (size_t i = 0; f->sub == &topo_key_desc && i < list.n; i++)
+		str_buf_printf(b, "%s%s", i == 0 ? "" : ",", TOPO_KEY_TEXT(&keys[i]));
+}
+
+static void
 describe_field(struct str_buf *b, const struct rec_field *f, const void *msg)
 {
 	const void *at = rec_at(msg, f);
 
 	str_buf_printf(b, " %s=", f->name);
-	if (f->kind == REC_STR)
+	if (f->kind == REC_LIST)
+		describe_keys(b, f, msg);
+	else if (f->kind == REC_STR)
 		str_buf_add(b, rec_str_at(msg, f));
 	else if (f->kind == REC_REC && f->sub == &topo_key_desc)
 		str_buf_add(b, TOPO_KEY_TEXT(at));
