@@ -63,8 +63,7 @@ const char *ap_param(const struct ap_request *rq, const char *name); /* the rout
 bool ap_has_param(const struct ap_request *rq, const char *name);
 const char *ap_query(const struct ap_request *rq, const char *name); /* "" when absent */
 
-/* --- answering; each ends the request ------------------------------------------------------------------------------
- */
+/* --- answering; each ends the request -------------------------------------------------------------------------- */
 /* Raw JSON in rq->body with rq->status. */
 void ap_reply_body(struct ap_request *rq);
 /* A JSON value of one text, such as "OK". */

@@ -58,8 +58,7 @@ cli_print_text(struct cli *c, json_t *what)
 	return json_is_string(what) ? put_line(c, json_string_value(what)) : 1;
 }
 
-/* --- lists; null is an empty one ------------------------------------------------------------------------------------
- */
+/* --- lists; null is an empty one ------------------------------------------------------------------------------- */
 static int
 print_each(struct cli *c, json_t *list, int (*print)(struct cli *c, json_t *what))
 {
@@ -147,8 +146,7 @@ cli_print_find(struct cli *c, json_t *what)
 	return 0;
 }
 
-/* --- replication threads --------------------------------------------------------------------------------------------
- */
+/* --- replication threads --------------------------------------------------------------------------------------- */
 static int
 print_if_threads(struct cli *c, json_t *instance, enum topo_thread state)
 {

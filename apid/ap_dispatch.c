@@ -29,8 +29,7 @@ ap_paths_done(struct ap_paths *paths)
 	*paths = (struct ap_paths){0};
 }
 
-/* --- refusing before routing ----------------------------------------------------------------------------------------
- */
+/* --- refusing before routing ----------------------------------------------------------------------------------- */
 static int
 count_header(const struct evkeyvalq *headers, const char *name)
 {
@@ -68,8 +67,7 @@ ap_is_ambiguous(struct evhttp_request *http)
 	return has_blank_before_colon(headers);
 }
 
-/* --- paths ----------------------------------------------------------------------------------------------------------
- */
+/* --- paths ----------------------------------------------------------------------------------------------------- */
 /* Equal but for one optional trailing slash. */
 static bool
 same_path(const char *path, const char *wanted)
@@ -103,8 +101,7 @@ known_part(const struct ap_paths *paths, const char *path, bool *ret_root)
 	return path;
 }
 
-/* --- rights ---------------------------------------------------------------------------------------------------------
- */
+/* --- rights ---------------------------------------------------------------------------------------------------- */
 static bool
 is_mutation(const struct ap_route *route)
 {

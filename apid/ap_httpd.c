@@ -59,8 +59,7 @@ struct ap_httpd {
 	struct ap_httpd_stats stats;
 };
 
-/* --- requests -------------------------------------------------------------------------------------------------------
- */
+/* --- requests -------------------------------------------------------------------------------------------------- */
 static void
 on_request(struct evhttp_request *http, void *arg)
 {
@@ -76,8 +75,7 @@ on_request(struct evhttp_request *http, void *arg)
 	ap_dispatch(door->h->ap, door->paths, http);
 }
 
-/* --- connections ----------------------------------------------------------------------------------------------------
- */
+/* --- connections ----------------------------------------------------------------------------------------------- */
 /* At the limit further clients wait in the kernel's backlog. */
 static void
 note_limit(struct ap_httpd *h)
@@ -158,8 +156,7 @@ on_accept_failed(struct evconnlistener *l, void *arg UNUSED)
 	(void)event_base_once(evconnlistener_get_base(l), -1, EV_TIMEOUT, on_rested, l, &rest);
 }
 
-/* --- draining -------------------------------------------------------------------------------------------------------
- */
+/* --- draining -------------------------------------------------------------------------------------------------- */
 static bool
 all_is_written(const struct ap_httpd *h)
 {
@@ -204,8 +201,7 @@ ap_httpd_drain(struct ap_httpd *h, int64_t deadline_ms, void (*done)(void *ctx),
 	ASSERT(event_add(h->drain, &look) == 0);
 }
 
-/* --- opening --------------------------------------------------------------------------------------------------------
- */
+/* --- opening --------------------------------------------------------------------------------------------------- */
 static int64_t
 connections_max(void)
 {
@@ -299,8 +295,7 @@ ap_httpd_start(struct ap *ap, bool listen, struct ap_httpd **ret_h, struct err *
 	return 0;
 }
 
-/* --- the end --------------------------------------------------------------------------------------------------------
- */
+/* --- the end --------------------------------------------------------------------------------------------------- */
 static void
 close_door(struct door *door)
 {

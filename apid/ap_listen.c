@@ -15,8 +15,7 @@
 
 #define BACKLOG 1024
 
-/* --- TCP ------------------------------------------------------------------------------------------------------------
- */
+/* --- TCP ------------------------------------------------------------------------------------------------------- */
 /* getaddrinfo takes 99999 for 34463. Names of services are its own business. */
 static int
 check_port(const char *address, const char *port, struct err *e)
@@ -112,8 +111,7 @@ ap_listen_tcp(const char *address, int *ret_fd, struct err *e)
 	return 0;
 }
 
-/* --- Unix -----------------------------------------------------------------------------------------------------------
- */
+/* --- Unix ------------------------------------------------------------------------------------------------------ */
 static int
 remove_stale(int fd, const struct sockaddr_un *sa, struct err *e)
 {

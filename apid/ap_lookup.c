@@ -12,8 +12,7 @@ ap_keep(struct ap_request *rq, const char *text)
 	return mem_arena_strndup(&rq->arena, text, strlen(text));
 }
 
-/* --- keys -----------------------------------------------------------------------------------------------------------
- */
+/* --- keys ------------------------------------------------------------------------------------------------------ */
 int
 ap_raw_key(struct ap_request *rq, struct topo_key *ret_key, struct err *e)
 {
@@ -109,8 +108,7 @@ ap_route_key(struct ap_request *rq, struct ap_reader *r, struct topo_key *ret_ke
 	return rc != 0 ? rc : resolve_key(rq, r->db, ret_key, e);
 }
 
-/* --- clusters: each step leaves *name NULL when it finds nothing
- * ------------------------------------------------------ */
+/* --- clusters: each step leaves *name NULL when it finds nothing ----------------------------------------------- */
 struct search {
 	struct ap_request *rq;
 	struct ap_reader *r;

@@ -170,8 +170,7 @@ on_raftd_down(void *ctx, struct ipc_link *l UNUSED, const char *why)
 	}
 }
 
-/* --- inbox -----------------------------------------------------------------------------------------------------------
- */
+/* --- inbox ----------------------------------------------------------------------------------------------------- */
 static void
 ap_on_reply(struct ap_raftd *r, struct ipc_link *l UNUSED, const struct ipc_reply *m)
 {

@@ -55,8 +55,7 @@ ap_query(const struct ap_request *rq, const char *name)
 	return ap_query_value(&rq->query, name);
 }
 
-/* --- sending --------------------------------------------------------------------------------------------------------
- */
+/* --- sending --------------------------------------------------------------------------------------------------- */
 static void
 free_body(const void *p UNUSED, size_t n UNUSED, void *body)
 {
@@ -129,8 +128,7 @@ ap_reply_not_found(struct ap_request *rq)
 	ap_reply_as(rq, HTTP_NOTFOUND, "text/plain; charset=utf-8");
 }
 
-/* --- envelopes ------------------------------------------------------------------------------------------------------
- */
+/* --- envelopes ------------------------------------------------------------------------------------------------- */
 static void PRINTF_LIKE(4, 0)
     begin_envelope(struct ap_request *rq, struct ap_json *j, bool ok, const char *fmt, va_list args)
 {

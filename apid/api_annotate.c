@@ -7,8 +7,7 @@
 #include "db/db_read.h"
 #include "topo/key.h"
 
-/* --- downtime --------------------------------------------------------------------------------------------------------
- */
+/* --- downtime -------------------------------------------------------------------------------------------------- */
 static void
 on_downtime_begun(struct ap_request *rq, const struct ipc_reply *reply, const struct err *e)
 {
@@ -81,8 +80,7 @@ api_end_downtime(struct ap_request *rq)
 	ap_change_start(rq, true, ask_end_downtime);
 }
 
-/* --- promotion rule --------------------------------------------------------------------------------------------------
- */
+/* --- promotion rule -------------------------------------------------------------------------------------------- */
 static void
 on_candidate_registered(struct ap_request *rq, const struct ipc_reply *reply, const struct err *e)
 {
@@ -117,8 +115,7 @@ api_register_candidate(struct ap_request *rq)
 		       rule);
 }
 
-/* --- tags: reading ---------------------------------------------------------------------------------------------------
- */
+/* --- tags: reading --------------------------------------------------------------------------------------------- */
 struct tag_job {
 	struct ap_json j;
 	const char *wanted; /* tag-value */
@@ -222,8 +219,7 @@ api_tagged(struct ap_request *rq, struct ap_reader *r, struct err *e)
 	return rc;
 }
 
-/* --- tags: writing ---------------------------------------------------------------------------------------------------
- */
+/* --- tags: writing --------------------------------------------------------------------------------------------- */
 static bool
 take_tag(struct ap_request *rq)
 {

@@ -5,8 +5,7 @@
 #include "ap_instances.h"
 #include "ap_lookup.h"
 
-/* --- names and infos ------------------------------------------------------------------------------------------------
- */
+/* --- names and infos ------------------------------------------------------------------------------------------- */
 struct cluster_job {
 	struct ap_rules *rules;
 	struct ap_json j;
@@ -83,8 +82,7 @@ api_cluster_info(struct ap_request *rq, struct ap_reader *r, struct err *e)
 	return rc;
 }
 
-/* --- members --------------------------------------------------------------------------------------------------------
- */
+/* --- members --------------------------------------------------------------------------------------------------- */
 int
 api_cluster(struct ap_request *rq, struct ap_reader *r, struct err *e)
 {
@@ -94,8 +92,7 @@ api_cluster(struct ap_request *rq, struct ap_reader *r, struct err *e)
 	return rc != 0 ? rc : ap_write_instances(rq, r, &filter, DB_ORDER_KEY, e);
 }
 
-/* --- primaries ------------------------------------------------------------------------------------------------------
- */
+/* --- primaries ------------------------------------------------------------------------------------------------- */
 struct primary_job {
 	struct ap_request *rq;
 	struct ap_json j;

@@ -24,8 +24,7 @@ ask_discover(struct ap_request *rq, struct ap_change *c, enum ipc_discover_mode 
 	ap_ask(rq, IPC_DISCOVER, &ask, probe_timeout_ms(rq), on_reply);
 }
 
-/* --- discover --------------------------------------------------------------------------------------------------------
- */
+/* --- discover -------------------------------------------------------------------------------------------------- */
 static void
 on_discovered(struct ap_request *rq, const struct ipc_reply *reply, const struct err *e)
 {
@@ -56,8 +55,7 @@ api_discover(struct ap_request *rq)
 	ap_change_start(rq, true, start_discover);
 }
 
-/* --- async-discover --------------------------------------------------------------------------------------------------
- */
+/* --- async-discover -------------------------------------------------------------------------------------------- */
 static void
 on_accepted(struct ap_request *rq, const struct ipc_reply *reply, const struct err *e)
 {
@@ -78,8 +76,7 @@ api_async_discover(struct ap_request *rq)
 	ap_change_start(rq, true, start_async_discover);
 }
 
-/* --- refresh ---------------------------------------------------------------------------------------------------------
- */
+/* --- refresh --------------------------------------------------------------------------------------------------- */
 static void
 on_refreshed(struct ap_request *rq, const struct ipc_reply *reply, const struct err *e)
 {
@@ -103,8 +100,7 @@ api_refresh(struct ap_request *rq)
 	ap_change_start(rq, true, start_refresh);
 }
 
-/* --- forget: the name is used as given, so that bogus ones can be removed --------------------------------------------
- */
+/* --- forget: the name is used as given, so that bogus ones can be removed -------------------------------------- */
 static void
 on_forgotten(struct ap_request *rq, const struct ipc_reply *reply, const struct err *e)
 {

@@ -25,8 +25,7 @@ struct health {
 	bool raft_enabled, is_leader;
 };
 
-/* --- writing --------------------------------------------------------------------------------------------------------
- */
+/* --- writing --------------------------------------------------------------------------------------------------- */
 static void
 member_stamp(struct ap_json *j, const char *key, int64_t us)
 {
@@ -153,8 +152,7 @@ read_health(struct ap_request *rq, struct ap_reader *r, struct err *e)
 	return rc;
 }
 
-/* --- asking ---------------------------------------------------------------------------------------------------------
- */
+/* --- asking ---------------------------------------------------------------------------------------------------- */
 /* A backend that cannot be read is a failed test, too, and its answer has the same shape. */
 static void
 after_read(struct ap_request *rq, const struct err *e)

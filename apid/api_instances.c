@@ -6,8 +6,7 @@
 #include "ap_lookup.h"
 #include "topo/key.h"
 
-/* --- lists ----------------------------------------------------------------------------------------------------------
- */
+/* --- lists ----------------------------------------------------------------------------------------------------- */
 static int
 write_instance(void *ctx, const struct topo_instance *inst, struct err *e UNUSED)
 {
@@ -73,8 +72,7 @@ api_downtimed(struct ap_request *rq, struct ap_reader *r, struct err *e)
 	return rc != 0 ? rc : ap_write_instances(rq, r, &filter, DB_ORDER_DEPTH, e);
 }
 
-/* --- problems -------------------------------------------------------------------------------------------------------
- */
+/* --- problems -------------------------------------------------------------------------------------------------- */
 struct problem_job {
 	struct ap_json j;
 	struct conf_filter *hidden;
@@ -107,8 +105,7 @@ api_problems(struct ap_request *rq, struct ap_reader *r, struct err *e)
 	return rc;
 }
 
-/* --- one instance ---------------------------------------------------------------------------------------------------
- */
+/* --- one instance ---------------------------------------------------------------------------------------------- */
 static int
 read_one(struct ap_request *rq, struct ap_reader *r, db_instance_fn fn, void *ctx, struct err *e)
 {

@@ -12,8 +12,7 @@
 #include "ap_node.h"
 #include "ap_raftd.h"
 
-/* --- constants and leadership ---------------------------------------------------------------------------------------
- */
+/* --- constants and leadership ---------------------------------------------------------------------------------- */
 void
 api_lb_check(struct ap_request *rq)
 {
@@ -71,8 +70,7 @@ api_health_ready(struct ap_request *rq)
 		ap_reply_text(rq, HTTP_OK, "OK");
 }
 
-/* --- identity -------------------------------------------------------------------------------------------------------
- */
+/* --- identity -------------------------------------------------------------------------------------------------- */
 /* The resolver's full name of this host; NULL when it has none. The caller frees it. */
 static char *
 full_name(const char *hostname)
@@ -109,8 +107,7 @@ ap_message_prefix(const struct conf *conf, const char *hostname)
 	return str_buf_take(&text);
 }
 
-/* --- headers: raw object, header name → [string]
- * ---------------------------------------------------------------------- */
+/* --- headers: raw object, header name → [string] --------------------------------------------------------------- */
 struct header {
 	char *name; /* as Go writes it: X-Forwarded-For */
 	const char *value;
@@ -184,8 +181,7 @@ api_headers(struct ap_request *rq)
 	ap_reply_body(rq);
 }
 
-/* --- reload-configuration
- * --------------------------------------------------------------------------------------------- */
+/* --- reload-configuration -------------------------------------------------------------------------------------- */
 #define RELOAD_WAIT_S 10
 
 struct reload_wait {

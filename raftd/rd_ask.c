@@ -23,8 +23,7 @@ struct rd_ask {
 	struct mono deadline;
 };
 
-/* --- ending
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- ending ---------------------------------------------------------------------------------------------------- */
 /* Frees one that was answered and whose callback is not due any more. */
 static void
 release(struct rd_ask *a)
@@ -74,8 +73,7 @@ finish_ok(struct rd_ask *a, const struct rd_server *s)
 	finish(a);
 }
 
-/* --- waiting for the row
- * ------------------------------------------------------------------------------------------------------ */
+/* --- waiting for the row --------------------------------------------------------------------------------------- */
 static bool
 is_written(const struct rd_node *n, const struct rd_server *s)
 {
@@ -125,8 +123,7 @@ rd_ask_not_listed(struct rd_node *n, const struct err *e)
 	}
 }
 
-/* --- probing
- * ------------------------------------------------------------------------------------------------------------------ */
+/* --- probing --------------------------------------------------------------------------------------------------- */
 static void
 on_probed(void *ctx, const struct topo_key *asked UNUSED, const void *result, const struct err *e)
 {
@@ -214,9 +211,7 @@ resolve_and_probe(struct rd_ask *a)
 	rd_flush_rows(n, &rows);
 }
 
-/* --- requests
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* --- requests -------------------------------------------------------------------------------------------------- */
 static int
 check_request(struct rd_node *n, const struct ipc_discover *m, struct err *e)
 {

@@ -65,8 +65,7 @@ rd_candidates_expired(const struct rd_candidates *c, struct mono now, int64_t li
 	return NULL;
 }
 
-/* --- forgotten
- * ------------------------------------------------------------------------------------------------------------------ */
+/* --- forgotten ------------------------------------------------------------------------------------------------- */
 static struct rd_forgotten *
 find_forgotten(const struct rd_candidates *c, const struct topo_key *key)
 {

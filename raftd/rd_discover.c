@@ -13,8 +13,7 @@
 #define LIST_MS 100 /* candidates are gathered this long */
 #define FORGET_POLLS 3
 
-/* --- naming candidates
- * -------------------------------------------------------------------------------------------------- */
+/* --- naming candidates ----------------------------------------------------------------------------------------- */
 static bool
 is_wanted(struct rd_node *n, const struct topo_key *key)
 {
@@ -97,8 +96,7 @@ rd_discover_seeds(struct rd_node *n)
 	}
 }
 
-/* --- listing
- * ------------------------------------------------------------------------------------------------------------------ */
+/* --- listing --------------------------------------------------------------------------------------------------- */
 static void
 on_listed(void *ctx, const struct rd_proposed *p)
 {
@@ -151,8 +149,7 @@ rd_discover_list(struct rd_node *n, const struct topo_key *key, bool now)
 		(void)event_add(n->list_timer, &delay);
 }
 
-/* --- forgetting
- * ----------------------------------------------------------------------------------------------------------------- */
+/* --- forgetting ------------------------------------------------------------------------------------------------ */
 static void
 on_forgotten(void *ctx UNUSED, const struct rd_proposed *p)
 {
@@ -170,8 +167,7 @@ rd_discover_forget(struct rd_node *n, const struct topo_key_list *keys, const ch
 		log_warning("discover", "servers are not forgotten, trying again later: %s", e.msg);
 }
 
-/* --- following the inventory
- * ------------------------------------------------------------------------------------------------------ */
+/* --- following the inventory ----------------------------------------------------------------------------------- */
 static void
 become_listed(struct rd_node *n, const struct topo_key *key)
 {

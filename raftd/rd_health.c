@@ -10,8 +10,7 @@
 #define FRESH_US CLK_S		  /* a heartbeat this young answers a health request */
 #define LOG_AGAIN_US (60 * CLK_S) /* while the backend goes on failing */
 
-/* --- the backend's state
- * ------------------------------------------------------------------------------------------------ */
+/* --- the backend's state --------------------------------------------------------------------------------------- */
 static void
 note_failure(struct rd_node *n, const struct err *e)
 {
@@ -50,8 +49,7 @@ rd_health_backend(struct rd_node *n, int rc, const struct err *e)
 		note_failure(n, e);
 }
 
-/* --- heartbeat
- * -------------------------------------------------------------------------------------------------------------- */
+/* --- heartbeat ------------------------------------------------------------------------------------------------- */
 static void
 add_health_row(struct rd_node *n, struct rd_changes *c)
 {
@@ -147,8 +145,7 @@ rd_health_beat(struct rd_node *n)
 	on_registered(n, job);
 }
 
-/* --- health requests
- * ---------------------------------------------------------------------------------------------------------- */
+/* --- health requests ------------------------------------------------------------------------------------------- */
 void
 rd_health_ask(struct rd_node *n, struct rd_req req)
 {

@@ -18,8 +18,7 @@
 #define ROOT_POLLS 2
 #define CLUSTER_ID_BYTES 16
 
-/* --- node
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- node ------------------------------------------------------------------------------------------------------ */
 static void
 rd_task_publish_state(struct rd_node *n)
 {
@@ -71,8 +70,7 @@ rd_task_watch_backend(struct rd_node *n)
 		rd_job_free(job); /* the backend is slow, and health says so */
 }
 
-/* --- decisions
- * -------------------------------------------------------------------------------------------------------------- */
+/* --- decisions ------------------------------------------------------------------------------------------------- */
 static void
 on_expired(void *ctx UNUSED, const struct rd_proposed *p)
 {
@@ -94,8 +92,7 @@ rd_task_expire_decisions(struct rd_node *n)
 		log_debug("expire", "not expired, trying again: %s", e.msg);
 }
 
-/* --- servers
- * ------------------------------------------------------------------------------------------------------------------ */
+/* --- servers --------------------------------------------------------------------------------------------------- */
 /* A probe that should have ended a second ago hangs: last_attempted_check says so (probing.md section 4, step 1). */
 static void
 rd_task_note_attempts(struct rd_node *n)
@@ -251,9 +248,7 @@ rd_task_list_sources(struct rd_node *n)
 	free(b);
 }
 
-/* --- clusters
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* --- clusters -------------------------------------------------------------------------------------------------- */
 static bool
 is_lost(const struct rd_node *n, const struct topo_key *key)
 {
@@ -359,9 +354,7 @@ rd_task_keep_clusters(struct rd_node *n)
 	}
 }
 
-/* --- old rows
- * -----------------------------------------------------------------------------------------------------------------------
- */
+/* --- old rows -------------------------------------------------------------------------------------------------- */
 static void
 rd_task_expire_names(struct rd_node *n)
 {
@@ -394,9 +387,7 @@ rd_task_purge_rows(struct rd_node *n)
 	rd_flush_rows(n, &rows);
 }
 
-/* --- the schedule
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* --- the schedule ---------------------------------------------------------------------------------------------- */
 static void (*const tasks[RD_TASK_COUNT])(struct rd_node *n) = {
 #define RD_PERIODIC(task, every, when) [RD_TASK_##task] = rd_task_##task,
 #include "rd_periodic.def"

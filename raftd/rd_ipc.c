@@ -10,8 +10,7 @@
 #define DOWNTIME_DEFAULT_S 600		     /* MaintenanceExpireMinutes, a constant */
 #define DOWNTIME_MAX_S (100 * 366 * 86400LL) /* a hundred years */
 
-/* --- changes
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- changes --------------------------------------------------------------------------------------------------- */
 /* A change on its way: who asked. */
 struct change {
 	struct rd_node *node;
@@ -150,8 +149,7 @@ rd_on_forget(struct rd_door *door, struct ipc_link *l, const struct ipc_forget *
 	change(n, req, RD_OP_INVENTORY_FORGET, &c);
 }
 
-/* --- the rest
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- the rest -------------------------------------------------------------------------------------------------- */
 void
 rd_on_discover(struct rd_door *door, struct ipc_link *l, const struct ipc_discover *m)
 {

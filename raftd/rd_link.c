@@ -16,8 +16,7 @@
 
 #define TELL_AGAIN_MS 50 /* after a full queue */
 
-/* --- messages of the probers
- * ------------------------------------------------------------------------------------------- */
+/* --- messages of the probers ----------------------------------------------------------------------------------- */
 void
 rd_on_probe_result(struct rd_door *door, struct ipc_link *l UNUSED, const struct ipc_probe_result *m)
 {
@@ -54,8 +53,7 @@ rd_on_prober_stats(struct rd_door *door, struct ipc_link *l UNUSED, const struct
 	rd_pool_stats_take(door->node->pool_stats, door->slot, &m->metrics);
 }
 
-/* --- sending to the probers
- * ----------------------------------------------------------------------------------------------- */
+/* --- sending to the probers ------------------------------------------------------------------------------------ */
 static int
 send_watch(void *ctx, unsigned slot, const struct ipc_watch *m, struct err *e)
 {
@@ -104,8 +102,7 @@ rd_link_tell(struct rd_node *n)
 	event_active(n->tell, EV_TIMEOUT, 0);
 }
 
-/* --- up and down
- * -------------------------------------------------------------------------------------------------------------- */
+/* --- up and down ----------------------------------------------------------------------------------------------- */
 static void
 on_prober_up(void *ctx, struct ipc_link *l UNUSED)
 {
@@ -233,9 +230,7 @@ rd_link_close(struct rd_node *n)
 	rd_pool_stats_free(n->pool_stats);
 }
 
-/* --- answers
- * ----------------------------------------------------------------------------------------------------------------------
- */
+/* --- answers --------------------------------------------------------------------------------------------------- */
 static void
 send_reply(struct rd_node *n, struct rd_req req, const struct ipc_reply *m)
 {

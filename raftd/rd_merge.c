@@ -9,8 +9,7 @@
 #include "topo/gtid.h"
 #include "topo/key.h"
 
-/* --- names
- * ------------------------------------------------------------------------------------------------------------------ */
+/* --- names ----------------------------------------------------------------------------------------------------- */
 static int64_t
 peer_port(const struct topo_peer *peer, int64_t own_port)
 {
@@ -57,8 +56,7 @@ rd_probe_is_skipped(const struct topo_probe *p, const struct rd_rules *rules)
 	return p->replication_user[0] != '\0' && conf_filter_matches_text(rules->ignore_user, p->replication_user);
 }
 
-/* --- neighbours as the server names them
- * --------------------------------------------------------------------------------------- */
+/* --- neighbours as the server names them ----------------------------------------------------------------------- */
 static void
 set_source(const struct rd_merge *m, const struct topo_probe *p, struct topo_instance *inst)
 {
@@ -116,8 +114,7 @@ set_group(const struct rd_merge *m, const struct topo_probe *p, struct topo_inst
 		topo_key_set(&inst->group_primary_key, known->hostname, known->port);
 }
 
-/* --- place: data center, region, environment
- * -------------------------------------------------------------------------------------- */
+/* --- place: data center, region, environment ------------------------------------------------------------------- */
 static void
 set_place(const char **member, struct rx *pattern, const char *host, const char *detected, size_t max)
 {
@@ -144,9 +141,7 @@ set_places(const struct rd_rules *r, const struct topo_probe *p, struct topo_ins
 	set_place(&inst->physical_environment, r->environment, host, p->detected_environment, 32);
 }
 
-/* --- cluster
- * -------------------------------------------------------------------------------------------------------------------------
- */
+/* --- cluster --------------------------------------------------------------------------------------------------- */
 static void
 set_cluster(const struct rd_merge *m, struct topo_instance *inst)
 {
@@ -198,9 +193,7 @@ set_errant(const struct rd_merge *m, struct topo_instance *inst)
 	str_buf_done(&errant);
 }
 
-/* --- the whole
- * --------------------------------------------------------------------------------------------------------------------------
- */
+/* --- the whole ------------------------------------------------------------------------------------------------- */
 void
 rd_merge(const struct rd_merge *m, const struct topo_probe *p, const struct topo_key *key, int64_t previous_seen_us,
 	 struct topo_instance *ret)

@@ -23,8 +23,7 @@ rd_model_done(struct rd_model *m)
 	ASSERT(m->families == NULL && m->n_queued == 0);
 }
 
-/* --- servers
- * -------------------------------------------------------------------------------------------------------------- */
+/* --- servers --------------------------------------------------------------------------------------------------- */
 struct rd_server *
 rd_model_find(const struct rd_model *m, const struct topo_key *key)
 {
@@ -60,8 +59,7 @@ rd_model_count(const struct rd_model *m)
 	return HASH_COUNT(m->servers);
 }
 
-/* --- families
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- families -------------------------------------------------------------------------------------------------- */
 static struct rd_family *
 find_family(const struct rd_model *m, const struct topo_key *key)
 {
@@ -137,8 +135,7 @@ rd_model_set(struct rd_model *m, struct rd_server *s, struct topo_instance *inst
 	rec_init(&topo_instance_desc, inst);
 }
 
-/* --- writing
- * ------------------------------------------------------------------------------------------------------------------ */
+/* --- writing --------------------------------------------------------------------------------------------------- */
 static bool
 is_queued(const struct rd_server *s)
 {

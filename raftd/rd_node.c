@@ -13,8 +13,7 @@
 #define OPEN_LOG_AGAIN_US (10 * CLK_S)
 #define VIEW_END_MS 1000 /* for the writer's thread, once the loop has ended */
 
-/* --- the backend opens
- * ------------------------------------------------------------------------------------------------------ */
+/* --- the backend opens ----------------------------------------------------------------------------------------- */
 static void
 on_applied(void *ctx, const struct rd_applied *a)
 {
@@ -145,9 +144,7 @@ on_open_failed(void *ctx, const struct err *e, bool fatal)
 		  e->msg); /* tests: test_raftd_backend.py */
 }
 
-/* --- start
- * --------------------------------------------------------------------------------------------------------------------
- */
+/* --- start ----------------------------------------------------------------------------------------------------- */
 static int
 start_parts(struct rd_node *n, struct err *e)
 {
@@ -204,9 +201,7 @@ rd_node_start(struct proc *p, void **ret_app)
 	return 0;
 }
 
-/* --- reload
- * -------------------------------------------------------------------------------------------------------------------
- */
+/* --- reload ---------------------------------------------------------------------------------------------------- */
 static void
 rewatch_all(struct rd_node *n)
 {
@@ -240,9 +235,7 @@ rd_node_peer(struct proc *p UNUSED, void *app, const struct ipc_child_peer *m)
 	rd_link_peer(app, m);
 }
 
-/* --- stop
- * ---------------------------------------------------------------------------------------------------------------------
- */
+/* --- stop ------------------------------------------------------------------------------------------------------ */
 static void
 on_stopped(void *ctx)
 {

@@ -130,8 +130,7 @@ rd_decisions(const struct rd_node *n)
 	return rd_proposer_state(n->decide);
 }
 
-/* --- rd_link.c: sockets and their handlers -------------------------------------------------------------------------
- */
+/* --- rd_link.c: sockets and their handlers --------------------------------------------------------------------- */
 int rd_link_open(struct rd_node *n, struct err *e) MUST_USE;
 void rd_link_close(struct rd_node *n);
 void rd_link_peer(struct rd_node *n, const struct ipc_child_peer *m);
@@ -142,8 +141,7 @@ void rd_reply_ok(struct rd_node *n, struct rd_req req, uint64_t index, const str
 		 const struct topo_instance *inst);
 void rd_reply_error(struct rd_node *n, struct rd_req req, const struct err *e);
 
-/* --- rd_work.c: probe results --------------------------------------------------------------------------------------
- */
+/* --- rd_work.c: probe results ---------------------------------------------------------------------------------- */
 /* What became of one probe, for whoever asked for it. */
 struct rd_probed {
 	struct rd_server *server; /* NULL: not found, or skipped */
@@ -159,8 +157,7 @@ void rd_work_done(struct rd_node *n);
 void rd_work_watch(struct rd_node *n, const struct topo_key *key);
 bool rd_server_is_valid(const struct rd_server *s);
 
-/* --- rd_discover.c: who is known -------------------------------------------------------------------------------------
- */
+/* --- rd_discover.c: who is known ------------------------------------------------------------------------------- */
 void rd_discover_seeds(struct rd_node *n);
 void rd_discover_neighbours(struct rd_node *n, const struct topo_instance *inst);
 /* Somebody named key: a candidate, unless it is known, filtered or forgotten. */
@@ -176,8 +173,7 @@ void rd_discover_applied(struct rd_node *n, const struct rd_applied *a);
 void rd_discover_reconcile(struct rd_node *n);
 void rd_discover_done(struct rd_node *n);
 
-/* --- rd_ask.c: DISCOVER requests
- * -------------------------------------------------------------------------------------- */
+/* --- rd_ask.c: DISCOVER requests ------------------------------------------------------------------------------- */
 void rd_ask_discover(struct rd_node *n, struct rd_req req, const struct ipc_discover *m);
 /* A batch was written (e NULL) or failed: answers who waited for it. */
 void rd_ask_written(struct rd_node *n, const struct err *e);
@@ -186,8 +182,7 @@ void rd_ask_not_listed(struct rd_node *n, const struct err *e);
 void rd_ask_tick(struct rd_node *n);
 void rd_ask_done(struct rd_node *n);
 
-/* --- rd_ipc.c: apid's requests
- * ------------------------------------------------------------------------------------------ */
+/* --- rd_ipc.c: apid's requests --------------------------------------------------------------------------------- */
 #define CTX struct rd_door
 #define F(...)
 #define IPC_MSG(NAME, name, id, from, ...) void rd_on_##name(CTX *door, struct ipc_link *l, const struct ipc_##name *m);
@@ -196,8 +191,7 @@ void rd_ask_done(struct rd_node *n);
 #undef F
 #undef CTX
 
-/* --- rd_flush.c: telemetry to the backend
- * --------------------------------------------------------------------------------- */
+/* --- rd_flush.c: telemetry to the backend ---------------------------------------------------------------------- */
 int rd_flush_start(struct rd_node *n, struct err *e) MUST_USE;
 void rd_flush_done(struct rd_node *n);
 /* Writes what is dirty within InstanceFlushIntervalMilliseconds, or at once. */
@@ -212,27 +206,23 @@ void rd_flush_row(struct rd_node *n, enum rd_change_kind kind, enum db_table tab
 void rd_flush_rows(struct rd_node *n, struct rd_changes *rows); /* moved */
 void rd_flush_line(struct rd_node *n, const char *line);
 
-/* --- rd_health.c: heartbeat and the state of the backend
- * -------------------------------------------------------------------- */
+/* --- rd_health.c: heartbeat and the state of the backend ------------------------------------------------------- */
 void rd_health_beat(struct rd_node *n);
 void rd_health_ask(struct rd_node *n, struct rd_req req);
 /* A write or read of the backend ended with rc. */
 void rd_health_backend(struct rd_node *n, int rc, const struct err *e);
 void rd_health_done(struct rd_node *n);
 
-/* --- rd_publish.c
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- rd_publish.c ---------------------------------------------------------------------------------------------- */
 void rd_publish_state(struct rd_node *n);
 void rd_publish_metrics(struct rd_node *n);
 void rd_publish_changed(struct rd_node *n, const struct topo_key_list *keys, bool more);
 
-/* --- rd_audit.c
- * ----------------------------------------------------------------------------------------------------------------- */
+/* --- rd_audit.c ------------------------------------------------------------------------------------------------ */
 /* key may be NULL: an entry about the node. */
 void rd_audit(struct rd_node *n, const char *type, const struct topo_key *key, const char *message);
 
-/* --- rd_house.c: periodic work
- * ------------------------------------------------------------------------------------------------- */
+/* --- rd_house.c: periodic work --------------------------------------------------------------------------------- */
 int rd_house_start(struct rd_node *n, struct err *e) MUST_USE;
 void rd_house_done(struct rd_node *n);
 /* Conditions changed: the schedule is looked at again. */

@@ -101,8 +101,7 @@ rd_probers_stats(const struct rd_probers *p)
 	return s;
 }
 
-/* --- watches and credits
- * ----------------------------------------------------------------------------------------------------- */
+/* --- watches and credits --------------------------------------------------------------------------------------- */
 static bool
 tell_gone(struct rd_probers *p, unsigned slot)
 {
@@ -160,8 +159,7 @@ rd_probers_credit(struct rd_probers *p, unsigned slot)
 		p->results[slot] = 0;
 }
 
-/* --- sending asks
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- sending asks ---------------------------------------------------------------------------------------------- */
 /* The server's own prober when it is up, else any. */
 static unsigned
 pick_slot(const struct rd_probers *p, unsigned preferred)
@@ -263,8 +261,7 @@ rd_probers_up_count(const struct rd_probers *p)
 	return n;
 }
 
-/* --- asking
- * ------------------------------------------------------------------------------------------------------------------ */
+/* --- asking ---------------------------------------------------------------------------------------------------- */
 static struct ask *
 new_ask(struct rd_probers *p, struct mono now, int64_t deadline_us, void *ctx)
 {
@@ -347,8 +344,7 @@ rd_probers_resolved(struct rd_probers *p, const struct ipc_resolved *m)
 		end_lookup(p, a, m);
 }
 
-/* --- deadlines
- * ---------------------------------------------------------------------------------------------------------------- */
+/* --- deadlines ------------------------------------------------------------------------------------------------- */
 static void
 end_late_probe(struct rd_probers *p, struct ask *a)
 {

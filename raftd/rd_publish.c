@@ -46,8 +46,7 @@ rd_publish_state(struct rd_node *n)
 	note_sent(n, ipc_send_state(n->events_door.link, &m, &e), &e);
 }
 
-/* --- figures
- * ---------------------------------------------------------------------------------------------------------------- */
+/* --- figures --------------------------------------------------------------------------------------------------- */
 static void
 take_names(struct rd_node *n, struct rd_metrics *m)
 {

@@ -109,8 +109,7 @@ rd_resolve_load(struct rd_resolve *r, const struct db_hostname_resolve *row, int
 	n->learned = strcmp(row->hostname, row->resolved_hostname) != 0;
 }
 
-/* --- rows
- * ----------------------------------------------------------------------------------------------------------------- */
+/* --- rows ------------------------------------------------------------------------------------------------------ */
 /* An unchanged mapping is written again when half of its life is over. */
 static void
 store(struct rd_resolve *r, const struct rd_rules *rules, struct name *n, struct rd_changes *out)
@@ -140,8 +139,7 @@ break_loop(struct rd_resolve *r, const char *host, const char *name, struct rd_c
 	drop(r, back);
 }
 
-/* --- asking
- * ---------------------------------------------------------------------------------------------------------------- */
+/* --- asking ---------------------------------------------------------------------------------------------------- */
 static bool
 is_plain_ip(const char *host)
 {
@@ -212,8 +210,7 @@ rd_resolve_is_learned(const struct rd_resolve *r, const char *host)
 	return n != NULL && n->learned;
 }
 
-/* --- answers
- * ----------------------------------------------------------------------------------------------------------------- */
+/* --- answers --------------------------------------------------------------------------------------------------- */
 static bool
 is_rejected(const struct rd_rules *rules, const char *name)
 {

@@ -65,8 +65,7 @@ rd_suspect_free(struct rd_suspect *s)
 	free(s);
 }
 
-/* --- mass losses
- * ---------------------------------------------------------------------------------------------------------- */
+/* --- mass losses ----------------------------------------------------------------------------------------------- */
 static size_t
 losses_in_window(const struct rd_suspect *s, struct mono now)
 {
@@ -102,8 +101,7 @@ note_loss(struct rd_suspect *s, struct mono now, size_t known_servers)
 	return many && !before;
 }
 
-/* --- the queue
- * --------------------------------------------------------------------------------------------------------------- */
+/* --- the queue ------------------------------------------------------------------------------------------------- */
 static struct suspect *
 find(const struct rd_suspect *s, const struct topo_key *key)
 {

@@ -28,8 +28,7 @@ rd_server_is_valid(const struct rd_server *s)
 	return s->inst.last_seen_us != 0 && s->inst.last_checked_us <= s->inst.last_seen_us;
 }
 
-/* --- names
- * ------------------------------------------------------------------------------------------------------------------ */
+/* --- names ----------------------------------------------------------------------------------------------------- */
 /* A name that a server gave, resolved; what isn't in the cache stands as given (see park). */
 static const char *
 resolve(void *ctx, const char *host)
@@ -178,8 +177,7 @@ rd_work_done(struct rd_node *n)
 	}
 }
 
-/* --- watching
- * ------------------------------------------------------------------------------------------------------------------ */
+/* --- watching -------------------------------------------------------------------------------------------------- */
 static uint64_t
 watch_flags(const struct rd_node *n, const struct rd_server *s)
 {
@@ -217,8 +215,7 @@ rd_work_watch(struct rd_node *n, const struct topo_key *key)
 	rd_link_tell(n);
 }
 
-/* --- suspicion
- * ------------------------------------------------------------------------------------------------------------------ */
+/* --- suspicion ------------------------------------------------------------------------------------------------- */
 static void
 on_suspect_probed(void *ctx, const struct topo_key *asked, const void *result UNUSED, const struct err *e UNUSED)
 {
@@ -271,8 +268,7 @@ rd_work_lost(struct rd_node *n, const struct ipc_connection_lost *m)
 	rd_work_suspects(n);
 }
 
-/* --- a probe that did not find its server
- * ------------------------------------------------------------------------------------ */
+/* --- a probe that did not find its server ---------------------------------------------------------------------- */
 static void
 note_evidence(struct rd_server *s, const struct topo_probe *p)
 {
@@ -355,8 +351,7 @@ fail_with(struct rd_node *n, const struct topo_probe *p)
 	fail(n, p, &e);
 }
 
-/* --- a probe that found its server
- * --------------------------------------------------------------------------------------------- */
+/* --- a probe that found its server ----------------------------------------------------------------------------- */
 static const struct topo_key *
 group_primary(void *ctx, const char *group_name)
 {

@@ -127,8 +127,7 @@ struct rec_desc {
 #define REC_TEXT_FIELDS(F) F(STR, s, _, 65535)
 REC_DECLARE(rec_text, REC_TEXT_FIELDS);
 
-/* --- generic operations --------------------------------------------------------------------------------------------
- */
+/* --- generic operations ---------------------------------------------------------------------------------------- */
 /* All fields to zero, strings to "". Use it for stack records before filling them. */
 void rec_init(const struct rec_desc *d, void *rec);
 /* Deep copy to the heap into dst (uninitialised before); the copy owns everything. NULL strings become "". */

@@ -80,8 +80,7 @@ db_open_result(const struct db *db, struct db_open_info *ret_info)
 	*ret_info = db->info;
 }
 
-/* --- statements ----------------------------------------------------------------------------------------------------
- */
+/* --- statements ------------------------------------------------------------------------------------------------ */
 static int
 get_statement(struct db *db, const char *sql, struct db_stmt **ret_stmt, struct err *e)
 {
@@ -154,8 +153,7 @@ db_op_sql(struct db *db, enum db_table table, enum db_op op,
 	return *text;
 }
 
-/* --- transactions ----------------------------------------------------------------------------------------------------
- */
+/* --- transactions ---------------------------------------------------------------------------------------------- */
 int
 db_begin(struct db *db, enum db_durability durability, struct err *e)
 {

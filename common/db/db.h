@@ -113,8 +113,7 @@ int db_exec(struct db *db, const char *sql, const struct db_value *params, size_
 int64_t db_changes(const struct db *db);
 int64_t db_last_id(const struct db *db);
 
-/* --- transactions ---------------------------------------------------------------------------------------------------
- */
+/* --- transactions ---------------------------------------------------------------------------------------------- */
 /* DURABLE: the commit is on disk before it returns (decisions). RELAXED: it survives a crash of the process, but a
  * power loss may take the newest such transactions, never the file's consistency (telemetry). On a READ_ONLY db a
  * transaction is a stable snapshot over several queries. Transactions don't nest. */

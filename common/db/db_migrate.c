@@ -29,8 +29,7 @@ db_schema_version(void)
 	return migrations[ARRAY_LEN(migrations) - 1].number;
 }
 
-/* --- what is there -------------------------------------------------------------------------------------------------
- */
+/* --- what is there --------------------------------------------------------------------------------------------- */
 struct found_index {
 	char *name;
 	char *columns;
@@ -114,8 +113,7 @@ has_index(const struct found *f, const char *columns, bool unique, bool partial)
 	return false;
 }
 
-/* --- adding what is missing ------------------------------------------------------------------------------------------
- */
+/* --- adding what is missing ------------------------------------------------------------------------------------ */
 static int
 run_text(struct db *db, struct str_buf *sql, struct err *e)
 {
@@ -224,8 +222,7 @@ complete_schema(struct db *db, struct err *e)
 	return rc;
 }
 
-/* --- versions --------------------------------------------------------------------------------------------------------
- */
+/* --- versions -------------------------------------------------------------------------------------------------- */
 static int
 has_table(struct db *db, enum db_table table, bool *ret_there, struct err *e)
 {

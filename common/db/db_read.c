@@ -91,8 +91,7 @@ db_count(struct db *db, enum db_table table, int64_t *ret_count, struct err *e)
 	return rc;
 }
 
-/* --- clusters --------------------------------------------------------------------------------------------------------
- */
+/* --- clusters -------------------------------------------------------------------------------------------------- */
 struct cluster_reader {
 	db_row_fn on_row;
 	void *ctx;
@@ -160,8 +159,7 @@ db_read_cluster_by_alias(struct db *db, const char *alias, struct str_buf *ret_n
 	return 0;
 }
 
-/* --- lists -----------------------------------------------------------------------------------------------------------
- */
+/* --- lists ----------------------------------------------------------------------------------------------------- */
 int
 db_read_audit(struct db *db, const struct topo_key *key, int64_t page, db_row_fn on_row, void *ctx, struct err *e)
 {
@@ -233,8 +231,7 @@ db_read_recovery_disabled(struct db *db, bool *ret_disabled, struct err *e)
 	return 0;
 }
 
-/* --- bookkeeping -----------------------------------------------------------------------------------------------------
- */
+/* --- bookkeeping ----------------------------------------------------------------------------------------------- */
 int
 db_read_meta(struct db *db, const char *name, struct str_buf *ret_value, struct err *e)
 {

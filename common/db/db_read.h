@@ -75,8 +75,7 @@ int db_read_clusters(struct db *db, const char *cluster_name, db_row_fn on_row, 
  * ERR_NOT_FOUND. */
 int db_read_cluster_by_alias(struct db *db, const char *alias, struct str_buf *ret_name, struct err *e) MUST_USE;
 
-/* --- tags (http-api.md section 10) ---------------------------------------------------------------------------------
- */
+/* --- tags (http-api.md section 10) ----------------------------------------------------------------------------- */
 #define DB_TAG_MAX 128
 struct db_tag_term {
 	char name[4 * DB_TAG_MAX + 1];
@@ -91,8 +90,7 @@ int db_read_tags(struct db *db, const struct topo_key *key, db_row_fn on_row, vo
 /* Keys matching a search such as "a,b=1,~c", sorted. ERR_INVALID for an empty or malformed one. */
 int db_read_tagged(struct db *db, const char *expression, db_key_fn on_key, void *ctx, struct err *e) MUST_USE;
 
-/* --- lists ----------------------------------------------------------------------------------------------------------
- */
+/* --- lists ----------------------------------------------------------------------------------------------------- */
 #define DB_PAGE_ROWS 20
 /* row: struct db_audit, newest first; key NULL = all; page from 0 */
 int db_read_audit(struct db *db, const struct topo_key *key, int64_t page, db_row_fn on_row, void *ctx,
@@ -105,8 +103,7 @@ int db_read_nodes(struct db *db, struct wall since, db_row_fn on_row, void *ctx,
 /* True when global_recovery_disable holds a row with 1. */
 int db_read_recovery_disabled(struct db *db, bool *ret_disabled, struct err *e) MUST_USE;
 
-/* --- bookkeeping -----------------------------------------------------------------------------------------------------
- */
+/* --- bookkeeping ----------------------------------------------------------------------------------------------- */
 /* Names in orchestrator_meta, beside the schema version. */
 #define DB_META_APPLIED_INDEX "applied_index"
 #define DB_META_CLUSTER_ID "cluster_id"

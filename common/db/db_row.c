@@ -11,8 +11,7 @@ is_time(enum db_type t)
 	return t == DB_TYPE_TS || t == DB_TYPE_TSOLD || t == DB_TYPE_NTS;
 }
 
-/* --- record to values ------------------------------------------------------------------------------------------------
- */
+/* --- record to values ------------------------------------------------------------------------------------------ */
 static struct db_value
 time_value(enum db_type type, int64_t us, struct mem_arena *arena)
 {
@@ -94,8 +93,7 @@ db_row_values(const struct db_table_info *t, const void *row, struct db_value *r
 		ret_values[i] = db_row_value(t, i, row, arena);
 }
 
-/* --- values to record ------------------------------------------------------------------------------------------------
- */
+/* --- values to record ------------------------------------------------------------------------------------------ */
 static const char *
 read_text(const struct db_value *v, struct mem_arena *arena)
 {

@@ -73,8 +73,7 @@
 						 ARRAY_LEN(row##_fields)};
 #include "db/db_tables.def"
 
-/* --- columns and indexes --------------------------------------------------------------------------------------------
- */
+/* --- columns and indexes --------------------------------------------------------------------------------------- */
 #define PK .key = true
 #define DEF(literal) .def = literal
 #define COLUMN(type_, col, size_, ...) {.name = #col, .type = DB_TYPE_##type_, .size = (size_), __VA_ARGS__},
@@ -118,8 +117,7 @@ static struct db_table_info tables[DB_TABLE_COUNT] = {
 #include "db/db_tables.def"
 };
 
-/* --- bindings -------------------------------------------------------------------------------------------------------
- */
+/* --- bindings -------------------------------------------------------------------------------------------------- */
 /* Position of name in a comma-separated list, -1 when absent. */
 static int
 list_position(const char *list, const char *name)

@@ -34,8 +34,7 @@ impl_of(struct db *db)
 	return db->impl;
 }
 
-/* --- errors ----------------------------------------------------------------------------------------------------------
- */
+/* --- errors ---------------------------------------------------------------------------------------------------- */
 static int
 fail_corrupt(struct db *db, const char *what, struct err *e)
 {
@@ -122,8 +121,7 @@ run_simple(struct db *db, const char *sql, struct err *e)
 	return rc == SQLITE_OK ? 0 : fail(db, rc, e);
 }
 
-/* --- opening ---------------------------------------------------------------------------------------------------------
- */
+/* --- opening --------------------------------------------------------------------------------------------------- */
 static bool
 is_memory(const struct db *db)
 {
@@ -243,8 +241,7 @@ sqlite_close(struct db *db)
 	db->impl = NULL;
 }
 
-/* --- statements ------------------------------------------------------------------------------------------------------
- */
+/* --- statements ------------------------------------------------------------------------------------------------ */
 static int
 sqlite_prepare(struct db *db, const char *sql, void **ret_handle, struct err *e)
 {
@@ -384,8 +381,7 @@ sqlite_run(struct db *db, void *handle, const struct db_value *params, size_t n_
 	return rc;
 }
 
-/* --- transactions ----------------------------------------------------------------------------------------------------
- */
+/* --- transactions ---------------------------------------------------------------------------------------------- */
 static int
 sqlite_begin(struct db *db, enum db_durability durability, struct err *e)
 {

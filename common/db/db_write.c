@@ -127,8 +127,7 @@ db_delete_where(struct db *db, enum db_table table, const char *condition, const
 	return 0;
 }
 
-/* --- instances -------------------------------------------------------------------------------------------------------
- */
+/* --- instances ------------------------------------------------------------------------------------------------- */
 int
 db_upsert_instance(struct db *db, const struct topo_instance *inst, enum db_instance_write how, struct err *e)
 {

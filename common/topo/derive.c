@@ -99,8 +99,7 @@ topo_maintenance_lag_ok(const struct topo_instance *i, const struct topo_limits 
 	return i->seconds_behind_source.v <= l->maintenance_lag_s;
 }
 
-/* --- read-time derivation -------------------------------------------------------------------------------------------
- */
+/* --- read-time derivation -------------------------------------------------------------------------------------- */
 static void
 put_text(const char **member, const char *text, struct mem_arena *arena)
 {

@@ -31,8 +31,7 @@ bool topo_coord_is_detached(const struct topo_coord *c);
  */
 bool topo_maintenance_lag_ok(const struct topo_instance *i, const struct topo_limits *l);
 
-/* --- read-time derivation -------------------------------------------------------------------------------------------
- */
+/* --- read-time derivation -------------------------------------------------------------------------------------- */
 /* Fills from the stored fields: flavor_name, is_detached, is_detached_source, relay_coord.type, last_seen_text,
  * is_last_check_valid, is_up_to_date, is_recently_checked, seconds_since_last_seen, problems. Not: downtime, candidate,
  * unresolved host, snapshots: those come from other tables and belong to the reader. Texts go to the arena of a

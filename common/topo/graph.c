@@ -14,8 +14,7 @@ topo_parent_key(const struct topo_instance *i)
 	return topo_is_group_secondary(i) ? &i->group_primary_key : &i->source_key;
 }
 
-/* --- orders ---------------------------------------------------------------------------------------------------------
- */
+/* --- orders ---------------------------------------------------------------------------------------------------- */
 int
 topo_cmp_key(const struct topo_instance *a, const struct topo_instance *b)
 {
@@ -61,8 +60,7 @@ topo_sort_listing(const struct topo_instance **insts, size_t n)
 		qsort(insts, n, sizeof(*insts), cmp_listing_at);
 }
 
-/* --- building -------------------------------------------------------------------------------------------------------
- */
+/* --- building -------------------------------------------------------------------------------------------------- */
 static int
 cmp_nodes(const void *a, const void *b)
 {
@@ -145,8 +143,7 @@ topo_graph_co_source(const struct topo_graph *g, size_t node)
 	return other != TOPO_NO_NODE && g->nodes[other].parent == node ? other : TOPO_NO_NODE;
 }
 
-/* --- drawing order --------------------------------------------------------------------------------------------------
- */
+/* --- drawing order --------------------------------------------------------------------------------------------- */
 struct walk {
 	const struct topo_graph *g;
 	struct topo_place *places;

@@ -42,16 +42,14 @@ void topo_graph_walk(const struct topo_graph *g, struct topo_place *ret_places);
 /* The key of the parent as the server names it. Borrowed. */
 const struct topo_key *topo_parent_key(const struct topo_instance *i);
 
-/* --- orders; each function compares, and sorts an array of pointers --------------------------------------------------
- */
+/* --- orders; each function compares, and sorts an array of pointers -------------------------------------------- */
 int topo_cmp_key(const struct topo_instance *a, const struct topo_instance *b); /* host, port */
 /* depth, replica count descending, cluster, host, port: all-instances, search */
 int topo_cmp_listing(const struct topo_instance *a, const struct topo_instance *b);
 void topo_sort_key(const struct topo_instance **insts, size_t n);
 void topo_sort_listing(const struct topo_instance **insts, size_t n);
 
-/* --- cluster attributes of one server from stored rows (probing.md section 8)
- * ------------------------------------------- */
+/* --- cluster attributes of one server from stored rows (probing.md section 8) ---------------------------------- */
 #define TOPO_ANCESTRY_MAX 16384 /* as instance.def */
 
 struct topo_cluster {

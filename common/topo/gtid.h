@@ -73,8 +73,7 @@ void gtid_text_remove_uuids(const char *text, const char *uuids, struct str_buf 
 /* gtid_subtract(a, b) on texts; appends the server's format. */
 int gtid_text_subtract(const char *a, const char *b, struct str_buf *ret, struct err *e) MUST_USE;
 
-/* --- errant GTIDs of one server (probing.md section 9) -------------------------------------------------------------
- */
+/* --- errant GTIDs of one server (probing.md section 9) --------------------------------------------------------- */
 struct gtid_errant_input {
 	const char *own_set;  /* executed set of the server; "" = unknown */
 	const char *own_uuid; /* its server_uuid */
@@ -118,8 +117,7 @@ bool gtid_pos_contains(const struct gtid_pos *a, const struct gtid_pos *b); /* a
 /* The items of a in whose domains a is not covered by b (ahead, or diverged). */
 void gtid_pos_diff(const struct gtid_pos *a, const struct gtid_pos *b, struct gtid_pos *ret);
 
-/* --- either family --------------------------------------------------------------------------------------------------
- */
+/* --- either family --------------------------------------------------------------------------------------------- */
 /* Whether `have` contains all of `want`. Blank text is the empty set of any family; two families are ERR_INVALID. */
 int gtid_text_contains(const char *have, const char *want, bool *ret_contains, struct err *e) MUST_USE;
 

@@ -20,8 +20,7 @@ append(struct gtid_pos *p, struct gtid_pos_item item)
 	p->v[p->n++] = item;
 }
 
-/* --- parsing --------------------------------------------------------------------------------------------------------
- */
+/* --- parsing --------------------------------------------------------------------------------------------------- */
 static bool
 read_number(const char **p, uint64_t max, uint64_t *ret)
 {
@@ -124,8 +123,7 @@ gtid_pos_write(const struct gtid_pos *p, struct str_buf *b)
 			       (unsigned long long)p->v[i].seq);
 }
 
-/* --- comparing ------------------------------------------------------------------------------------------------------
- */
+/* --- comparing ------------------------------------------------------------------------------------------------- */
 static const struct gtid_pos_item *
 find(const struct gtid_pos *p, uint32_t domain)
 {

@@ -37,8 +37,7 @@ gtid_detect(const char *text)
 	return gtid_uuid_valid(uuid) ? GTID_MYSQL : GTID_UNKNOWN;
 }
 
-/* --- removing uuids -------------------------------------------------------------------------------------------------
- */
+/* --- removing uuids -------------------------------------------------------------------------------------------- */
 static bool
 list_names(const char *uuids, const char *entry, size_t n)
 {
@@ -98,8 +97,7 @@ gtid_text_subtract(const char *a, const char *b, struct str_buf *ret, struct err
 	return rc;
 }
 
-/* --- errant GTIDs ---------------------------------------------------------------------------------------------------
- */
+/* --- errant GTIDs ---------------------------------------------------------------------------------------------- */
 static void
 remove_ancestors(const struct gtid_errant_input *in, struct gtid_set *own)
 {
@@ -162,8 +160,7 @@ gtid_errant(const struct gtid_errant_input *in, struct str_buf *ret, struct err 
 	return rc;
 }
 
-/* --- either family --------------------------------------------------------------------------------------------------
- */
+/* --- either family --------------------------------------------------------------------------------------------- */
 static int
 sets_contain(const char *have, const char *want, bool *ret, struct err *e)
 {

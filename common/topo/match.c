@@ -49,8 +49,7 @@ topo_match_search(const struct topo_instance *i, const char *text)
 	return found;
 }
 
-/* --- clusters -------------------------------------------------------------------------------------------------------
- */
+/* --- clusters -------------------------------------------------------------------------------------------------- */
 static const char *
 by_name(const struct topo_cluster_alias *clusters, size_t n, const char *hint)
 {

@@ -30,8 +30,7 @@ width(const struct str_buf *b)
 	return w;
 }
 
-/* --- the texts of one line ------------------------------------------------------------------------------------------
- */
+/* --- the texts of one line ------------------------------------------------------------------------------------- */
 static const char *
 prefix(const struct topo_instance *i)
 {
@@ -101,8 +100,7 @@ write_lines(struct drawing *d)
 	free(places);
 }
 
-/* --- aligning -------------------------------------------------------------------------------------------------------
- */
+/* --- aligning -------------------------------------------------------------------------------------------------- */
 static size_t
 column_width(const struct drawing *d, size_t cell)
 {

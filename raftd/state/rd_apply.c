@@ -17,8 +17,7 @@ struct apply {
 	int64_t now_us; /* of the command, monotonic */
 };
 
-/* --- results --------------------------------------------------------------------------------------------------------
- */
+/* --- results --------------------------------------------------------------------------------------------------- */
 static struct rd_effect *
 add_effect(struct apply *a, enum rd_effect_kind kind, const struct topo_key *key)
 {
@@ -89,8 +88,7 @@ ceil_s(int64_t us)
 	return floor_s(us + CLK_S - 1);
 }
 
-/* --- inventory ------------------------------------------------------------------------------------------------------
- */
+/* --- inventory ------------------------------------------------------------------------------------------------- */
 /* Until its first probe the row says: known, never seen (historically it claimed to have been seen just now). */
 static void
 add_placeholder(struct apply *a, const struct topo_key *key)
@@ -140,8 +138,7 @@ apply_inventory_forget(struct apply *a, const struct rd_cmd_inventory_forget *c)
 	}
 }
 
-/* --- downtime
- * --------------------------------------------------------------------------------------------------------- */
+/* --- downtime -------------------------------------------------------------------------------------------------- */
 static void
 apply_begin_downtime(struct apply *a, const struct rd_cmd_begin_downtime *c)
 {
@@ -171,8 +168,7 @@ apply_end_downtime(struct apply *a, const struct rd_cmd_end_downtime *c)
 	audit(a, "end-downtime", &c->key, "ended downtime");
 }
 
-/* --- tags
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- tags ------------------------------------------------------------------------------------------------------ */
 static void
 apply_put_tag(struct apply *a, const struct rd_cmd_put_tag *c)
 {
@@ -199,8 +195,7 @@ apply_delete_tag(struct apply *a, const struct rd_cmd_delete_tag *c)
 	touched(a, &c->key);
 }
 
-/* --- promotion rules
- * ---------------------------------------------------------------------------------------------------- */
+/* --- promotion rules ------------------------------------------------------------------------------------------- */
 static void
 apply_register_candidate(struct apply *a, const struct rd_cmd_register_candidate *c)
 {
@@ -216,8 +211,7 @@ apply_register_candidate(struct apply *a, const struct rd_cmd_register_candidate
 		audit(a, "register-candidate", &c->key, "%s", c->promotion_rule);
 }
 
-/* --- clusters
- * ----------------------------------------------------------------------------------------------------------- */
+/* --- clusters -------------------------------------------------------------------------------------------------- */
 static void
 apply_set_cluster_alias(struct apply *a, const struct rd_cmd_set_cluster_alias *c)
 {
@@ -245,8 +239,7 @@ apply_cluster_upsert(struct apply *a, const struct rd_cmd_cluster_upsert *c)
 	put(a, RD_TABLE_cluster_record, &row);
 }
 
-/* --- expiry
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- expiry ---------------------------------------------------------------------------------------------------- */
 struct expiry {
 	const struct rd_cmd_tick *c;
 	const void **rows; /* borrowed */
@@ -318,8 +311,7 @@ apply_tick(struct apply *a, const struct rd_cmd_tick *c)
 		rd_changes_purge(&a->out->changes, DB_TABLE_applied_command, "applied_at < ?", c->uids_before_us);
 }
 
-/* --- dispatch
- * ----------------------------------------------------------------------------------------------------------- */
+/* --- dispatch -------------------------------------------------------------------------------------------------- */
 #define F(...)
 #define RD_OP(NAME, name, wire, since, ...)                            \
 	static void thunk_##name(struct apply *a, const void *payload) \
@@ -371,8 +363,7 @@ rd_applied_done(struct rd_applied *a)
 	*a = (struct rd_applied){0};
 }
 
-/* --- is a tick due?
- * ------------------------------------------------------------------------------------------------------- */
+/* --- is a tick due? -------------------------------------------------------------------------------------------- */
 struct due {
 	struct expiry x;
 	struct rd_cmd_tick c;

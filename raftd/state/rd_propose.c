@@ -35,8 +35,7 @@ struct rd_proposer {
 	struct rd_proposer_stats stats;
 };
 
-/* --- life
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------------------------ */
 struct rd_proposer *
 rd_proposer_new(const struct rd_proposer_conf *conf, struct rd_state *state)
 {
@@ -94,8 +93,7 @@ rd_proposer_stats(const struct rd_proposer *p)
 	return p->stats;
 }
 
-/* --- outcomes
- * ---------------------------------------------------------------------------------------------------------- */
+/* --- outcomes -------------------------------------------------------------------------------------------------- */
 static void
 answer(struct pending *q, const struct rd_proposed *r)
 {
@@ -140,8 +138,7 @@ check_room(const struct rd_proposer *p, struct err *e)
 	return 0;
 }
 
-/* --- reading memory again
- * ------------------------------------------------------------------------------------------------- */
+/* --- reading memory again -------------------------------------------------------------------------------------- */
 static void on_reload_done(void *ctx, struct rd_job *job);
 static void decide(struct rd_proposer *p, struct pending *q);
 
@@ -242,8 +239,7 @@ on_reload_done(void *ctx, struct rd_job *job)
 	release_held(p);
 }
 
-/* --- one command
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- one command ----------------------------------------------------------------------------------------------- */
 static void
 on_written(void *ctx, struct rd_job *job)
 {

@@ -45,8 +45,7 @@ int64_t rd_state_surplus_uids_us(const struct rd_state *s);
 /* A fingerprint of all rows, independent of their order: equal on nodes that hold the same rows. */
 uint64_t rd_state_hash(const struct rd_state *s);
 
-/* --- for rd_apply.c and rd_load.c only ------------------------------------------------------------------------------
- */
+/* --- for rd_apply.c and rd_load.c only ------------------------------------------------------------------------- */
 void rd_state_put(struct rd_state *s, enum rd_table table, const void *row);	    /* insert or replace */
 bool rd_state_remove(struct rd_state *s, enum rd_table table, const void *key_row); /* false: there was none */
 void rd_state_set_applied(struct rd_state *s, uint64_t index, int64_t time_us);

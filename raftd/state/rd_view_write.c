@@ -12,8 +12,7 @@
 #include "rd_load.h"
 #include "topo/key.h"
 
-/* --- one change ------------------------------------------------------------------------------------------------------
- */
+/* --- one change ------------------------------------------------------------------------------------------------ */
 static int
 write_upsert(struct db *db, const struct rd_change *c, struct err *e)
 {
@@ -105,8 +104,7 @@ write_changes(struct db *db, const struct rd_changes *c, struct err *e)
 	return 0;
 }
 
-/* --- transactions
- * ------------------------------------------------------------------------------------------------------ */
+/* --- transactions ---------------------------------------------------------------------------------------------- */
 static int
 finish(struct db *db, int rc, struct err *e)
 {
@@ -158,8 +156,7 @@ rd_write_telemetry(struct db *db, const struct rd_changes *c, struct err *e)
 	return finish(db, write_changes(db, c, e), e);
 }
 
-/* --- audit file
- * ---------------------------------------------------------------------------------------------------------- */
+/* --- audit file ------------------------------------------------------------------------------------------------ */
 /* Opened anew each time: a rotated file is followed. */
 int
 rd_append_file(const char *path, const char *text, size_t n, struct err *e)

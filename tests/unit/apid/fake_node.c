@@ -28,8 +28,7 @@ must(int rc, const struct err *e)
 	abort();
 }
 
-/* --- the clock ------------------------------------------------------------------------------------------------------
- */
+/* --- the clock ------------------------------------------------------------------------------------------------- */
 static _Atomic int64_t shift_us; /* reader threads ask for the time, too */
 
 static struct mono
@@ -52,8 +51,7 @@ fake_clock_shift(int64_t us)
 	shift_us += us;
 }
 
-/* --- the process: what proc.c gives to apid, and the supervisor behind it
- * ----------------------------------------------- */
+/* --- the process: what proc.c gives to apid, and the supervisor behind it -------------------------------------- */
 static struct {
 	struct ipc_child_config setup;
 	struct ipc_link *lifeline, *supervisor;
@@ -172,8 +170,7 @@ open_lifeline(struct fake_node *n)
 	must(ipc_link_open_stream(n->base, &supervisor, pair[1], &process.supervisor, &e), &e);
 }
 
-/* --- raftd ----------------------------------------------------------------------------------------------------------
- */
+/* --- raftd ----------------------------------------------------------------------------------------------------- */
 struct fake_raftd {
 	struct ipc_link *link, *events; /* NULL while it is dead */
 	uint64_t generation, seq;
@@ -357,8 +354,7 @@ fake_raftd_publish(struct fake_node *n, bool is_leader, bool backend_ok)
 	fake_wait(n, "state", state_is_known, &s);
 }
 
-/* --- the loop -------------------------------------------------------------------------------------------------------
- */
+/* --- the loop -------------------------------------------------------------------------------------------------- */
 static void
 on_tick(evutil_socket_t fd UNUSED, short what UNUSED, void *arg UNUSED)
 {
@@ -387,8 +383,7 @@ fake_wait(struct fake_node *n, const char *what, bool (*fn)(struct fake_node *n,
 	}
 }
 
-/* --- database -------------------------------------------------------------------------------------------------------
- */
+/* --- database -------------------------------------------------------------------------------------------------- */
 void
 fake_db_open(struct fake_node *n)
 {
@@ -418,8 +413,7 @@ fake_sql(struct fake_node *n, const char *sql)
 	free(text);
 }
 
-/* --- start and end --------------------------------------------------------------------------------------------------
- */
+/* --- start and end --------------------------------------------------------------------------------------------- */
 static struct conf *
 make_conf(struct fake_node *n, const char *config)
 {

@@ -40,8 +40,7 @@ void fake_db_open(struct fake_node *n);
 void fake_sql(struct fake_node *n, const char *sql);
 void fake_clock_shift(int64_t us);
 
-/* --- raftd ----------------------------------------------------------------------------------------------------------
- */
+/* --- raftd ----------------------------------------------------------------------------------------------------- */
 /* Replies to come: code 0 or negative, message, and the asked key; mute: none is sent. Default: code 0. */
 void fake_raftd_reply(struct fake_node *n, int64_t code, const char *message);
 void fake_raftd_mute(struct fake_node *n, bool mute);
@@ -55,8 +54,7 @@ void fake_raftd_publish(struct fake_node *n, bool is_leader, bool backend_ok);
 void fake_raftd_kill(struct fake_node *n);
 void fake_raftd_restart(struct fake_node *n);
 
-/* --- clients --------------------------------------------------------------------------------------------------------
- */
+/* --- clients --------------------------------------------------------------------------------------------------- */
 struct fake_client {
 	int fd;
 	struct str_buf in;

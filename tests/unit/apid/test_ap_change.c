@@ -54,8 +54,7 @@ expect_answer(const char *request, const char *body)
 	fake_answer_done(&a);
 }
 
-/* --- what is asked --------------------------------------------------------------------------------------------------
- */
+/* --- what is asked --------------------------------------------------------------------------------------------- */
 static void
 raftd_is_asked_for_changes(void **state UNUSED)
 {
@@ -120,8 +119,7 @@ discover_shows_the_live_instance(void **state UNUSED)
 	fake_answer_done(&a);
 }
 
-/* --- what is refused ------------------------------------------------------------------------------------------------
- */
+/* --- what is refused ------------------------------------------------------------------------------------------- */
 static void
 nonsense_is_refused_before_raftd_is_asked(void **state UNUSED)
 {
@@ -164,8 +162,7 @@ what_raftd_refuses_is_told(void **state UNUSED)
 	expect_answer("GET /api/discover/zz/3306", ERROR("no such \\\"server\\\"", "null"));
 }
 
-/* --- raftd is away --------------------------------------------------------------------------------------------------
- */
+/* --- raftd is away --------------------------------------------------------------------------------------------- */
 struct sent {
 	size_t before;
 };
@@ -251,8 +248,7 @@ a_change_does_not_wait_for_ever(void **state UNUSED)
 	fake_raftd_restart(&node);
 }
 
-/* --- leadership and health ------------------------------------------------------------------------------------------
- */
+/* --- leadership and health ------------------------------------------------------------------------------------- */
 static void
 expect_status(const char *request, int status, const char *body)
 {

@@ -58,8 +58,7 @@ count_text(const char *text, const char *what)
 	return n;
 }
 
-/* --- connections ----------------------------------------------------------------------------------------------------
- */
+/* --- connections ----------------------------------------------------------------------------------------------- */
 static void
 fill_database(void)
 {
@@ -194,8 +193,7 @@ connections_are_counted(void **state UNUSED)
 	assert_int_equal(ap_httpd_stats(node.ap->httpd).connections_total, before + ARRAY_LEN(c));
 }
 
-/* --- limits ---------------------------------------------------------------------------------------------------------
- */
+/* --- limits ---------------------------------------------------------------------------------------------------- */
 static void
 expect_raw(const char *bytes, const char *status_line)
 {
@@ -229,8 +227,7 @@ garbage_is_refused(void **state UNUSED)
 	expect_answer("GET /api/lb-check", 200, "\"OK\"");
 }
 
-/* --- methods and paths ----------------------------------------------------------------------------------------------
- */
+/* --- methods and paths ----------------------------------------------------------------------------------------- */
 static void
 only_known_methods_and_paths_are_served(void **state UNUSED)
 {
@@ -323,8 +320,7 @@ a_status_endpoint_of_ones_own_stands_outside_the_prefix(void **state UNUSED)
 	expect_answer("GET /orc/api/health", 200, NULL);
 }
 
-/* --- the end --------------------------------------------------------------------------------------------------------
- */
+/* --- the end --------------------------------------------------------------------------------------------------- */
 static bool drained;
 
 static void

@@ -289,9 +289,7 @@ nonsense_in_a_row_is_read_as_nothing(void **state UNUSED)
 	must_exec(db, "DELETE FROM database_instance WHERE hostname = 'odd'");
 }
 
-/* --- clusters
- * ------------------------------------------------------------------------------------------------------------------------
- */
+/* --- clusters -------------------------------------------------------------------------------------------------- */
 static int
 add_cluster(void *ctx, const void *row, struct err *e UNUSED)
 {
@@ -338,9 +336,7 @@ aliases_and_names_lead_to_a_cluster(void **state UNUSED)
 	str_buf_done(&b);
 }
 
-/* --- tags
- * ----------------------------------------------------------------------------------------------------------------------------
- */
+/* --- tags ------------------------------------------------------------------------------------------------------ */
 static int
 add_tag(void *ctx, const void *row, struct err *e UNUSED)
 {
@@ -405,9 +401,7 @@ bad_tag_searches_are_refused(void **state UNUSED)
 	str_buf_done(&many);
 }
 
-/* --- lists
- * ---------------------------------------------------------------------------------------------------------------------------
- */
+/* --- lists ----------------------------------------------------------------------------------------------------- */
 static int
 add_audit(void *ctx, const void *row, struct err *e UNUSED)
 {

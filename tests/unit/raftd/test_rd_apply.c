@@ -96,8 +96,7 @@ candidate_of(const struct world *w, const struct topo_key *key)
 	return rd_state_get(w->s, RD_TABLE_candidate, &row);
 }
 
-/* --- inventory
- * -------------------------------------------------------------------------------------------------------- */
+/* --- inventory ------------------------------------------------------------------------------------------------- */
 static void
 a_new_server_is_a_placeholder_that_was_never_seen(void **state UNUSED)
 {
@@ -141,8 +140,7 @@ forgetting_deletes_the_row_and_keeps_decisions(void **state UNUSED)
 	world_done(&w);
 }
 
-/* --- downtime
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- downtime -------------------------------------------------------------------------------------------------- */
 static void
 downtime_begins_is_replaced_and_ends(void **state UNUSED)
 {
@@ -190,8 +188,7 @@ downtime_is_kept_in_whole_seconds_outwards(void **state UNUSED)
 	world_done(&w);
 }
 
-/* --- tags
- * ------------------------------------------------------------------------------------------------------------------ */
+/* --- tags ------------------------------------------------------------------------------------------------------ */
 static const struct {
 	const char *name;
 	bool has_value;
@@ -220,8 +217,7 @@ a_tag_is_removed_by_name_or_by_equal_value(void **state UNUSED)
 	}
 }
 
-/* --- candidates and clusters
- * -------------------------------------------------------------------------------------------------- */
+/* --- candidates and clusters ----------------------------------------------------------------------------------- */
 static void
 a_promotion_rule_is_dated_by_the_command(void **state UNUSED)
 {
@@ -267,8 +263,7 @@ an_empty_alias_removes_the_override(void **state UNUSED)
 	world_done(&w);
 }
 
-/* --- time and expiry
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- time and expiry ------------------------------------------------------------------------------------------- */
 static void
 time_never_goes_back(void **state UNUSED)
 {
@@ -364,9 +359,7 @@ remembered_uids_are_bounded(void **state UNUSED)
 	world_done(&w);
 }
 
-/* --- replays
- * ----------------------------------------------------------------------------------------------------------------------
- */
+/* --- replays --------------------------------------------------------------------------------------------------- */
 static void
 a_repeated_uid_changes_nothing_and_names_the_first_index(void **state UNUSED)
 {

@@ -110,8 +110,7 @@ op_names_are_unique_and_levels_known(void **state UNUSED)
 	}
 }
 
-/* --- golden bytes
- * ------------------------------------------------------------------------------------------------------ */
+/* --- golden bytes ---------------------------------------------------------------------------------------------- */
 static void
 golden_path(enum rd_op op, char *ret, size_t size)
 {
@@ -164,8 +163,7 @@ bytes_stay_what_they_were(void **state UNUSED)
 	}
 }
 
-/* --- hostile and newer bytes
- * ---------------------------------------------------------------------------------------------- */
+/* --- hostile and newer bytes ----------------------------------------------------------------------------------- */
 /* Replaces one text in the bytes of a sample by another of the same length. */
 static int
 decode_with(enum rd_op op, const char *old, const char *fresh, struct err *e)
@@ -240,8 +238,7 @@ too_much_is_refused(void **state UNUSED)
 	codec_out_done(&out);
 }
 
-/* --- checks
- * ----------------------------------------------------------------------------------------------------------------- */
+/* --- checks ---------------------------------------------------------------------------------------------------- */
 static struct topo_key no_key[] = {{.hostname = "_", .port = 3306}}, detached_key[] = {{"//db1", 3306}};
 
 static const struct {

@@ -121,8 +121,7 @@ merge(struct world *w)
 #define NO_CONFIG "{\"BackendDB\":\"sqlite\",\"SQLite3DataFile\":\"/x\"}"
 #define CONFIG(text) "{\"BackendDB\":\"sqlite\",\"SQLite3DataFile\":\"/x\"," text "}"
 
-/* --- source, cluster
- * ------------------------------------------------------------------------------------------------------ */
+/* --- source, cluster ------------------------------------------------------------------------------------------- */
 static void
 a_replica_belongs_to_its_sources_cluster(void **state UNUSED)
 {
@@ -189,8 +188,7 @@ errant_transactions_are_found_against_the_stored_source(void **state UNUSED)
 	world_done(&w);
 }
 
-/* --- neighbours
- * ---------------------------------------------------------------------------------------------------------------- */
+/* --- neighbours ------------------------------------------------------------------------------------------------ */
 #define FILTERS                                                          \
 	CONFIG("\"DiscoveryIgnoreReplicaHostnameFilters\":[\"^bad\"],"   \
 	       "\"DiscoveryIgnoreMasterHostnameFilters\":[\"^hidden\"]," \
@@ -275,8 +273,7 @@ a_groups_members_and_primary(void **state UNUSED)
 	world_done(&w);
 }
 
-/* --- the own name
- * ---------------------------------------------------------------------------------------------------------------- */
+/* --- the own name ---------------------------------------------------------------------------------------------- */
 static const struct {
 	const char *method, *hostname, *report_host;
 	const char *expected; /* NULL = refused */
@@ -312,8 +309,7 @@ the_own_name_follows_the_method(void **state UNUSED)
 	}
 }
 
-/* --- place and alias
- * ---------------------------------------------------------------------------------------------------------------- */
+/* --- place and alias ------------------------------------------------------------------------------------------- */
 static void
 places_come_from_patterns_unless_a_query_answers(void **state UNUSED)
 {
@@ -378,8 +374,7 @@ pseudo_gtid_goes_by_the_query_alone(void **state UNUSED)
 	world_done(&w);
 }
 
-/* --- times and the live form
- * -------------------------------------------------------------------------------------------------------- */
+/* --- times and the live form ----------------------------------------------------------------------------------- */
 /* The bug: the backend keeps seconds, and a server killed in the second it was last seen looked alive. */
 static void
 a_failed_check_is_later_than_the_second_it_was_seen_in(void **state UNUSED)

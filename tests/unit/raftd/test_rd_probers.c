@@ -133,8 +133,7 @@ at(int64_t ms)
 	return (struct mono){1000 * CLK_S + ms * CLK_MS};
 }
 
-/* --- watches
- * ------------------------------------------------------------------------------------------------------------- */
+/* --- watches --------------------------------------------------------------------------------------------------- */
 static void
 each_prober_is_told_its_share_when_it_is_up(void **state UNUSED)
 {
@@ -266,8 +265,7 @@ credits_are_given_back_in_batches(void **state UNUSED)
 	rd_probers_free(pool.p);
 }
 
-/* --- probes on demand
- * ------------------------------------------------------------------------------------------------------ */
+/* --- probes on demand ------------------------------------------------------------------------------------------ */
 struct outcome {
 	int calls;
 	const void *result;
@@ -375,8 +373,7 @@ probes_under_way_are_bounded(void **state UNUSED)
 	rd_probers_free(pool.p);
 }
 
-/* --- look-ups
- * ------------------------------------------------------------------------------------------------------------------ */
+/* --- look-ups -------------------------------------------------------------------------------------------------- */
 static void
 on_looked_up(void *ctx, const char *host, const struct ipc_resolved *m)
 {

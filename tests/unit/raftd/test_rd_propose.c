@@ -61,8 +61,7 @@ run_until(struct node *n, const bool *condition)
 	assert_true(*condition);
 }
 
-/* --- a node
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- a node ---------------------------------------------------------------------------------------------------- */
 static void
 on_applied(void *ctx, const struct rd_applied *a UNUSED)
 {
@@ -159,8 +158,7 @@ node_done(struct node *n)
 	temp_done(&n->temp);
 }
 
-/* --- proposing
- * ------------------------------------------------------------------------------------------------------------ */
+/* --- proposing ------------------------------------------------------------------------------------------------- */
 static void
 on_answer(void *ctx, const struct rd_proposed *r)
 {
@@ -404,8 +402,7 @@ a_clock_set_back_does_not_turn_back_time(void **state UNUSED)
 	node_done(&n);
 }
 
-/* --- the view writer's other jobs
- * ---------------------------------------------------------------------------------------------- */
+/* --- the view writer's other jobs ------------------------------------------------------------------------------ */
 struct finished {
 	bool given;
 	int rc, file_rc;

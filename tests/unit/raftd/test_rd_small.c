@@ -20,8 +20,7 @@ at(int64_t ms)
 	return (struct mono){1000 * CLK_S + ms * CLK_MS};
 }
 
-/* --- candidates
- * ---------------------------------------------------------------------------------------------------------- */
+/* --- candidates ------------------------------------------------------------------------------------------------ */
 static void
 a_candidate_lives_as_long_as_it_is_named(void **state UNUSED)
 {
@@ -91,8 +90,7 @@ strange_names_are_not_believed(void **state UNUSED)
 		assert_int_equal(rd_host_is_plausible(hosts[i].host), hosts[i].plausible);
 }
 
-/* --- schedule
- * ---------------------------------------------------------------------------------------------------------------- */
+/* --- schedule -------------------------------------------------------------------------------------------------- */
 static void
 run(struct rd_periodic *p, int64_t from_ms, int64_t to_ms, unsigned holds, unsigned *counts)
 {
@@ -147,9 +145,7 @@ the_wake_time_is_that_of_the_next_task(void **state UNUSED)
 		assert_non_null(rd_task_name(t));
 }
 
-/* --- figures
- * --------------------------------------------------------------------------------------------------------------------
- */
+/* --- figures --------------------------------------------------------------------------------------------------- */
 static double
 figure(const struct rd_metrics *m, const struct rd_pool_stats *p, const char *name)
 {

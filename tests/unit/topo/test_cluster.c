@@ -79,8 +79,7 @@ probe(struct world *w, size_t at)
 	return changed;
 }
 
-/* --- one step -------------------------------------------------------------------------------------------------------
- */
+/* --- one step -------------------------------------------------------------------------------------------------- */
 #define P(fields) "p cluster_name=x:1 replication_depth=3 ancestry_uuid=u1,u2 suggested_cluster_alias=al " fields
 
 static void
@@ -174,8 +173,7 @@ descendants_are_told_by_ancestry(void **state UNUSED)
 	topo_make_free(other);
 }
 
-/* --- convergence ----------------------------------------------------------------------------------------------------
- */
+/* --- convergence ----------------------------------------------------------------------------------------------- */
 static uint64_t rng = 88172645463325252u;
 
 static size_t

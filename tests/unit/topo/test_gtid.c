@@ -180,8 +180,7 @@ results_are_bounded_too(void **state UNUSED)
 	gtid_set_done(&sum);
 }
 
-/* --- set algebra ----------------------------------------------------------------------------------------------------
- */
+/* --- set algebra ----------------------------------------------------------------------------------------------- */
 static void
 difference_has_the_format_of_the_server(void **state UNUSED)
 {
@@ -223,8 +222,7 @@ difference_names_the_bad_text(void **state UNUSED)
 	assert_int_equal(b.len, 0);
 }
 
-/* --- against a real server
- * -------------------------------------------------------------------------------------------- */
+/* --- against a real server ------------------------------------------------------------------------------------- */
 static void
 unfold(char *text)
 {
@@ -430,8 +428,7 @@ counting_stops_at_the_end(void **state UNUSED)
 	gtid_set_done(&s);
 }
 
-/* --- removing uuids -------------------------------------------------------------------------------------------------
- */
+/* --- removing uuids -------------------------------------------------------------------------------------------- */
 static void
 removing_a_uuid_removes_its_tags_too(void **state UNUSED)
 {

@@ -182,8 +182,7 @@ a_host_of_full_length_cannot_be_detached(void **state UNUSED)
 	assert_int_equal(topo_key_detach(&k, &detached, &e), -ERR_TOO_LARGE);
 }
 
-/* --- lists ----------------------------------------------------------------------------------------------------------
- */
+/* --- lists ----------------------------------------------------------------------------------------------------- */
 static char *
 list_json(const struct topo_key_list *l)
 {
