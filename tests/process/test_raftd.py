@@ -416,7 +416,7 @@ def test_known_servers_are_known_after_a_restart(raftd):
     raftd.start()
     wait_until(lambda: len(raftd.prober.watched) == 3, 5)
     assert column(raftd, "db3", "cluster_name") == "db1:3306"
-    assert not raftd.state.get("caught_up", True)
+    assert not wait_until(lambda: raftd.state.get("is_leader") and raftd.state, 5)["caught_up"]
 
 
 def test_garbage_from_probers_is_harmless(raftd):
