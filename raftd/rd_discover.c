@@ -90,6 +90,7 @@ rd_discover_seeds(struct rd_node *n)
 		}
 		key.port = given.port;
 		(void)rd_resolve_name(n->names, n->rules, given.hostname, rd_now_us(n), &key.hostname, &rows);
+		rd_audit(n, "inject-seed", &key, "injected");
 		rd_discover_name(n, &key, true);
 		rd_flush_rows(n, &rows);
 		topo_key_done(&given);
@@ -219,6 +220,18 @@ rd_discover_applied(struct rd_node *n, const struct rd_applied *a)
 	}
 	rd_story_inventory("known from now on", n_known, known);
 	rd_story_inventory("forgotten", n_forgotten, forgotten);
+}
+
+void
+rd_discover_known(struct rd_node *n, struct topo_instance *inst)
+{
+	struct rd_server *s = rd_model_add(&n->model, &inst->key);
+
+	rd_model_set(&n->model, s, inst);
+	rd_model_set_listed(&n->model, s, true);
+	rd_work_watch(n, &s->inst.key);
+	if (rd_model_find(&n->model, &s->inst.source_key) != NULL)
+		rd_work_watch(n, &s->inst.source_key); /* it has a replica */
 }
 
 static void

@@ -189,10 +189,24 @@ flush(struct rd_node *n)
 		submit_batch(n);
 }
 
-void
-rd_flush_all(struct rd_node *n)
+static void
+end_drain(struct rd_node *n)
 {
-	while (n->flush.rows.n > 0 || n->flush.lines.len > 0 || n->model.n_queued > 0)
+	void (*fn)(struct rd_node * n) = n->flush.drained;
+
+	n->flush.drained = NULL;
+	fn(n);
+}
+
+void
+rd_flush_drain(struct rd_node *n, void (*drained)(struct rd_node *n))
+{
+	n->flush.drained = drained;
+	if (n->flush.under_way)
+		return; /* its end goes on */
+	if (n->decide == NULL || rd_flush_is_idle(n))
+		end_drain(n);
+	else
 		submit_batch(n);
 }
 
@@ -250,6 +264,36 @@ note_file(struct rd_node *n, const struct rd_job *job)
 }
 
 static void
+note_refused(struct rd_node *n, const struct rd_job *job)
+{
+	if (job->refused == 0)
+		return;
+	n->metrics.rows_refused += job->refused;
+	log_warning("backend", "%zu rows are not stored, the last one because: %s", job->refused, job->e.msg);
+}
+
+/* The next batch, when there is something for one. */
+static void
+go_on(struct rd_node *n, bool failed)
+{
+	bool full = n->model.n_queued >= n->rules->batch_rows;
+
+	if (n->flush.drained != NULL) {
+		if (failed || rd_flush_is_idle(n))
+			end_drain(n);
+		else
+			submit_batch(n);
+	} else if (!rd_flush_is_idle(n)) {
+		if (failed)
+			arm(n, RETRY_MS);
+		else if (full || n->flush.hurry)
+			rd_flush_now(n);
+		else
+			rd_flush_soon(n);
+	}
+}
+
+static void
 on_written(void *ctx, struct rd_job *job)
 {
 	struct rd_node *n = ctx;
@@ -257,6 +301,7 @@ on_written(void *ctx, struct rd_job *job)
 
 	n->flush.under_way = false;
 	note_file(n, job);
+	note_refused(n, job);
 	rd_health_backend(n, rc, &job->e);
 	if (rc == 0) {
 		n->flush.written = n->flush.batch;
@@ -264,19 +309,11 @@ on_written(void *ctx, struct rd_job *job)
 		rd_ask_written(n, NULL);
 	} else {
 		n->metrics.batch_failures++;
-		if (!n->stopping)
-			take_back(n, job);
+		take_back(n, job);
 		rd_ask_written(n, &job->e);
 	}
 	rd_job_free(job);
-	if (rd_flush_is_idle(n) || n->stopping)
-		return;
-	if (rc != 0)
-		arm(n, RETRY_MS);
-	else if (n->model.n_queued >= n->rules->batch_rows || n->flush.hurry)
-		rd_flush_now(n);
-	else
-		rd_flush_soon(n);
+	go_on(n, rc != 0);
 }
 
 int

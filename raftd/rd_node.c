@@ -11,6 +11,7 @@
 #include "rd_node_private.h"
 
 #define OPEN_LOG_AGAIN_US (10 * CLK_S)
+#define LOAD_SLICE 1000
 #define VIEW_END_MS 1000 /* for the writer's thread, once the loop has ended */
 
 /* --- the backend opens ----------------------------------------------------------------------------------------- */
@@ -49,16 +50,6 @@ on_backend(void *ctx, int rc, const struct err *e)
 	rd_health_backend(ctx, rc, e);
 }
 
-/* The newest known state of every server, as it was written before the last stop. */
-static void
-take_instances(struct rd_node *n, struct topo_instance_list *list)
-{
-	for (size_t i = 0; i < list->n; i++) {
-		struct rd_server *s = rd_model_add(&n->model, &list->v[i].key);
-		rd_model_set(&n->model, s, &list->v[i]);
-	}
-}
-
 static void
 log_open(const struct rd_node *n, const struct db_open_info *info, const struct rd_loaded *loaded)
 {
@@ -70,10 +61,10 @@ log_open(const struct rd_node *n, const struct db_open_info *info, const struct 
 		log_warning("backend", "%zu rows break a limit and are not used", loaded->skipped);
 }
 
+/* Everything is taken over: from now on this node knows, decides and leads. */
 static void
-on_open(void *ctx, const struct db_open_info *info, struct rd_loaded *loaded)
+become_active(struct rd_node *n)
 {
-	struct rd_node *n = ctx;
 	struct rd_proposer_conf pc = {.view = n->view,
 				      .clock = n->clock,
 				      .originator = proc_setup(n->proc)->hostname,
@@ -84,13 +75,10 @@ on_open(void *ctx, const struct db_open_info *info, struct rd_loaded *loaded)
 				      .on_backend = on_backend};
 	bool was_failing = n->health.error.code != 0;
 
-	log_open(n, info, loaded);
-	n->decide = rd_proposer_new(&pc, loaded->state);
-	loaded->state = NULL;
-	for (size_t i = 0; i < loaded->resolves.n; i++)
-		rd_resolve_load(n->names, &loaded->resolves.v[i], rd_now_us(n));
-	take_instances(n, &loaded->instances);
-	rd_loaded_free(loaded);
+	n->decide = rd_proposer_new(&pc, n->loading->state);
+	n->loading->state = NULL;
+	rd_loaded_free(n->loading);
+	n->loading = NULL;
 	n->health.open = true;
 	n->health.failing_since_us = 0;
 	n->health.first_seen_us = rd_now_us(n);
@@ -102,6 +90,36 @@ on_open(void *ctx, const struct db_open_info *info, struct rd_loaded *loaded)
 	rd_house_wake(n);
 	if (!was_failing)
 		proc_ready(n->proc, "backend open");
+}
+
+/* The newest known state of every server, as it was written before the last stop; a slice per turn of the loop. */
+static void
+on_load_timer(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+{
+	struct rd_node *n = arg;
+	struct topo_instance_list *list = &n->loading->instances;
+	size_t end = min_size(list->n, n->loaded + LOAD_SLICE);
+
+	if (n->stopping)
+		return;
+	while (n->loaded < end)
+		rd_discover_known(n, &list->v[n->loaded++]);
+	if (n->loaded < list->n)
+		event_active(n->load_timer, EV_TIMEOUT, 0);
+	else
+		become_active(n);
+}
+
+static void
+on_open(void *ctx, const struct db_open_info *info, struct rd_loaded *loaded)
+{
+	struct rd_node *n = ctx;
+
+	log_open(n, info, loaded);
+	for (size_t i = 0; i < loaded->resolves.n; i++)
+		rd_resolve_load(n->names, &loaded->resolves.v[i], rd_now_us(n));
+	n->loading = loaded;
+	on_load_timer(-1, 0, n);
 }
 
 static int
@@ -157,6 +175,9 @@ start_parts(struct rd_node *n, struct err *e)
 				  .on_open = on_open,
 				  .on_open_failed = on_open_failed};
 
+	n->load_timer = event_new(n->base, -1, 0, on_load_timer, n);
+	if (n->load_timer == NULL)
+		return err_set(e, ERR_UNAVAILABLE, "libevent refuses a timer");
 	if (rd_link_open(n, e) != 0 || rd_flush_start(n, e) != 0 || rd_house_start(n, e) != 0)
 		return -e->code;
 	return rd_view_start(&vc, &n->view, e);
@@ -244,20 +265,24 @@ on_stopped(void *ctx)
 	proc_exit_loop(n->proc, PROC_EXIT_OK);
 }
 
-/* The jobs given to the writer are carried out in order, so the last one may follow at once. */
+static void
+on_drained(struct rd_node *n)
+{
+	rd_view_stop(n->view, on_stopped, n);
+}
+
 void
 rd_node_stop(struct proc *p UNUSED, void *app, int64_t deadline_ms UNUSED)
 {
 	struct rd_node *n = app;
 
 	n->stopping = true;
-	rd_publish_state(n);
 	if (n->decide != NULL) {
+		rd_publish_state(n);
 		if (!n->one_shot)
 			rd_audit(n, "shutdown", NULL, "");
-		rd_flush_all(n);
 	}
-	rd_view_stop(n->view, on_stopped, n);
+	rd_flush_drain(n, on_drained);
 }
 
 void
@@ -269,8 +294,11 @@ rd_node_done(struct proc *p UNUSED, void *app)
 		log_warning("backend", "the backend did not finish in time, what was not acknowledged may be lost");
 		_exit(PROC_EXIT_FAILED);
 	}
+	if (n->load_timer != NULL)
+		event_free(n->load_timer);
+	rd_loaded_free(n->loading);
 	rd_proposer_free(n->decide);
-	rd_work_done(n);
+	rd_names_done(n);
 	rd_ask_done(n);
 	rd_discover_done(n);
 	rd_house_done(n);

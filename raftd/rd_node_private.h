@@ -39,12 +39,13 @@ struct rd_req {
 /* rd_flush.c: what waits for the backend besides the servers queued in the model. */
 struct rd_flush {
 	struct event *timer;
-	struct rd_changes rows; /* audit, names, aliases … */
-	struct str_buf lines;	/* for the audit file */
-	bool under_way;		/* one batch at a time */
-	bool hurry;		/* the next one follows at once */
-	uint64_t batch;		/* number of the newest batch given to the writer */
-	uint64_t written;	/* newest batch that is in the backend */
+	struct rd_changes rows;		    /* audit, names, aliases … */
+	struct str_buf lines;		    /* for the audit file */
+	bool under_way;			    /* one batch at a time */
+	bool hurry;			    /* the next one follows at once */
+	void (*drained)(struct rd_node *n); /* at the end: called when all is written */
+	uint64_t batch;			    /* number of the newest batch given to the writer */
+	uint64_t written;		    /* newest batch that is in the backend */
 };
 
 /* rd_health.c */
@@ -78,6 +79,9 @@ struct rd_node {
 
 	struct rd_view *view;
 	struct rd_proposer *decide; /* NULL until the backend is read */
+	struct rd_loaded *loading;  /* what was read, while it is being taken over */
+	size_t loaded;		    /* its instances taken so far */
+	struct event *load_timer;
 
 	struct rd_model model;
 	struct rd_resolve *names;
@@ -96,7 +100,7 @@ struct rd_node {
 
 	struct rd_flush flush;
 	struct rd_backend_health health;
-	struct rd_parked_list parked; /* rd_work.c: results whose names are being looked up */
+	struct rd_parked_list parked; /* rd_names.c: results whose names are being looked up */
 	struct rd_ask_list asks;      /* rd_ask.c: DISCOVER requests */
 	size_t n_asks;
 
@@ -149,13 +153,28 @@ struct rd_probed {
 	const struct err *e;	  /* neither: why */
 };
 void rd_work_result(struct rd_node *n, const struct topo_probe *p);
-void rd_work_lost(struct rd_node *n, const struct ipc_connection_lost *m);
-/* Probes suspects as far as their number allows. */
-void rd_work_suspects(struct rd_node *n);
-void rd_work_done(struct rd_node *n);
+/* The same, once its names are known. */
+void rd_work_process(struct rd_node *n, const struct topo_probe *p);
 /* Watches the server as its place in the topology asks for, or no more. */
 void rd_work_watch(struct rd_node *n, const struct topo_key *key);
 bool rd_server_is_valid(const struct rd_server *s);
+bool rd_server_has_replicas(const struct rd_node *n, const struct rd_server *s);
+
+/* --- rd_names.c: host names in results ------------------------------------------------------------------------- */
+/* As far as the cache knows; borrowed until the next call. */
+const char *rd_names_resolve(struct rd_node *n, const char *host);
+/* True: the result was taken and waits for look-ups; it goes to rd_work_process then. */
+bool rd_names_park(struct rd_node *n, const struct topo_probe *p);
+/* The key under which a server that calls itself host is filed; owning. */
+void rd_names_own_key(struct rd_node *n, const struct topo_probe *p, const char *host, struct topo_key *ret);
+void rd_names_done(struct rd_node *n);
+
+/* --- rd_suspicion.c: probes at once ---------------------------------------------------------------------------- */
+void rd_work_lost(struct rd_node *n, const struct ipc_connection_lost *m);
+/* What the replicas of a suspect know is fresh evidence. */
+void rd_work_suspect_replicas(struct rd_node *n, const struct topo_key *key);
+/* Probes suspects as far as their number allows. */
+void rd_work_suspects(struct rd_node *n);
 
 /* --- rd_discover.c: who is known ------------------------------------------------------------------------------- */
 void rd_discover_seeds(struct rd_node *n);
@@ -169,6 +188,8 @@ void rd_discover_drop_candidate(struct rd_node *n, const struct topo_key *key);
 void rd_discover_forget(struct rd_node *n, const struct topo_key_list *keys, const char *audit_type,
 			const char *message);
 void rd_discover_applied(struct rd_node *n, const struct rd_applied *a);
+/* A server of the inventory, as its row says; takes inst (owning, empty afterwards). */
+void rd_discover_known(struct rd_node *n, struct topo_instance *inst);
 /* The model follows the inventory again, after memory was read from the backend. */
 void rd_discover_reconcile(struct rd_node *n);
 void rd_discover_done(struct rd_node *n);
@@ -197,8 +218,9 @@ void rd_flush_done(struct rd_node *n);
 /* Writes what is dirty within InstanceFlushIntervalMilliseconds, or at once. */
 void rd_flush_soon(struct rd_node *n);
 void rd_flush_now(struct rd_node *n);
-/* At the end: gives everything to the writer. */
-void rd_flush_all(struct rd_node *n);
+/* At the end: writes everything, batch by batch, then calls drained; at once when there is nothing, or when a batch
+ * fails. */
+void rd_flush_drain(struct rd_node *n, void (*drained)(struct rd_node *n));
 /* Whether there is nothing left to write. */
 bool rd_flush_is_idle(const struct rd_node *n);
 /* Adds a row to the next batch; bounded (counted, dropped). */

@@ -1,5 +1,5 @@
-/* rd_work.c — what a probe result does: names, model, watches, neighbours, rows (design.md section 2, "A probe"); and
- * lost connections. Owns the results that wait for a name look-up. Called by the probers' links. */
+/* rd_work.c — what a probe result does: model, watches, neighbours, rows (design.md section 2, "A probe"). Called by
+ * the probers' links, and by rd_names.c for results that waited for a name. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,17 +10,7 @@
 #include "rd_story.h"
 #include "topo/key.h"
 
-#define PARKED_MAX 1024
 #define HURRY_ALL_MAX 200
-#define LOOKUP_DEADLINE_US (5 * CLK_S)
-
-/* A result whose names are being looked up. */
-struct rd_parked {
-	TAILQ_ENTRY(rd_parked) next;
-	struct rd_node *node;
-	struct topo_probe probe; /* owning */
-	size_t missing;
-};
 
 bool
 rd_server_is_valid(const struct rd_server *s)
@@ -28,168 +18,29 @@ rd_server_is_valid(const struct rd_server *s)
 	return s->inst.last_seen_us != 0 && s->inst.last_checked_us <= s->inst.last_seen_us;
 }
 
-/* --- names ----------------------------------------------------------------------------------------------------- */
-/* A name that a server gave, resolved; what isn't in the cache stands as given (see park). */
-static const char *
-resolve(void *ctx, const char *host)
-{
-	struct rd_node *n = ctx;
-	struct rd_changes rows = {0};
-	const char *name;
-
-	(void)rd_resolve_name(n->names, n->rules, host, rd_now_us(n), &name, &rows);
-	rd_flush_rows(n, &rows);
-	return name;
-}
-
-static void process(struct rd_node *n, const struct topo_probe *p);
-
-static void
-on_looked_up(void *ctx, const char *host, const struct ipc_resolved *m)
-{
-	struct rd_parked *x = ctx;
-	struct rd_node *n = x->node;
-	struct rd_changes rows = {0};
-
-	rd_resolve_answered(n->names, n->rules, host, m->resolved, rd_now_us(n), &rows);
-	rd_flush_rows(n, &rows);
-	if (--x->missing > 0)
-		return;
-	TAILQ_REMOVE(&n->parked, x, next);
-	n->metrics.parked--;
-	process(n, &x->probe);
-	rec_done(&topo_probe_desc, &x->probe);
-	free(x);
-}
-
-/* Names on their way to be known again; nothing waits for these. */
-static void
-on_looked_up_again(void *ctx, const char *host, const struct ipc_resolved *m)
-{
-	struct rd_node *n = ctx;
-	struct rd_changes rows = {0};
-
-	if (m->resolved[0] == '\0')
-		return; /* what we have is better than nothing */
-	rd_resolve_answered(n->names, n->rules, host, m->resolved, rd_now_us(n), &rows);
-	rd_flush_rows(n, &rows);
-}
-
-static void
-on_probed_again(void *ctx UNUSED, const struct topo_key *asked UNUSED, const void *result UNUSED,
-		const struct err *e UNUSED)
-{
-}
-
-static const char *
-lookup_method(const struct rd_node *n)
-{
-	return n->rules->resolve == RD_RESOLVE_CNAME ? "cname" : "ip";
-}
-
-/* A learned name is learned anew by a probe under the name as given. */
-static void
-revalidate(struct rd_node *n, const struct topo_key *key)
-{
-	struct err e;
-	int rc;
-
-	if (rd_resolve_is_learned(n->names, key->hostname))
-		rc = rd_probers_probe(n->probers, key, IPC_LANE_REGULAR, rd_mono(n), n->rules->probe_deadline_us,
-				      on_probed_again, n, &e);
-	else
-		rc = rd_probers_resolve(n->probers, key->hostname, lookup_method(n), rd_mono(n), LOOKUP_DEADLINE_US,
-					on_looked_up_again, n, &e);
-	if (rc != 0)
-		log_debug("resolve", "not looked at again: %s", e.msg);
-}
-
-struct name_check {
-	struct rd_node *n;
-	struct rd_parked *parked; /* NULL: only count */
-	size_t missing;
-};
-
-static void
-check_name(void *ctx, const struct topo_key *key)
-{
-	struct name_check *c = ctx;
-	struct rd_node *n = c->n;
-	struct rd_changes rows = {0};
-	const char *name;
-	struct err e;
-
-	switch (rd_resolve_name(n->names, n->rules, key->hostname, rd_now_us(n), &name, &rows)) {
-	case RD_NAME_READY:
-		break;
-	case RD_NAME_STALE:
-		revalidate(n, key);
-		break;
-	case RD_NAME_ASK:
-		c->missing++;
-		if (c->parked != NULL && rd_probers_resolve(n->probers, key->hostname, lookup_method(n), rd_mono(n),
-							    LOOKUP_DEADLINE_US, on_looked_up, c->parked, &e) == 0)
-			c->parked->missing++;
-		break;
-	}
-	rd_flush_rows(n, &rows);
-}
-
-/* Names that need a look-up hold the result back: a server filed under its source's raw name for a moment would change
- * its cluster. Bounded: beyond PARKED_MAX the raw names are used. */
-static bool
-park(struct rd_node *n, const struct topo_probe *p)
-{
-	struct name_check check = {.n = n};
-	struct rd_parked *x;
-
-	rd_probe_names(p, check_name, &check);
-	if (check.missing == 0)
-		return false;
-	if (n->metrics.parked >= PARKED_MAX) {
-		n->metrics.parked_overflows++;
-		return false;
-	}
-	x = mem_new(struct rd_parked);
-	x->node = n;
-	rec_dup(&topo_probe_desc, &x->probe, p);
-	check.parked = x;
-	rd_probe_names(&x->probe, check_name, &check);
-	if (x->missing == 0) {
-		rec_done(&topo_probe_desc, &x->probe);
-		free(x);
-		return false;
-	}
-	TAILQ_INSERT_TAIL(&n->parked, x, next);
-	n->metrics.parked++;
-	return true;
-}
-
-void
-rd_work_done(struct rd_node *n)
-{
-	struct rd_parked *x;
-
-	while ((x = TAILQ_FIRST(&n->parked)) != NULL) {
-		TAILQ_REMOVE(&n->parked, x, next);
-		rec_done(&topo_probe_desc, &x->probe);
-		free(x);
-	}
-}
-
 /* --- watching -------------------------------------------------------------------------------------------------- */
+bool
+rd_server_has_replicas(const struct rd_node *n, const struct rd_server *s)
+{
+	return s->inst.replicas.n > 0 || rd_model_family(&n->model, &s->inst.key) != NULL;
+}
+
+/* Counting those that are still to be taken over. */
+static size_t
+count_known(const struct rd_node *n)
+{
+	return n->loading != NULL ? n->loading->instances.n : rd_model_count(&n->model);
+}
+
 static uint64_t
 watch_flags(const struct rd_node *n, const struct rd_server *s)
 {
-	const struct rd_family *family = rd_model_family(&n->model, &s->inst.key);
-	uint64_t flags = 0;
+	uint64_t flags = rd_server_has_replicas(n, s) ? (uint64_t)IPC_TARGET_HAS_REPLICAS : 0;
 
-	if (family != NULL || s->inst.replicas.n > 0)
-		flags |= IPC_TARGET_HAS_REPLICAS;
 	if (s->inst.replication_depth == 0)
 		flags |= IPC_TARGET_IS_ROOT;
 	/* after a restart the known ones are spread over the interval, unless they are few */
-	if (!s->probed && (s->inst.last_seen_us == 0 || rd_model_count(&n->model) <= HURRY_ALL_MAX))
+	if (!s->probed && (s->inst.last_seen_us == 0 || count_known(n) <= HURRY_ALL_MAX))
 		flags |= IPC_TARGET_HURRY;
 	return flags;
 }
@@ -213,59 +64,6 @@ rd_work_watch(struct rd_node *n, const struct topo_key *key)
 	else
 		rd_watch_set(rd_probers_watches(n->probers), key, s == NULL ? IPC_TARGET_HURRY : watch_flags(n, s));
 	rd_link_tell(n);
-}
-
-/* --- suspicion ------------------------------------------------------------------------------------------------- */
-static void
-on_suspect_probed(void *ctx, const struct topo_key *asked, const void *result UNUSED, const struct err *e UNUSED)
-{
-	struct rd_node *n = ctx;
-
-	rd_suspect_done(n->suspect, asked);
-	rd_work_suspects(n);
-}
-
-void
-rd_work_suspects(struct rd_node *n)
-{
-	const struct topo_key *key;
-	struct err e;
-
-	while (rd_suspect_next(n->suspect, rd_mono(n), &key)) {
-		if (rd_probers_probe(n->probers, key, IPC_LANE_URGENT, rd_mono(n), n->rules->probe_deadline_us + CLK_S,
-				     on_suspect_probed, n, &e) != 0)
-			rd_suspect_done(n->suspect, key); /* the regular schedule will find it */
-	}
-}
-
-/* What the replicas of a suspect know is fresh evidence. */
-static void
-suspect_replicas(struct rd_node *n, const struct topo_key *key)
-{
-	const struct rd_family *family = rd_model_family(&n->model, key);
-	struct rd_server *s;
-
-	if (family == NULL)
-		return;
-	LIST_FOREACH (s, &family->replicas, sibling)
-		rd_suspect_related(n->suspect, &s->inst.key, rd_model_family(&n->model, &s->inst.key) != NULL);
-}
-
-void
-rd_work_lost(struct rd_node *n, const struct ipc_connection_lost *m)
-{
-	const struct rd_server *s = rd_model_find(&n->model, &m->key);
-	bool has_replicas = s != NULL && (watch_flags(n, s) & IPC_TARGET_HAS_REPLICAS) != 0;
-
-	n->metrics.connections_lost++;
-	if (s == NULL || n->one_shot)
-		return;
-	log_info("suspect", "connection lost, probing anew instance=%s evidence=%s", s->text,
-		 topo_evidence_text(m->evidence));
-	if (rd_suspect_lost(n->suspect, &m->key, has_replicas, rd_mono(n), rd_model_count(&n->model)))
-		log_warning("suspect", "many connections were lost at once: probing servers with replicas first");
-	suspect_replicas(n, &m->key);
-	rd_work_suspects(n);
 }
 
 /* --- a probe that did not find its server ---------------------------------------------------------------------- */
@@ -293,7 +91,7 @@ failed_server(struct rd_node *n, const struct topo_probe *p)
 
 	if (s != NULL)
 		return s;
-	key.hostname = resolve(n, p->asked_key.hostname);
+	key.hostname = rd_names_resolve(n, p->asked_key.hostname);
 	return rd_model_find(&n->model, &key);
 }
 
@@ -312,7 +110,7 @@ mark_failed(struct rd_node *n, struct rd_server *s, const struct topo_probe *p)
 		return;
 	}
 	rd_flush_now(n);
-	suspect_replicas(n, &s->inst.key);
+	rd_work_suspect_replicas(n, &s->inst.key);
 	rd_work_suspects(n);
 }
 
@@ -352,6 +150,12 @@ fail_with(struct rd_node *n, const struct topo_probe *p)
 }
 
 /* --- a probe that found its server ----------------------------------------------------------------------------- */
+static const char *
+resolve(void *ctx, const char *host)
+{
+	return rd_names_resolve(ctx, host);
+}
+
 static const struct topo_key *
 group_primary(void *ctx, const char *group_name)
 {
@@ -379,44 +183,6 @@ static const struct topo_instance *
 lookup(void *ctx, const struct topo_key *key)
 {
 	return rd_model_lookup(&((struct rd_node *)ctx)->model, key);
-}
-
-/* Two servers that give themselves the same name: merging them into one row would hide one of them (historically it
- * did). The one that already has the name keeps it, the other is filed as it was asked for. */
-static bool
-is_ambiguous(const struct rd_node *n, const struct topo_probe *p, const struct topo_key *key)
-{
-	const struct rd_server *s = rd_model_find(&n->model, key);
-	const struct topo_instance *a = &p->inst, *b = s == NULL ? NULL : &s->inst;
-
-	if (b == NULL || !s->found || topo_key_equal(&p->asked_key, key))
-		return false;
-	if (s->asked_host != NULL && strcmp(s->asked_host, p->asked_key.hostname) == 0)
-		return false; /* the same way as before: the server itself has changed */
-	if (a->server_uuid[0] != '\0' && b->server_uuid[0] != '\0')
-		return strcmp(a->server_uuid, b->server_uuid) != 0;
-	return a->server_id != b->server_id;
-}
-
-/* The key under which the server is filed. */
-static void
-own_key(struct rd_node *n, const struct topo_probe *p, const char *host, struct topo_key *ret)
-{
-	struct topo_key key = {.hostname = host, .port = p->asked_key.port};
-	struct rd_changes rows = {0};
-
-	if (!rd_host_is_plausible(host) || is_ambiguous(n, p, &key)) {
-		n->metrics.ambiguous_names++;
-		log_debug("resolve", "name is not used, another server has it: name=%s asked=%s", LOG_Q(host),
-			  LOG_Q(p->asked_key.hostname));
-		key.hostname = p->asked_key.hostname;
-	} else if (n->rules->own_name != RD_OWN_NAME_ASKED) {
-		rd_resolve_learn(n->names, n->rules, p->asked_key.hostname, host, rd_now_us(n), &rows);
-		/* what the cache says now: the name may have been rejected */
-		key.hostname = resolve(n, p->asked_key.hostname);
-	}
-	rd_flush_rows(n, &rows);
-	rec_dup(&topo_key_desc, ret, &key);
 }
 
 static void
@@ -531,13 +297,13 @@ found(struct rd_node *n, const struct topo_probe *p)
 		fail(n, p, &e);
 		return;
 	}
-	own_key(n, p, host, &key);
+	rd_names_own_key(n, p, host, &key);
 	take_found(n, p, &key);
 	topo_key_done(&key);
 }
 
-static void
-process(struct rd_node *n, const struct topo_probe *p)
+void
+rd_work_process(struct rd_node *n, const struct topo_probe *p)
 {
 	if (p->found)
 		found(n, p);
@@ -550,6 +316,6 @@ rd_work_result(struct rd_node *n, const struct topo_probe *p)
 {
 	if (n->decide == NULL || !topo_key_valid(&p->asked_key))
 		return; /* the backend isn't read yet: nothing can be compared or stored */
-	if (!p->found || !park(n, p))
-		process(n, p);
+	if (!p->found || !rd_names_park(n, p))
+		rd_work_process(n, p);
 }

@@ -1,7 +1,5 @@
-/* rd_view.c — the view writer's thread and its two queues (rd_view.h). Owns the only writing connection to the backend.
- * The loop submits and is told by an eventfd; everything under "the thread" runs there and shares nothing but the
- * locked part of struct rd_view. Logs nothing: results go to the loop. */
-#include "rd_view.h"
+/* rd_view.c — the loop's side of the view writer (rd_view.h): submitting jobs, and being told by an eventfd what became
+ * of them. Logs nothing: results go to the callers. */
 
 #include <errno.h>
 #include <event2/event.h>
@@ -10,37 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "rd_view_write.h"
-
-STAILQ_HEAD(job_queue, rd_job);
-
-struct rd_view {
-	struct rd_view_conf conf; /* strings owned */
-	pthread_t thread;
-	int wake_fd; /* eventfd: the thread has something for the loop */
-	struct event *wake;
-	/* loop only */
-	void (*on_stopped)(void *ctx);
-	void *stopped_ctx;
-	uint64_t refused;
-	/* under lock */
-	pthread_mutex_t lock;
-	pthread_cond_t more;
-	struct job_queue todo, finished;
-	size_t waiting;
-	bool stopping, ended;
-	struct rd_job *opened;	  /* RELOAD job that carries the result of opening */
-	struct db_open_info info; /* with opened */
-	struct err open_error;	  /* newest failure, code 0 = told already */
-	/* thread only */
-	struct db *db;
-	bool poisoned; /* a decision failed: memory is ahead of the database */
-	struct err poison;
-	int64_t data_version;
-};
+#include "rd_view_private.h"
 
 /* --- jobs ------------------------------------------------------------------------------------------------------ */
 struct rd_job *
@@ -78,221 +48,6 @@ rd_view_error_is_fatal(int code)
 			return true;
 	}
 	return false;
-}
-
-/* --- the thread ------------------------------------------------------------------------------------------------ */
-static void
-wake_loop(struct rd_view *v)
-{
-	static const uint64_t one = 1;
-
-	/* can only fail when the counter is full: the loop is awake then */
-	ssize_t n = write(v->wake_fd, &one, sizeof(one));
-	(void)n;
-}
-
-static void
-hand_back(struct rd_view *v, struct job_queue *q)
-{
-	(void)pthread_mutex_lock(&v->lock);
-	STAILQ_CONCAT(&v->finished, q);
-	(void)pthread_mutex_unlock(&v->lock);
-	wake_loop(v);
-}
-
-static void
-do_decisions(struct rd_view *v, struct rd_job *const *jobs, size_t n)
-{
-	struct err e = v->poison;
-	int rc = v->poisoned ? -e.code : rd_write_decisions(v->db, jobs, n, &e);
-
-	if (rc != 0) {
-		v->poisoned = true;
-		v->poison = e;
-	}
-	for (size_t i = 0; i < n; i++) {
-		jobs[i]->rc = rc;
-		if (rc != 0)
-			jobs[i]->e = e;
-	}
-}
-
-static void
-do_telemetry(struct rd_view *v, struct rd_job *j)
-{
-	j->rc = rd_write_telemetry(v->db, &j->changes, &j->e);
-	if (j->file != NULL && j->lines.len > 0)
-		j->file_rc = rd_append_file(j->file, j->lines.p, j->lines.len, &j->file_e);
-}
-
-static void
-do_reload(struct rd_view *v, struct rd_job *j)
-{
-	j->rc = db_data_version(v->db, &v->data_version, &j->e);
-	if (j->rc == 0)
-		j->rc = rd_load(v->db, false, &j->loaded, &j->e);
-	if (j->rc == 0)
-		v->poisoned = false;
-}
-
-static void
-do_check(struct rd_view *v, struct rd_job *j)
-{
-	int64_t version;
-
-	j->rc = db_data_version(v->db, &version, &j->e);
-	j->foreign = j->rc == 0 && version != v->data_version;
-}
-
-static void
-do_job(struct rd_view *v, struct rd_job *j)
-{
-	switch (j->kind) {
-	case RD_JOB_DECISION:
-		do_decisions(v, &j, 1);
-		return;
-	case RD_JOB_TELEMETRY:
-		do_telemetry(v, j);
-		return;
-	case RD_JOB_RELOAD:
-		do_reload(v, j);
-		return;
-	case RD_JOB_CHECK:
-		do_check(v, j);
-		return;
-	}
-	ASSERT(!"unknown job");
-}
-
-/* The next jobs that belong together: a run of decisions, or one other. Blocks; 0 at the end. */
-static size_t
-take_jobs(struct rd_view *v, struct rd_job **jobs)
-{
-	struct rd_job *j;
-	size_t n = 0;
-
-	(void)pthread_mutex_lock(&v->lock);
-	while (STAILQ_EMPTY(&v->todo) && !v->stopping)
-		(void)pthread_cond_wait(&v->more, &v->lock);
-	while (n < RD_VIEW_GROUP_MAX && (j = STAILQ_FIRST(&v->todo)) != NULL) {
-		if (n > 0 && j->kind != RD_JOB_DECISION)
-			break;
-		STAILQ_REMOVE_HEAD(&v->todo, next);
-		v->waiting--;
-		jobs[n++] = j;
-		if (j->kind != RD_JOB_DECISION)
-			break;
-	}
-	(void)pthread_mutex_unlock(&v->lock);
-	return n;
-}
-
-static void
-work(struct rd_view *v)
-{
-	struct rd_job *jobs[RD_VIEW_GROUP_MAX];
-	size_t n;
-
-	while ((n = take_jobs(v, jobs)) > 0) {
-		struct job_queue done = STAILQ_HEAD_INITIALIZER(done);
-		struct mono start = clk_mono(clk_real());
-		if (n > 1)
-			do_decisions(v, jobs, n);
-		else
-			do_job(v, jobs[0]);
-		for (size_t i = 0; i < n; i++) {
-			jobs[i]->took_us = mono_diff_us(clk_mono(clk_real()), start);
-			STAILQ_INSERT_TAIL(&done, jobs[i], next);
-		}
-		hand_back(v, &done);
-	}
-}
-
-static int
-open_and_load(struct rd_view *v, struct rd_job *j)
-{
-	struct db_conf dc = {.backend = v->conf.backend, .path = v->conf.path, .version = v->conf.version};
-
-	j->rc = db_open(&dc, DB_READ_WRITE, &v->db, &j->e);
-	if (j->rc == 0)
-		j->rc = db_data_version(v->db, &v->data_version, &j->e);
-	if (j->rc == 0)
-		j->rc = rd_load(v->db, true, &j->loaded, &j->e);
-	if (j->rc != 0) {
-		db_close(v->db);
-		v->db = NULL;
-	}
-	return j->rc;
-}
-
-/* A point in time on the condition's clock. */
-static struct timespec
-after_ms(int64_t ms)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	t.tv_sec += ms / 1000;
-	t.tv_nsec += (ms % 1000) * 1000000;
-	t.tv_sec += t.tv_nsec / 1000000000;
-	t.tv_nsec %= 1000000000;
-	return t;
-}
-
-/* Waits a moment before the next try; false: the process is ending. */
-static bool
-pause_open(struct rd_view *v)
-{
-	struct timespec until = after_ms(RD_VIEW_OPEN_RETRY_MS);
-	bool go_on;
-
-	(void)pthread_mutex_lock(&v->lock);
-	while (!v->stopping && pthread_cond_timedwait(&v->more, &v->lock, &until) != ETIMEDOUT)
-		continue;
-	go_on = !v->stopping;
-	(void)pthread_mutex_unlock(&v->lock);
-	return go_on;
-}
-
-static bool
-open_backend(struct rd_view *v)
-{
-	for (;;) {
-		struct rd_job *j = rd_job_new(RD_JOB_RELOAD, NULL, NULL);
-		struct err e;
-		int rc = open_and_load(v, j);
-		e = j->e;
-		(void)pthread_mutex_lock(&v->lock);
-		if (rc == 0) {
-			db_open_result(v->db, &v->info);
-			v->opened = j;
-		} else {
-			v->open_error = e;
-		}
-		(void)pthread_mutex_unlock(&v->lock);
-		wake_loop(v);
-		if (rc == 0)
-			return true;
-		rd_job_free(j);
-		if (rd_view_error_is_fatal(rc) || !pause_open(v))
-			return false;
-	}
-}
-
-static void *
-thread_main(void *arg)
-{
-	struct rd_view *v = arg;
-
-	if (open_backend(v))
-		work(v);
-	db_close(v->db);
-	(void)pthread_mutex_lock(&v->lock);
-	v->ended = true;
-	(void)pthread_cond_broadcast(&v->more);
-	(void)pthread_mutex_unlock(&v->lock);
-	wake_loop(v);
-	return NULL;
 }
 
 /* --- the loop's side ------------------------------------------------------------------------------------------- */
@@ -386,7 +141,7 @@ rd_view_stop(struct rd_view *v, void (*on_stopped)(void *ctx), void *ctx)
 	v->stopping = true;
 	(void)pthread_cond_signal(&v->more);
 	(void)pthread_mutex_unlock(&v->lock);
-	wake_loop(v); /* it may have ended already */
+	rd_view_wake(v); /* it may have ended already */
 }
 
 struct rd_view_stats
@@ -448,7 +203,7 @@ start_thread(struct rd_view *v, struct err *e)
 
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = pthread_create(&v->thread, NULL, thread_main, v);
+	rc = pthread_create(&v->thread, NULL, rd_view_thread, v);
 	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return rc == 0 ? 0 : err_sys(e, ERR_UNAVAILABLE, rc, "starting the view writer");
 }
@@ -483,7 +238,7 @@ rd_view_start(const struct rd_view_conf *conf, struct rd_view **ret_view, struct
 bool
 rd_view_free(struct rd_view *v, int64_t wait_ms)
 {
-	struct timespec until = after_ms(wait_ms);
+	struct timespec until = rd_view_after_ms(wait_ms);
 	bool ended;
 
 	if (v == NULL)

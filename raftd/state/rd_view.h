@@ -44,7 +44,8 @@ struct rd_job {
 	/* results */
 	int rc;
 	struct err e;
-	int file_rc; /* of the audit file; file_e */
+	size_t refused; /* TELEMETRY: rows that the database refused for what they are; e says why the last */
+	int file_rc;	/* of the audit file; file_e */
 	struct err file_e;
 	struct rd_loaded *loaded; /* RELOAD */
 	bool foreign;		  /* CHECK */

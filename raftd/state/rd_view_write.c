@@ -156,6 +156,20 @@ rd_write_telemetry(struct db *db, const struct rd_changes *c, struct err *e)
 	return finish(db, write_changes(db, c, e), e);
 }
 
+int
+rd_write_singly(struct db *db, const struct rd_changes *c, size_t *ret_refused, struct err *e)
+{
+	*ret_refused = 0;
+	for (size_t i = 0; i < c->n; i++) {
+		struct rd_changes one = {.v = &c->v[i], .n = 1};
+		int rc = rd_write_telemetry(db, &one, e);
+		if (rc != 0 && rc != -ERR_DB)
+			return rc;
+		*ret_refused += rc != 0;
+	}
+	return 0;
+}
+
 /* --- audit file ------------------------------------------------------------------------------------------------ */
 /* Opened anew each time: a rotated file is followed. */
 int

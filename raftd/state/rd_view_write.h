@@ -11,6 +11,9 @@
 int rd_write_decisions(struct db *db, struct rd_job *const *jobs, size_t n, struct err *e) MUST_USE;
 /* Commits telemetry in one relaxed transaction; on error nothing is stored. */
 int rd_write_telemetry(struct db *db, const struct rd_changes *c, struct err *e) MUST_USE;
+/* The same, each change for itself: those that the database refuses (ERR_DB) are left out and counted, any other error
+ * ends it. */
+int rd_write_singly(struct db *db, const struct rd_changes *c, size_t *ret_refused, struct err *e) MUST_USE;
 /* Appends text to a file that is created with mode 0640. */
 int rd_append_file(const char *path, const char *text, size_t n, struct err *e) MUST_USE;
 

@@ -46,6 +46,13 @@ def chain(raftd):
     raftd.prober.found(DB3, replica_of("db2"), source_host="db2", source_port=3306)
 
 
+CHAIN_FLAGS = [HAS_REPLICAS | IS_ROOT, HAS_REPLICAS, 0]
+
+
+def chain_flags(raftd):
+    return [raftd.prober.watched[h, 3306][1] & ~HURRY for h in ("db1", "db2", "db3")]
+
+
 def settle(raftd, *hosts):
     """Polls until all these servers are known and watched."""
     def known():
@@ -73,8 +80,7 @@ def test_a_topology_is_found_from_one_seed(new_raftd):
     wait_until(lambda: column(raftd, "db3", "cluster_name") == "db1:3306", 5)
     wait_until(lambda: (raftd.prober.poll(), column(raftd, "db3", "replication_depth"))[1] == 2, 5)
     assert column(raftd, "db1", "slave_hosts") == '[{"Hostname":"db2","Port":3306}]'
-    wait_until(lambda: [raftd.prober.watched[h, 3306][1] & ~HURRY for h in ("db1", "db2", "db3")]
-               == [HAS_REPLICAS | IS_ROOT, HAS_REPLICAS, 0], 5)
+    wait_until(lambda: chain_flags(raftd) == CHAIN_FLAGS, 5)
     wait_until(lambda: raftd.rows("SELECT cluster_name, alias FROM cluster_alias") == [("db1:3306", "db1:3306")], 5)
     # the cluster's record, once its root has been that for some polls
     wait_until(lambda: (raftd.prober.poll(), raftd.rows("SELECT cluster_name FROM cluster_record"))[1] == [("db1:3306",)], 10)
@@ -411,10 +417,12 @@ def test_known_servers_are_known_after_a_restart(raftd):
     chain(raftd)
     raftd.ask("DISCOVER", key=DB1, mode=TOPOLOGY)
     settle(raftd, "db1", "db2", "db3")
+    wait_until(lambda: (raftd.prober.poll(), chain_flags(raftd))[1] == CHAIN_FLAGS, 5)
     assert raftd.stop() == ("code", 0)
     raftd.prober.servers.clear()
     raftd.start()
     wait_until(lambda: len(raftd.prober.watched) == 3, 5)
+    assert chain_flags(raftd) == CHAIN_FLAGS
     assert column(raftd, "db3", "cluster_name") == "db1:3306"
     assert not wait_until(lambda: raftd.state.get("is_leader") and raftd.state, 5)["caught_up"]
 

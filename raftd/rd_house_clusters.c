@@ -1,0 +1,164 @@
+/* rd_house_clusters.c — periodic work on clusters: the alias table, and the records with the ids that never change. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "rd_alias.h"
+#include "rd_house_private.h"
+#include "topo/graph.h"
+#include "topo/key.h"
+
+#define ALIAS_REFRESH_US (60 * CLK_S)
+#define ROOT_POLLS 2
+#define CLUSTERS_AT_ONCE 256 /* proposals in one run */
+#define CLUSTER_ID_BYTES 16
+
+static bool
+is_lost(const struct rd_node *n, const struct topo_key *key)
+{
+	struct db_downtime k = {.hostname = key->hostname, .port = key->port};
+	const struct db_downtime *row = rd_state_get(rd_decisions(n), RD_TABLE_downtime, &k);
+
+	return row != NULL && strcmp(row->reason, "lost-in-recovery") == 0;
+}
+
+static size_t
+collect_votes(const struct rd_node *n, struct rd_alias_vote *votes)
+{
+	size_t count = 0;
+
+	for (const struct rd_server *s = n->model.servers; s != NULL; s = s->hh.next) {
+		if (!s->listed || is_lost(n, &s->inst.key))
+			continue;
+		votes[count++] = (struct rd_alias_vote){.cluster_name = s->inst.cluster_name,
+							.alias = s->inst.suggested_cluster_alias,
+							.valid = rd_server_is_valid(s),
+							.read_only = s->inst.read_only,
+							.replicas = s->inst.replicas.n};
+	}
+	return count;
+}
+
+/* Written when it changed, and once a minute to keep it from expiring. */
+void
+rd_task_rebuild_aliases(struct rd_node *n)
+{
+	size_t max = rd_model_count(&n->model);
+	struct rd_alias_vote *votes = mem_calloc(max, sizeof(*votes));
+	struct rd_alias_row *rows = mem_calloc(max, sizeof(*rows));
+	size_t count = rd_alias_rebuild(votes, collect_votes(n, votes), rows);
+	uint64_t print = rd_alias_fingerprint(rows, count);
+	int64_t now_us = rd_now_us(n);
+
+	if (print != n->aliases_print || now_us - n->aliases_refreshed_us >= ALIAS_REFRESH_US) {
+		n->aliases_print = print;
+		n->aliases_refreshed_us = now_us;
+		for (size_t i = 0; i < count; i++) {
+			struct db_cluster_alias row = {rows[i].cluster_name, rows[i].alias, now_us};
+			if (row.alias != NULL)
+				rd_flush_row(n, RD_CHANGE_UPSERT, DB_TABLE_cluster_alias, &row);
+		}
+	}
+	free(votes);
+	free(rows);
+}
+
+/* The records by cluster name, for one run. */
+struct record {
+	UT_hash_handle hh;
+	const struct db_cluster_record *row;
+};
+
+static void
+index_record(void *ctx, const void *row)
+{
+	struct record **index = ctx, *r = mem_new(struct record);
+
+	r->row = row;
+	HASH_ADD_KEYPTR(hh, *index, r->row->cluster_name, strlen(r->row->cluster_name), r);
+}
+
+static void
+free_index(struct record **index)
+{
+	struct record *r, *next;
+
+	HASH_ITER (hh, *index, r, next) {
+		HASH_DEL(*index, r);
+		free(r);
+	}
+}
+
+/* 1: proposed, 0: nothing is new, < 0: the backend has enough to do, the rest waits for the next poll. */
+static int
+keep_cluster(struct rd_node *n, const struct rd_server *s, const struct db_cluster_record *old)
+{
+	char id[2 * CLUSTER_ID_BYTES + 1];
+	struct rd_cmd_cluster_upsert c = {.cluster_id = id,
+					  .cluster_name = s->inst.cluster_name,
+					  .alias = s->inst.suggested_cluster_alias,
+					  .domain_name = s->domain == NULL ? "" : s->domain};
+	struct err e;
+	int rc;
+
+	if (old != NULL) {
+		if (c.domain_name[0] == '\0')
+			c.domain_name = old->domain_name;
+		if (strcmp(old->alias, c.alias) == 0 && strcmp(old->domain_name, c.domain_name) == 0)
+			return 0;
+		c.cluster_id = old->cluster_id;
+	} else {
+		str_random_hex(id, CLUSTER_ID_BYTES);
+	}
+	rc = rd_propose_cluster_upsert(n->decide, &c, NULL, NULL, &e);
+	return rc == 0 ? 1 : rc;
+}
+
+/* Of a ring of co-sources the one that names the cluster. */
+static bool
+is_root(const struct rd_server *s)
+{
+	bool parentless = !topo_key_valid(topo_parent_key(&s->inst)) || s->inst.is_co_source;
+
+	return s->listed && s->found && rd_server_is_valid(s) && s->inst.replication_depth == 0 && parentless;
+}
+
+struct root {
+	const struct rd_server *server;
+	const struct db_cluster_record *row; /* of its cluster, NULL = none yet */
+};
+
+/* The roots that are due, with their records: all are looked up before the first is proposed, which changes records. */
+static size_t
+collect_roots(struct rd_node *n, struct root *roots)
+{
+	struct record *index = NULL, *r;
+	size_t count = 0;
+
+	rd_state_each(rd_decisions(n), RD_TABLE_cluster_record, index_record, &index);
+	for (struct rd_server *s = n->model.servers; s != NULL; s = s->hh.next) {
+		s->root_polls = is_root(s) ? s->root_polls + (s->root_polls < ROOT_POLLS) : 0;
+		if (s->root_polls < ROOT_POLLS)
+			continue;
+		HASH_FIND(hh, index, s->inst.cluster_name, strlen(s->inst.cluster_name), r);
+		roots[count++] = (struct root){s, r == NULL ? NULL : r->row};
+	}
+	free_index(&index);
+	return count;
+}
+
+/* A cluster gets its record, with an id that never changes, once its root has been that for some polls: names that
+ * stand for a moment, while a topology is being found, get none. */
+void
+rd_task_keep_clusters(struct rd_node *n)
+{
+	struct root *roots = mem_calloc(rd_model_count(&n->model), sizeof(*roots));
+	size_t count = collect_roots(n, roots);
+	int proposed = 0, rc = 0;
+
+	for (size_t i = 0; i < count && proposed < CLUSTERS_AT_ONCE && rc >= 0; i++) {
+		rc = keep_cluster(n, roots[i].server, roots[i].row);
+		proposed += rc;
+	}
+	free(roots);
+}

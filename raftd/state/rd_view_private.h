@@ -1,0 +1,44 @@
+/* rd_view_private.h — struct rd_view, shared by the loop's side (rd_view.c) and the thread (rd_view_thread.c). */
+#ifndef RD_VIEW_PRIVATE_H
+#define RD_VIEW_PRIVATE_H
+
+#include <pthread.h>
+#include <time.h>
+
+#include "rd_view.h"
+
+struct event;
+
+STAILQ_HEAD(job_queue, rd_job);
+
+struct rd_view {
+	struct rd_view_conf conf; /* strings owned */
+	pthread_t thread;
+	int wake_fd; /* eventfd: the thread has something for the loop */
+	struct event *wake;
+	/* loop only */
+	void (*on_stopped)(void *ctx);
+	void *stopped_ctx;
+	uint64_t refused;
+	/* under lock */
+	pthread_mutex_t lock;
+	pthread_cond_t more;
+	struct job_queue todo, finished;
+	size_t waiting;
+	bool stopping, ended;
+	struct rd_job *opened;	  /* RELOAD job that carries the result of opening */
+	struct db_open_info info; /* with opened */
+	struct err open_error;	  /* newest failure, code 0 = told already */
+	/* thread only */
+	struct db *db;
+	bool poisoned; /* a decision failed: memory is ahead of the database */
+	struct err poison;
+	int64_t data_version;
+};
+
+void *rd_view_thread(void *view);
+void rd_view_wake(struct rd_view *v); /* the loop has something to look at */
+/* A point in time on the clock of `more`. */
+struct timespec rd_view_after_ms(int64_t ms);
+
+#endif

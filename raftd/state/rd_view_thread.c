@@ -1,0 +1,224 @@
+/* rd_view_thread.c — the view writer's thread: opens the backend, carries out jobs in order, hands them back. Owns the
+ * only writing connection. Shares nothing with the loop but the locked part of struct rd_view. Logs nothing. */
+#include <errno.h>
+#include <unistd.h>
+
+#include "rd_view_private.h"
+#include "rd_view_write.h"
+
+void
+rd_view_wake(struct rd_view *v)
+{
+	static const uint64_t one = 1;
+
+	/* can only fail when the counter is full: the loop is awake then */
+	ssize_t n = write(v->wake_fd, &one, sizeof(one));
+	(void)n;
+}
+
+static void
+hand_back(struct rd_view *v, struct job_queue *q)
+{
+	(void)pthread_mutex_lock(&v->lock);
+	STAILQ_CONCAT(&v->finished, q);
+	(void)pthread_mutex_unlock(&v->lock);
+	rd_view_wake(v);
+}
+
+static void
+do_decisions(struct rd_view *v, struct rd_job *const *jobs, size_t n)
+{
+	struct err e = v->poison;
+	int rc = v->poisoned ? -e.code : rd_write_decisions(v->db, jobs, n, &e);
+
+	if (rc != 0) {
+		v->poisoned = true;
+		v->poison = e;
+	}
+	for (size_t i = 0; i < n; i++) {
+		jobs[i]->rc = rc;
+		if (rc != 0)
+			jobs[i]->e = e;
+	}
+}
+
+/* A row that the database refuses must not keep the others from being written, again and again. */
+static void
+do_telemetry(struct rd_view *v, struct rd_job *j)
+{
+	j->rc = rd_write_telemetry(v->db, &j->changes, &j->e);
+	if (j->rc == -ERR_DB && j->changes.n > 1)
+		j->rc = rd_write_singly(v->db, &j->changes, &j->refused, &j->e);
+	if (j->file != NULL && j->lines.len > 0)
+		j->file_rc = rd_append_file(j->file, j->lines.p, j->lines.len, &j->file_e);
+}
+
+static void
+do_reload(struct rd_view *v, struct rd_job *j)
+{
+	j->rc = db_data_version(v->db, &v->data_version, &j->e);
+	if (j->rc == 0)
+		j->rc = rd_load(v->db, false, &j->loaded, &j->e);
+	if (j->rc == 0)
+		v->poisoned = false;
+}
+
+static void
+do_check(struct rd_view *v, struct rd_job *j)
+{
+	int64_t version;
+
+	j->rc = db_data_version(v->db, &version, &j->e);
+	j->foreign = j->rc == 0 && version != v->data_version;
+}
+
+static void
+do_job(struct rd_view *v, struct rd_job *j)
+{
+	switch (j->kind) {
+	case RD_JOB_DECISION:
+		do_decisions(v, &j, 1);
+		return;
+	case RD_JOB_TELEMETRY:
+		do_telemetry(v, j);
+		return;
+	case RD_JOB_RELOAD:
+		do_reload(v, j);
+		return;
+	case RD_JOB_CHECK:
+		do_check(v, j);
+		return;
+	}
+	ASSERT(!"unknown job");
+}
+
+/* The next jobs that belong together: a run of decisions, or one other. Blocks; 0 at the end. */
+static size_t
+take_jobs(struct rd_view *v, struct rd_job **jobs)
+{
+	struct rd_job *j;
+	size_t n = 0;
+
+	(void)pthread_mutex_lock(&v->lock);
+	while (STAILQ_EMPTY(&v->todo) && !v->stopping)
+		(void)pthread_cond_wait(&v->more, &v->lock);
+	while (n < RD_VIEW_GROUP_MAX && (j = STAILQ_FIRST(&v->todo)) != NULL) {
+		if (n > 0 && j->kind != RD_JOB_DECISION)
+			break;
+		STAILQ_REMOVE_HEAD(&v->todo, next);
+		v->waiting--;
+		jobs[n++] = j;
+		if (j->kind != RD_JOB_DECISION)
+			break;
+	}
+	(void)pthread_mutex_unlock(&v->lock);
+	return n;
+}
+
+static void
+work(struct rd_view *v)
+{
+	struct rd_job *jobs[RD_VIEW_GROUP_MAX];
+	size_t n;
+
+	while ((n = take_jobs(v, jobs)) > 0) {
+		struct job_queue done = STAILQ_HEAD_INITIALIZER(done);
+		struct mono start = clk_mono(clk_real());
+		if (n > 1)
+			do_decisions(v, jobs, n);
+		else
+			do_job(v, jobs[0]);
+		for (size_t i = 0; i < n; i++) {
+			jobs[i]->took_us = mono_diff_us(clk_mono(clk_real()), start);
+			STAILQ_INSERT_TAIL(&done, jobs[i], next);
+		}
+		hand_back(v, &done);
+	}
+}
+
+static int
+open_and_load(struct rd_view *v, struct rd_job *j)
+{
+	struct db_conf dc = {.backend = v->conf.backend, .path = v->conf.path, .version = v->conf.version};
+
+	j->rc = db_open(&dc, DB_READ_WRITE, &v->db, &j->e);
+	if (j->rc == 0)
+		j->rc = db_data_version(v->db, &v->data_version, &j->e);
+	if (j->rc == 0)
+		j->rc = rd_load(v->db, true, &j->loaded, &j->e);
+	if (j->rc != 0) {
+		db_close(v->db);
+		v->db = NULL;
+	}
+	return j->rc;
+}
+
+/* A point in time on the condition's clock. */
+struct timespec
+rd_view_after_ms(int64_t ms)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	t.tv_sec += ms / 1000;
+	t.tv_nsec += (ms % 1000) * 1000000;
+	t.tv_sec += t.tv_nsec / 1000000000;
+	t.tv_nsec %= 1000000000;
+	return t;
+}
+
+/* Waits a moment before the next try; false: the process is ending. */
+static bool
+pause_open(struct rd_view *v)
+{
+	struct timespec until = rd_view_after_ms(RD_VIEW_OPEN_RETRY_MS);
+	bool go_on;
+
+	(void)pthread_mutex_lock(&v->lock);
+	while (!v->stopping && pthread_cond_timedwait(&v->more, &v->lock, &until) != ETIMEDOUT)
+		continue;
+	go_on = !v->stopping;
+	(void)pthread_mutex_unlock(&v->lock);
+	return go_on;
+}
+
+static bool
+open_backend(struct rd_view *v)
+{
+	for (;;) {
+		struct rd_job *j = rd_job_new(RD_JOB_RELOAD, NULL, NULL);
+		struct err e;
+		int rc = open_and_load(v, j);
+		e = j->e;
+		(void)pthread_mutex_lock(&v->lock);
+		if (rc == 0) {
+			db_open_result(v->db, &v->info);
+			v->opened = j;
+		} else {
+			v->open_error = e;
+		}
+		(void)pthread_mutex_unlock(&v->lock);
+		rd_view_wake(v);
+		if (rc == 0)
+			return true;
+		rd_job_free(j);
+		if (rd_view_error_is_fatal(rc) || !pause_open(v))
+			return false;
+	}
+}
+
+void *
+rd_view_thread(void *arg)
+{
+	struct rd_view *v = arg;
+
+	if (open_backend(v))
+		work(v);
+	db_close(v->db);
+	(void)pthread_mutex_lock(&v->lock);
+	v->ended = true;
+	(void)pthread_cond_broadcast(&v->more);
+	(void)pthread_mutex_unlock(&v->lock);
+	rd_view_wake(v);
+	return NULL;
+}
