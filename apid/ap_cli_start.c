@@ -57,9 +57,10 @@ on_thread_done(evutil_socket_t fd, short what UNUSED, void *arg)
 {
 	struct cli_thread *t = arg;
 	struct proc *p = t->proc;
-	int code = t->exit_code;
+	int code;
 
-	(void)pthread_join(t->thread, NULL);
+	(void)pthread_join(t->thread, NULL); /* from here on its results are ours */
+	code = t->exit_code;
 	write_out(STDERR_FILENO, &t->cli.err);
 	write_out(STDOUT_FILENO, &t->cli.out);
 	event_free(t->done_event);
