@@ -216,7 +216,8 @@ note_login_error(struct pr_login *l, MYSQL *m)
 	l->failure.err_no = hidden != 0 ? hidden : mysql_errno(m);
 	if (l->failure.sys_errno == 0 && !l->failure.greeted)
 		l->failure.sys_errno = pr_evidence_errno_of_text(mysql_error(m));
-	(void)str_copy(l->failure.text, sizeof(l->failure.text), mysql_error(m));
+	(void)str_copy(l->failure.text, sizeof(l->failure.text),
+		       str_empty(mysql_error(m)) ? "the login ended without an error" : mysql_error(m));
 }
 
 /* One attempt, plain or TLS. */
