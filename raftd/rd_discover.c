@@ -7,7 +7,6 @@
 #include "conf/conf.h"
 #include "rd_merge.h"
 #include "rd_node_private.h"
-#include "rd_story.h"
 #include "topo/key.h"
 
 #define LIST_MS 100 /* candidates are gathered this long */

@@ -17,6 +17,7 @@
 #include "rd_probers.h"
 #include "rd_resolve.h"
 #include "rd_rules.h"
+#include "rd_story.h"
 #include "rd_suspect.h"
 #include "state/rd_propose.h"
 
@@ -101,7 +102,8 @@ struct rd_node {
 	struct rd_flush flush;
 	struct rd_backend_health health;
 	struct rd_parked_list parked; /* rd_names.c: results whose names are being looked up */
-	struct rd_ask_list asks;      /* rd_ask.c: DISCOVER requests */
+	struct rd_story story;
+	struct rd_ask_list asks; /* rd_ask.c: DISCOVER requests */
 	size_t n_asks;
 
 	/* rd_house.c */

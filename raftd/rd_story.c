@@ -6,17 +6,43 @@
 #include "base/log.h"
 #include "base/str.h"
 
+static bool
+may_name(struct rd_story *st, struct mono now)
+{
+	if (st->lines == 0 || mono_diff_us(now, st->begun) >= RD_STORY_S * CLK_S) {
+		if (st->left_out > 0)
+			log_notice("probe", "servers again named one by one not_named=%llu",
+				   (unsigned long long)st->left_out);
+		*st = (struct rd_story){.begun = now};
+	}
+	if (++st->lines <= RD_STORY_LINES)
+		return true;
+	if (st->left_out++ == 0)
+		log_warning("probe",
+			    "more than %d changes of servers within %d s: others are not named here, see "
+			    "/api/problems",
+			    RD_STORY_LINES, RD_STORY_S);
+	return false;
+}
+
 static const char *
 failure_text(const struct topo_probe *p)
 {
-	return p->evidence == TOPO_EVIDENCE_ANSWERED ? "server answers, but cannot be probed"
-						     : "server does not answer";
+	switch (p->evidence) {
+	case TOPO_EVIDENCE_ANSWERED:
+		return "server answers, but cannot be probed";
+	case TOPO_EVIDENCE_NONE:
+		return "server cannot be probed";
+	default:
+		return "server does not answer";
+	}
 }
 
 void
-rd_story_failed(const struct rd_server *s, bool was_valid, const struct topo_probe *p)
+rd_story_failed(struct rd_story *st, struct mono now, const struct rd_server *s, bool was_valid,
+		const struct topo_probe *p)
 {
-	if (!was_valid && s->probed)
+	if ((!was_valid && s->probed) || !may_name(st, now))
 		return;
 	log_notice("probe", "%s instance=%s evidence=%s errno=%lld error=%s", failure_text(p), s->text,
 		   topo_evidence_text(p->evidence), (long long)p->errno_mysql,
@@ -24,29 +50,34 @@ rd_story_failed(const struct rd_server *s, bool was_valid, const struct topo_pro
 }
 
 void
-rd_story_candidate_failed(bool seed, const struct topo_probe *p)
+rd_story_candidate_failed(struct rd_story *st, struct mono now, bool seed, const struct topo_probe *p)
 {
+	if (!may_name(st, now))
+		return;
 	log_warning("discover", "%s: %s instance=%s evidence=%s errno=%lld error=%s",
 		    seed ? "seed" : "named by another server", failure_text(p), LOG_Q(TOPO_KEY_TEXT(&p->asked_key)),
 		    topo_evidence_text(p->evidence), (long long)p->errno_mysql, LOG_Q(p->error)); /* tests: as above */
 }
 
 static void
-identity_changed(const struct rd_server *s, const struct topo_instance *now)
+identity_changed(struct rd_story *st, struct mono now, const struct rd_server *s, const struct topo_instance *inst)
 {
 	const struct topo_instance *was = &s->inst;
-	bool other_uuid =
-	    !str_empty(was->server_uuid) && !str_empty(now->server_uuid) && !str_eq(was->server_uuid, now->server_uuid);
+	bool other =
+	    was->server_id != inst->server_id || (!str_empty(was->server_uuid) && !str_empty(inst->server_uuid) &&
+						  !str_eq(was->server_uuid, inst->server_uuid));
 
-	if (was->server_id != now->server_id || other_uuid)
+	if ((!other && str_eq(was->version, inst->version)) || !may_name(st, now))
+		return;
+	if (other)
 		log_notice("probe",
 			   "another server answers under this name instance=%s server_id=%llu former_server_id=%llu "
 			   "server_uuid=%s former_server_uuid=%s version=%s",
-			   s->text, (unsigned long long)now->server_id, (unsigned long long)was->server_id,
-			   LOG_Q(now->server_uuid), LOG_Q(was->server_uuid), LOG_Q(now->version));
-	else if (!str_eq(was->version, now->version))
+			   s->text, (unsigned long long)inst->server_id, (unsigned long long)was->server_id,
+			   LOG_Q(inst->server_uuid), LOG_Q(was->server_uuid), LOG_Q(inst->version));
+	else
 		log_notice("probe", "server has another version instance=%s version=%s former_version=%s", s->text,
-			   LOG_Q(now->version), LOG_Q(was->version));
+			   LOG_Q(inst->version), LOG_Q(was->version));
 }
 
 static const char *
@@ -59,35 +90,47 @@ source_text(const struct topo_key *source, struct topo_key_text *space)
 }
 
 static void
-source_changed(const struct rd_server *s, const struct topo_instance *now)
+source_changed(struct rd_story *st, struct mono now, const struct rd_server *s, const struct topo_instance *inst)
 {
 	struct topo_key_text new_space, old_space;
 
-	if (topo_key_equal(&s->inst.source_key, &now->source_key))
+	if (topo_key_equal(&s->inst.source_key, &inst->source_key) || !may_name(st, now))
 		return;
 	log_notice("topology", "server has another source instance=%s source=%s former_source=%s", s->text,
-		   LOG_Q(source_text(&now->source_key, &new_space)),
+		   LOG_Q(source_text(&inst->source_key, &new_space)),
 		   LOG_Q(source_text(&s->inst.source_key, &old_space)));
 }
 
-void
-rd_story_found(const struct rd_server *s, const struct topo_instance *now)
+static void
+answers_again(struct rd_story *st, struct mono now, const struct rd_server *s, const struct topo_instance *inst)
 {
 	const struct topo_instance *was = &s->inst;
-	bool was_valid = was->last_seen_us != 0 && was->last_checked_us <= was->last_seen_us;
-	bool is_valid = now->last_checked_us <= now->last_seen_us;
 
-	if (was->last_seen_us == 0) {
-		if (s->probed && is_valid)
-			log_notice("probe", "server answers for the first time instance=%s version=%s", s->text,
-				   LOG_Q(now->version));
+	if (was->last_checked_us <= was->last_seen_us || inst->last_checked_us > inst->last_seen_us ||
+	    !may_name(st, now))
+		return;
+	log_notice("probe", "server answers again instance=%s after_s=%lld", s->text,
+		   (long long)((inst->last_seen_us - was->last_seen_us) / CLK_S)); /* tests: as above */
+}
+
+static void
+answers_first(struct rd_story *st, struct mono now, const struct rd_server *s, const struct topo_instance *inst)
+{
+	if (!s->probed || inst->last_checked_us > inst->last_seen_us || !may_name(st, now))
+		return;
+	log_notice("probe", "server answers for the first time instance=%s version=%s", s->text, LOG_Q(inst->version));
+}
+
+void
+rd_story_found(struct rd_story *st, struct mono now, const struct rd_server *s, const struct topo_instance *inst)
+{
+	if (s->inst.last_seen_us == 0) {
+		answers_first(st, now, s, inst);
 		return;
 	}
-	if (!was_valid && is_valid)
-		log_notice("probe", "server answers again instance=%s after_s=%lld", s->text,
-			   (long long)((now->last_seen_us - was->last_seen_us) / CLK_S)); /* tests: as above */
-	identity_changed(s, now);
-	source_changed(s, now);
+	answers_again(st, now, s, inst);
+	identity_changed(st, now, s, inst);
+	source_changed(st, now, s, inst);
 }
 
 void

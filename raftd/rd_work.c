@@ -7,7 +7,6 @@
 #include "rd_merge.h"
 #include "rd_node_private.h"
 #include "rd_sidelines.h"
-#include "rd_story.h"
 #include "topo/key.h"
 
 #define HURRY_ALL_MAX 200
@@ -100,7 +99,7 @@ mark_failed(struct rd_node *n, struct rd_server *s, const struct topo_probe *p)
 {
 	bool was_valid = rd_server_is_valid(s);
 
-	rd_story_failed(s, was_valid, p);
+	rd_story_failed(&n->story, rd_mono(n), s, was_valid, p);
 	note_evidence(s, p);
 	s->inst.last_checked_us = rd_failed_check_us(s->inst.last_seen_us, p->ended_us);
 	s->inst.last_check_partial_success = p->partial;
@@ -127,7 +126,7 @@ fail(struct rd_node *n, const struct topo_probe *p, const struct err *why)
 	if (c != NULL && !c->tried && c->seed && s == NULL)
 		rd_discover_list(n, &p->asked_key, false); /* an unreachable seed is a problem to be seen */
 	if (c != NULL && !c->tried && !n->one_shot)
-		rd_story_candidate_failed(c->seed, p);
+		rd_story_candidate_failed(&n->story, rd_mono(n), c->seed, p);
 	if (c != NULL)
 		c->tried = true;
 	rd_probers_finish(n->probers, p->probe_id, &done);
@@ -223,7 +222,7 @@ store(struct rd_node *n, const struct topo_probe *p, const struct topo_key *key)
 
 	rec_dup(&topo_key_desc, &former_source, &s->inst.source_key);
 	rd_merge(&merge, p, key, s->inst.last_seen_us, &inst);
-	rd_story_found(s, &inst);
+	rd_story_found(&n->story, rd_mono(n), s, &inst);
 	rd_model_set(&n->model, s, &inst);
 	note_found(s, p);
 	rd_model_mark(&n->model, s, p->has_read_errors ? RD_DIRTY_NOT_SEEN : RD_DIRTY_SEEN);
