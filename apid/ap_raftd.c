@@ -25,7 +25,7 @@ struct pending {
 
 struct ap_raftd {
 	struct ap *ap;
-	struct ipc_link *link, *events;
+	struct ipc_link *link, *events; /* NULL while raftd doesn't run */
 	struct pending *pending;
 	uint64_t next_id;
 	struct event *sweep;	    /* runs while something is pending */
@@ -237,11 +237,12 @@ on_events_down(void *ctx, struct ipc_link *l UNUSED, const char *why UNUSED)
 }
 
 static int
-open_link(struct ap_raftd *r, bool events, struct err *e)
+open_link(struct ap_raftd *r, bool events, uint64_t raftd_generation, struct err *e)
 {
 	struct ipc_link_conf conf = {.name = events ? "events" : "raftd",
 				     .self = IPC_ROLE_APID,
 				     .generation = proc_generation(r->ap->proc),
+				     .peer_generation = raftd_generation,
 				     .peer_roles = IPC_ROLE_RAFTD,
 				     .inbox = &ap_inbox,
 				     .ctx = r,
@@ -249,26 +250,23 @@ open_link(struct ap_raftd *r, bool events, struct err *e)
 				     .on_down = events ? on_events_down : on_raftd_down};
 	char address[160];
 
-	proc_socket_address(r->ap->proc, address, sizeof(address), "%s",
-			    events ? PROC_SOCKET_EVENTS : PROC_SOCKET_APID);
+	proc_socket_address(r->ap->proc, address, sizeof(address), events ? PROC_SOCKET_EVENTS : PROC_SOCKET_APID,
+			    raftd_generation, conf.generation);
 	return ipc_link_open_nn(r->ap->base, &conf, events ? IPC_NN_SUB_CONNECT : IPC_NN_PAIR_CONNECT, address,
 				events ? &r->events : &r->link, e);
 }
 
-int
-ap_raftd_start(struct ap *ap, struct ap_raftd **ret_r, struct err *e)
+struct ap_raftd *
+ap_raftd_start(struct ap *ap)
 {
 	struct ap_raftd *r = mem_new(struct ap_raftd);
-	int rc;
 
-	*ret_r = r;
 	r->ap = ap;
 	rec_init(desc_of(IPC_STATE), &r->state);
 	rec_init(desc_of(IPC_METRICS), &r->metrics);
 	r->sweep = event_new(ap->base, -1, 0, on_sweep, r);
 	ASSERT(r->sweep != NULL);
-	rc = open_link(r, false, e);
-	return rc != 0 ? rc : open_link(r, true, e);
+	return r;
 }
 
 void
@@ -327,9 +325,13 @@ ap_raftd_is_up(const struct ap *ap)
 	return ap->raftd != NULL && ipc_link_is_up(ap->raftd->link);
 }
 
-void
-ap_raftd_peer(struct ap_raftd *r, const struct ipc_child_peer *m)
+int
+ap_raftd_peer(struct ap_raftd *r, const struct ipc_child_peer *m, struct err *e)
 {
-	if (m->role == IPC_ROLE_RAFTD && !m->up)
-		ipc_link_peer_gone(r->link, m->generation);
+	if (m->role != IPC_ROLE_RAFTD)
+		return 0;
+	/* events first: raftd publishes its state when the other one is up */
+	if (ipc_link_follow(&r->events, m->generation, m->up) && open_link(r, true, m->generation, e) != 0)
+		return -e->code;
+	return ipc_link_follow(&r->link, m->generation, m->up) ? open_link(r, false, m->generation, e) : 0;
 }

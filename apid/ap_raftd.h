@@ -6,8 +6,7 @@
 
 #define AP_PENDING_MAX 4096
 
-/* Also after an error *ret_r is to be stopped. */
-int ap_raftd_start(struct ap *ap, struct ap_raftd **ret_r, struct err *e) MUST_USE;
+struct ap_raftd *ap_raftd_start(struct ap *ap);
 /* Pending requests are answered with an error. Sets ap->raftd to NULL; NULL is fine. */
 void ap_raftd_stop(struct ap *ap);
 
@@ -25,7 +24,7 @@ const struct ipc_state *ap_state(const struct ap *ap); /* never NULL; zeroes bef
 bool ap_is_leader(const struct ap *ap);
 const struct ipc_metric_list *ap_metrics(const struct ap *ap);
 bool ap_raftd_is_up(const struct ap *ap);
-/* CHILD_PEER from the supervisor. */
-void ap_raftd_peer(struct ap_raftd *r, const struct ipc_child_peer *m);
+/* CHILD_PEER from the supervisor: opens and ends the links. */
+int ap_raftd_peer(struct ap_raftd *r, const struct ipc_child_peer *m, struct err *e) MUST_USE;
 
 #endif

@@ -35,10 +35,10 @@ start_parts(struct ap *ap, uint64_t mode, struct err *e)
 		return rc;
 	if (rc == 0)
 		rc = ap_readers_start(ap, &ap->readers, e);
-	if (rc == 0)
-		rc = ap_raftd_start(ap, &ap->raftd, e);
-	if (rc == 0)
+	if (rc == 0) {
+		ap->raftd = ap_raftd_start(ap);
 		rc = ap_httpd_start(ap, mode == PROC_MODE_SERVICE, &ap->httpd, e);
+	}
 	return rc;
 }
 
@@ -119,12 +119,13 @@ on_stop(struct proc *p, void *app, int64_t deadline_ms)
 }
 
 static void
-on_peer(struct proc *p UNUSED, void *app, const struct ipc_child_peer *m)
+on_peer(struct proc *p, void *app, const struct ipc_child_peer *m)
 {
 	struct ap *ap = app;
+	struct err e;
 
-	if (ap->raftd != NULL)
-		ap_raftd_peer(ap->raftd, m);
+	if (ap->raftd != NULL && ap_raftd_peer(ap->raftd, m, &e) != 0)
+		proc_fail(p, PROC_EXIT_RETRY, &e);
 }
 
 static void

@@ -23,7 +23,7 @@
 
 struct pr_app {
 	struct proc *proc;
-	struct ipc_link *link; /* to raftd */
+	struct ipc_link *link; /* to raftd; NULL while it doesn't run */
 	struct pr_lanes *lanes;
 	struct pr_pool *pool;
 	struct pr_steps *steps;
@@ -253,12 +253,12 @@ set_environment(void)
 }
 
 static int
-open_link(struct pr_app *app, struct err *e)
+open_link(struct pr_app *app, uint64_t raftd_generation, struct err *e)
 {
-	const struct ipc_child_config *setup = proc_setup(app->proc);
 	struct ipc_link_conf conf = {.name = "raftd",
 				     .self = IPC_ROLE_PROBER,
 				     .generation = proc_generation(app->proc),
+				     .peer_generation = raftd_generation,
 				     .peer_roles = IPC_ROLE_RAFTD,
 				     .inbox = &pr_inbox,
 				     .ctx = app,
@@ -266,7 +266,8 @@ open_link(struct pr_app *app, struct err *e)
 				     .on_down = on_down};
 	char address[128];
 
-	proc_socket_address(app->proc, address, sizeof(address), PROC_SOCKET_PROBER, (unsigned)setup->slot);
+	proc_socket_address(app->proc, address, sizeof(address), PROC_SOCKET_PROBER, proc_setup(app->proc)->slot,
+			    raftd_generation, conf.generation);
 	return ipc_link_open_nn(proc_base(app->proc), &conf, IPC_NN_PAIR_CONNECT, address, &app->link, e);
 }
 
@@ -284,7 +285,6 @@ set_up(struct pr_app *app, struct err *e)
 	if (rc == 0) {
 		app->pool = pr_pool_new(base, conf, proc_setup(app->proc)->probers, app->lanes, &app->stats, &sink);
 		app->steps = pr_steps_new(base, conf, app->lanes, &app->stats, on_step_result, app);
-		rc = open_link(app, e);
 	}
 	conf_unref(conf);
 	if (rc != 0)
@@ -354,12 +354,14 @@ done(struct proc *p UNUSED, void *arg)
 }
 
 static void
-peer(struct proc *p UNUSED, void *arg, const struct ipc_child_peer *m)
+peer(struct proc *p, void *arg, const struct ipc_child_peer *m)
 {
 	struct pr_app *app = arg;
+	struct err e;
 
-	if (m->role == IPC_ROLE_RAFTD && !m->up)
-		ipc_link_peer_gone(app->link, m->generation);
+	if (m->role == IPC_ROLE_RAFTD && ipc_link_follow(&app->link, m->generation, m->up) &&
+	    open_link(app, m->generation, &e) != 0)
+		proc_fail(p, PROC_EXIT_RETRY, &e);
 }
 
 int

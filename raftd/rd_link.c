@@ -1,5 +1,6 @@
 /* rd_link.c — raftd's sockets: one PAIR per prober, one PAIR for apid, PUB for events; and the messages of the probers.
- * Owns the links. Handlers decide nothing: they pass on to rd_work.c and rd_probers.c. */
+ * Owns the links, which exist while the process at the other end does. Handlers decide nothing: they pass on to
+ * rd_work.c and rd_probers.c. */
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -133,87 +134,95 @@ on_apid_up(void *ctx, struct ipc_link *l UNUSED)
 	rd_publish_metrics(door->node);
 }
 
-void
-rd_link_peer(struct rd_node *n, const struct ipc_child_peer *m)
-{
-	struct ipc_link *l = NULL;
-
-	if (m->up)
-		return; /* its HELLO says so */
-	if (m->role == IPC_ROLE_PROBER && m->slot < n->n_probers)
-		l = n->prober_doors[m->slot].link;
-	else if (m->role == IPC_ROLE_APID)
-		l = n->apid_door.link;
-	if (l != NULL)
-		ipc_link_peer_gone(l, m->generation);
-}
-
 static int
-open_prober(struct rd_node *n, unsigned slot, struct err *e)
+open_prober(struct rd_node *n, unsigned slot, uint64_t generation, struct err *e)
 {
 	struct rd_door *door = &n->prober_doors[slot];
 	char address[128], name[32];
 	struct ipc_link_conf lc = {.name = name,
 				   .self = IPC_ROLE_RAFTD,
 				   .generation = proc_generation(n->proc),
+				   .peer_generation = generation,
 				   .peer_roles = IPC_ROLE_PROBER,
 				   .inbox = &rd_inbox,
 				   .ctx = door,
 				   .on_up = on_prober_up,
 				   .on_down = on_prober_down};
 
-	*door = (struct rd_door){.node = n, .slot = slot};
 	(void)snprintf(name, sizeof(name), "prober %u", slot);
-	proc_socket_address(n->proc, address, sizeof(address), PROC_SOCKET_PROBER, slot);
+	proc_socket_address(n->proc, address, sizeof(address), PROC_SOCKET_PROBER, (uint64_t)slot, lc.generation,
+			    generation);
 	return ipc_link_open_nn(n->base, &lc, IPC_NN_PAIR_BIND, address, &door->link, e);
 }
 
 static int
-open_apid(struct rd_node *n, struct err *e)
+open_apid(struct rd_node *n, uint64_t generation, struct err *e)
 {
 	char address[128];
 	struct ipc_link_conf lc = {.name = "apid",
 				   .self = IPC_ROLE_RAFTD,
 				   .generation = proc_generation(n->proc),
+				   .peer_generation = generation,
 				   .peer_roles = IPC_ROLE_APID,
 				   .inbox = &rd_inbox,
 				   .ctx = &n->apid_door,
 				   .on_up = on_apid_up};
 
-	n->apid_door = (struct rd_door){.node = n};
-	proc_socket_address(n->proc, address, sizeof(address), PROC_SOCKET_APID);
+	proc_socket_address(n->proc, address, sizeof(address), PROC_SOCKET_APID, lc.generation, generation);
 	return ipc_link_open_nn(n->base, &lc, IPC_NN_PAIR_BIND, address, &n->apid_door.link, e);
 }
 
 static int
-open_events(struct rd_node *n, struct err *e)
+open_events(struct rd_node *n, uint64_t generation, struct err *e)
 {
 	char address[128];
 	struct ipc_link_conf lc = {.name = "events",
 				   .self = IPC_ROLE_RAFTD,
 				   .generation = proc_generation(n->proc),
+				   .peer_generation = generation,
 				   .peer_roles = IPC_ROLE_APID,
 				   .ctx = &n->events_door};
 
-	n->events_door = (struct rd_door){.node = n};
-	proc_socket_address(n->proc, address, sizeof(address), PROC_SOCKET_EVENTS);
+	proc_socket_address(n->proc, address, sizeof(address), PROC_SOCKET_EVENTS, lc.generation, generation);
 	return ipc_link_open_nn(n->base, &lc, IPC_NN_PUB_BIND, address, &n->events_door.link, e);
+}
+
+static int
+follow(struct rd_node *n, const struct ipc_child_peer *m, struct err *e)
+{
+	if (m->role == IPC_ROLE_PROBER && m->slot < n->n_probers &&
+	    ipc_link_follow(&n->prober_doors[m->slot].link, m->generation, m->up))
+		return open_prober(n, (unsigned)m->slot, m->generation, e);
+	if (m->role != IPC_ROLE_APID)
+		return 0;
+	if (ipc_link_follow(&n->events_door.link, m->generation, m->up) && open_events(n, m->generation, e) != 0)
+		return -e->code;
+	return ipc_link_follow(&n->apid_door.link, m->generation, m->up) ? open_apid(n, m->generation, e) : 0;
+}
+
+void
+rd_link_peer(struct rd_node *n, const struct ipc_child_peer *m)
+{
+	struct err e;
+
+	if (follow(n, m, &e) != 0)
+		proc_fail(n->proc, PROC_EXIT_RETRY, &e);
 }
 
 int
 rd_link_open(struct rd_node *n, struct err *e)
 {
+	proc_remove_old_sockets(n->proc);
 	n->probers = rd_probers_new(n->n_probers, &prober_ops, n);
 	n->pool_stats = rd_pool_stats_new(n->n_probers);
 	n->prober_doors = mem_calloc(n->n_probers, sizeof(*n->prober_doors));
 	n->tell = event_new(n->base, -1, 0, on_tell, n);
 	if (n->tell == NULL)
 		return err_set(e, ERR_UNAVAILABLE, "libevent refuses a timer");
-	for (unsigned slot = 0; slot < n->n_probers; slot++) {
-		if (open_prober(n, slot, e) != 0)
-			return -e->code;
-	}
-	return open_apid(n, e) != 0 ? -e->code : open_events(n, e);
+	for (unsigned slot = 0; slot < n->n_probers; slot++)
+		n->prober_doors[slot] = (struct rd_door){.node = n, .slot = slot};
+	n->apid_door = n->events_door = (struct rd_door){.node = n};
+	return 0;
 }
 
 void

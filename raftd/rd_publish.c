@@ -12,7 +12,7 @@
 static void
 note_sent(struct rd_node *n, int rc, const struct err *e)
 {
-	if (rc == 0)
+	if (rc == 0 || rc == -ERR_IPC_DOWN) /* nobody listens */
 		return;
 	if (n->metrics.publish_failures++ % 100 == 0)
 		log_warning("publish", "event not sent: %s", e->msg);

@@ -94,7 +94,7 @@ void sup_child_ended(struct sup_child *c, int status);
 /* sup_talk.c */
 int sup_talk_open(struct sup_child *c, int fd, struct err *e) MUST_USE;
 int sup_talk_stop(struct sup_child *c, int64_t deadline_ms, struct err *e) MUST_USE;
-/* c has started or ended: raftd and apid hear of it. */
+/* c has started or ended: those who have a link to it hear of it. */
 void sup_talk_peer(const struct sup_child *c, bool up);
 /* The running configuration to every child, each its part. */
 void sup_talk_reload(struct sup *s);

@@ -68,20 +68,42 @@ sup_talk_stop(struct sup_child *c, int64_t deadline_ms, struct err *e)
 	return ipc_send_child_stop(c->link, &m, e);
 }
 
-void
-sup_talk_peer(const struct sup_child *c, bool up)
+/* Each of raftd's peers and raftd itself. A link depends on it: who misses it starts anew, and then hears of all. */
+static void
+tell_peer(struct sup_child *to, const struct sup_child *c, bool up)
 {
 	const struct ipc_child_peer m = {
 	    .role = (uint64_t)c->role->ipc, .slot = c->slot, .generation = c->generation, .up = up};
-	struct sup *s = c->sup;
 	struct err e;
 
+	if (to == c || (to->role->ipc != IPC_ROLE_RAFTD && c->role->ipc != IPC_ROLE_RAFTD))
+		return;
+	if (ipc_send_child_peer(to->link, &m, &e) == 0)
+		return;
+	log_warning("node", "%s does not hear of %s, killing it: %s", to->name, c->name, e.msg);
+	sup_child_kill(to);
+}
+
+/* Who is not up yet hears in on_up. */
+void
+sup_talk_peer(const struct sup_child *c, bool up)
+{
+	struct sup *s = c->sup;
+
 	for (size_t i = 0; i < s->n; i++) {
-		struct sup_child *to = &s->children[i];
-		if (to == c || to->role->ipc == IPC_ROLE_PROBER || to->link == NULL || !ipc_link_is_up(to->link))
-			continue;
-		if (ipc_send_child_peer(to->link, &m, &e) != 0)
-			log_warning("node", "%s does not hear of %s: %s", to->name, c->name, e.msg);
+		if (ipc_link_is_up(s->children[i].link))
+			tell_peer(&s->children[i], c, up);
+	}
+}
+
+static void
+tell_of_all_peers(struct sup_child *to)
+{
+	const struct sup *s = to->sup;
+
+	for (size_t i = 0; i < s->n && ipc_link_is_up(to->link); i++) {
+		if (s->children[i].pid != 0)
+			tell_peer(to, &s->children[i], true);
 	}
 }
 
@@ -131,6 +153,7 @@ static void
 on_up(void *ctx, struct ipc_link *l UNUSED)
 {
 	send_config(ctx);
+	tell_of_all_peers(ctx);
 }
 
 /* Its end follows as SIGCHLD; a child that lives on without a lifeline stops beating and is killed. */

@@ -174,6 +174,8 @@ ipc_send(struct ipc_link *l, uint32_t type, const void *msg, struct err *e)
 	const struct ipc_msg_info *info = ipc_msg_info(type);
 	int rc;
 
+	if (l == NULL)
+		return err_set(e, ERR_IPC_DOWN, "the process that is to hear this does not run");
 	ASSERT(info != NULL && (info->from & (uint32_t)l->conf.self) != 0);
 	if (!l->up && !l->one_way_out)
 		return err_set(e, ERR_IPC_DOWN, "link %s is down", l->name);
@@ -241,10 +243,6 @@ on_hello(struct ipc_link *l, const struct codec_envelope *env)
 		complain(l, &l->stats.dropped_format, e.msg);
 		return;
 	}
-	if (l->up && env->generation != l->peer_generation)
-		go_down(l, "replaced");
-	if (l->closing)
-		return;
 	fresh = !l->up;
 	if (fresh)
 		note_peer(l, env->role, env->generation);
@@ -280,9 +278,8 @@ dispatch(struct ipc_link *l, const struct codec_envelope *env)
 		complain(l, &l->stats.dropped_role, info->name);
 		return;
 	}
-	if (l->has_hello &&
-	    (!l->up || env->generation != l->peer_generation || env->to_generation != l->conf.generation)) {
-		l->stats.dropped_generation++; /* usual after a restart */
+	if (l->has_hello && (!l->up || env->to_generation != l->conf.generation)) {
+		complain(l, &l->stats.dropped_generation, "not for this process");
 		return;
 	}
 	msg = mem_arena_alloc(&l->arena, info->desc->size);
@@ -292,6 +289,15 @@ dispatch(struct ipc_link *l, const struct codec_envelope *env)
 	}
 	l->stats.received++;
 	h->fn(l->conf.ctx, l, msg);
+}
+
+/* Another one is a stranger: each pair of processes has its own link. */
+static bool
+is_peer(const struct ipc_link *l, uint64_t generation)
+{
+	uint64_t expected = l->up ? l->peer_generation : l->conf.peer_generation;
+
+	return expected == 0 || generation == expected;
 }
 
 static void
@@ -312,12 +318,15 @@ handle_frame(struct ipc_link *l, const void *p, size_t n)
 		complain(l, &l->stats.dropped_role, ipc_role_name(env.role));
 		return;
 	}
+	if (!is_peer(l, env.generation)) {
+		complain(l, &l->stats.dropped_generation, "sender is another process");
+		return;
+	}
 	if (env.type == IPC_HELLO && l->has_hello) {
 		on_hello(l, &env);
 		return;
 	}
-	if (!l->has_hello && (!l->up || env.generation != l->peer_generation)) {
-		go_down(l, "replaced");
+	if (!l->has_hello && !l->up) {
 		note_peer(l, env.role, env.generation);
 		tell_up(l);
 	}
@@ -366,13 +375,13 @@ ipc_link_lost(struct ipc_link *l, const char *why)
 bool
 ipc_link_is_up(const struct ipc_link *l)
 {
-	return l->up;
+	return l != NULL && l->up;
 }
 
 uint64_t
 ipc_link_peer_generation(const struct ipc_link *l)
 {
-	return l->peer_generation;
+	return l == NULL ? 0 : l->peer_generation;
 }
 
 uint32_t
@@ -387,13 +396,20 @@ ipc_link_ctx(const struct ipc_link *l)
 	return l->conf.ctx;
 }
 
-void
-ipc_link_peer_gone(struct ipc_link *l, uint64_t generation)
+bool
+ipc_link_follow(struct ipc_link **l, uint64_t generation, bool runs)
 {
-	l->in_use++;
-	if (l->up && l->peer_generation == generation)
-		go_down(l, "ended");
-	ipc_link_leave(l);
+	struct ipc_link *former = *l;
+	bool is_its = former != NULL && former->conf.peer_generation == generation;
+
+	if (former != NULL && is_its != runs) {
+		former->in_use++;
+		go_down(former, runs ? "replaced" : "ended");
+		*l = NULL;
+		ipc_link_close(former);
+		ipc_link_leave(former);
+	}
+	return runs && !is_its;
 }
 
 struct ipc_link_stats

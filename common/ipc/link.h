@@ -1,12 +1,17 @@
 /* ipc/link.h — one connection to another of our processes, on libevent.
  *
- * Two transports: IPC_OVER_STREAM (the lifeline socketpair with the supervisor) and nanomsg (IPC_OVER_NN_*). Both speak
- * the envelope of ipc.h. On PAIR and stream links each side says HELLO (protocol, role, generation) twice a second; the
- * link is *up* once the other's HELLO with equal protocol has arrived, and *down* again when a HELLO of a new
- * generation arrives (the process was replaced: what was queued for it is gone), after IPC_SILENCE_MS without a frame,
- * at EOF, or when ipc_link_peer_gone says so. Messages for a former generation are dropped by the receiver. nanomsg
- * does not report a dead peer (style.md section 8), hence all this. PUB/SUB has no HELLO: a SUB link is up from its
- * first message on.
+ * Two transports: a stream (the lifeline socketpair with the supervisor) and nanomsg (enum ipc_nn_kind). Both speak the
+ * envelope of ipc.h. On PAIR and stream links each side says HELLO (protocol, role, generation) twice a second. A link
+ * belongs to one pair of processes: it is *up* once the HELLO of the other one has arrived, *down* when that process
+ * has ended, and never up again. PUB/SUB has no HELLO: a SUB link is up from its first message on. Frames of any other
+ * generation are dropped and counted.
+ *
+ * nanomsg does not report a dead peer (style.md section 8), and version 1.1.5 has two defects that meet when a peer is
+ * killed: (a) a connecting endpoint keeps unread bytes of the old connection and takes them for the header of the next
+ * one; (b) a bound PAIR may miss the end of a connection that ends right after its header, and turns away all others
+ * for ever. Therefore no nanomsg socket outlives one of its two processes: each pair of generations has a socket
+ * address of its own (proc/proc_contract.h), and the supervisor, which sees every start and end, says when to open and
+ * when to end it (CHILD_PEER, ipc_link_follow). A NULL link is one that is down: no such process runs.
  *
  * A message from a role that may not send it, of unknown type, or malformed is dropped, counted, and logged at most
  * once a second. Sending never blocks: what the socket does not take is queued up to out_max_bytes, beyond that
@@ -41,6 +46,7 @@ struct ipc_link_conf {
 	const char *name; /* for logs; copied */
 	enum ipc_role self;
 	uint64_t generation;	       /* of this process, > 0 */
+	uint64_t peer_generation;      /* of the other process; 0: not known (streams only) */
 	uint32_t peer_roles;	       /* mask of roles that may be on the other end */
 	const struct ipc_inbox *inbox; /* may be NULL when nothing is received */
 	void *ctx;
@@ -52,20 +58,23 @@ struct ipc_link_conf {
 /* fd: one end of a SOCK_STREAM socketpair; owned by the link from now on. */
 int ipc_link_open_stream(struct event_base *base, const struct ipc_link_conf *conf, int fd, struct ipc_link **ret_l,
 			 struct err *e) MUST_USE;
-/* address: "ipc:///run/…". The process must not fork without exec after this. */
+/* address: "ipc:///run/…"; the file of a bound one is removed at close. The process must not fork without exec after
+ * this. */
 int ipc_link_open_nn(struct event_base *base, const struct ipc_link_conf *conf, enum ipc_nn_kind kind,
 		     const char *address, struct ipc_link **ret_l, struct err *e) MUST_USE;
 /* Safe inside handlers (freed after they return). NULL is fine. No on_down. */
 void ipc_link_close(struct ipc_link *l);
+/* What a CHILD_PEER about the process at the other end means for *l, a nanomsg link or NULL. The link to a process that
+ * has ended, or that a new one replaces, is closed after its on_down (if it was up), and *l is NULL. True: a link to
+ * this generation is to be opened now. */
+bool ipc_link_follow(struct ipc_link **l, uint64_t generation, bool runs) MUST_USE;
 
-bool ipc_link_is_up(const struct ipc_link *l);
-uint64_t ipc_link_peer_generation(const struct ipc_link *l); /* 0 while down */
+bool ipc_link_is_up(const struct ipc_link *l);		     /* NULL: false */
+uint64_t ipc_link_peer_generation(const struct ipc_link *l); /* 0 while down, and of NULL */
 uint32_t ipc_link_peer_role(const struct ipc_link *l);
 void *ipc_link_ctx(const struct ipc_link *l);
-/* The peer's process ended (told by the supervisor): on_down at once if that generation was up. */
-void ipc_link_peer_gone(struct ipc_link *l, uint64_t generation);
 
-/* IPC_DOWN while the link is down (PUB: never down), IPC_FULL, TOO_LARGE. The message is copied. */
+/* IPC_DOWN while the link is down or NULL (PUB: never down), IPC_FULL, TOO_LARGE. The message is copied. */
 int ipc_send(struct ipc_link *l, uint32_t type, const void *msg, struct err *e) MUST_USE;
 
 struct ipc_link_stats {

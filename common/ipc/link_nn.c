@@ -8,13 +8,16 @@
 #include <nanomsg/pubsub.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ipc/link_private.h"
 
 #define SOCKET_BUFFER_BYTES (1 << 20)
+#define SCHEME "ipc://"
 
 struct nn_impl {
 	int socket;
+	char *path; /* of a bound one: its file */
 	struct event *readable;
 	struct event *writable; /* added only while frames are queued */
 };
@@ -63,6 +66,9 @@ nn_link_close(struct ipc_link *l)
 	if (impl->writable != NULL)
 		event_free(impl->writable);
 	(void)nn_close(impl->socket);
+	if (impl->path != NULL)
+		(void)unlink(impl->path);
+	free(impl->path);
 	free(impl);
 	l->impl = NULL;
 }
@@ -144,8 +150,10 @@ ipc_link_open_nn(struct event_base *base, const struct ipc_link_conf *conf, enum
 {
 	struct nn_impl *impl;
 	struct ipc_link *l;
-	int s = nn_socket(AF_SP, kinds[kind].protocol);
+	int s;
 
+	ASSERT(conf->peer_generation > 0 && strncmp(address, SCHEME, strlen(SCHEME)) == 0);
+	s = nn_socket(AF_SP, kinds[kind].protocol);
 	if (s < 0)
 		return err_set(e, ERR_IO, "link %s: %s", conf->name, nn_strerror(nn_errno()));
 	if (configure(s, kind) < 0 || (kinds[kind].bind ? nn_bind(s, address) : nn_connect(s, address)) < 0) {
@@ -155,6 +163,7 @@ ipc_link_open_nn(struct event_base *base, const struct ipc_link_conf *conf, enum
 	}
 	impl = mem_new(struct nn_impl);
 	impl->socket = s;
+	impl->path = kinds[kind].bind ? mem_strdup(address + strlen(SCHEME)) : NULL;
 	l = ipc_link_new(base, conf);
 	l->has_hello = kinds[kind].has_hello;
 	l->one_way_out = kind == IPC_NN_PUB_BIND;

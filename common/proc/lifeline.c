@@ -112,11 +112,37 @@ on_child_reload_result(struct proc *p, struct ipc_link *l UNUSED, const struct i
 		p->ops->reload_result(p, p->app, m);
 }
 
+/* Nobody can act on it yet: keeps what is the case. */
+static void
+note_peer(struct proc *p, const struct ipc_child_peer *m)
+{
+	size_t i = 0;
+
+	while (i < p->n_peers && (p->peers[i].role != m->role || p->peers[i].slot != m->slot))
+		i++;
+	if (i < p->n_peers)
+		p->peers[i] = p->peers[--p->n_peers];
+	if (m->up) {
+		ASSERT(p->n_peers < ARRAY_LEN(p->peers));
+		p->peers[p->n_peers++] = *m;
+	}
+}
+
 static void
 on_child_peer(struct proc *p, struct ipc_link *l UNUSED, const struct ipc_child_peer *m)
 {
-	if (p->started && p->ops->peer != NULL)
+	if (!p->started)
+		note_peer(p, m);
+	else if (p->ops->peer != NULL)
 		p->ops->peer(p, p->app, m);
+}
+
+void
+proc_tell_peers(struct proc *p)
+{
+	for (size_t i = 0; i < p->n_peers && p->ops->peer != NULL; i++)
+		p->ops->peer(p, p->app, &p->peers[i]);
+	p->n_peers = 0;
 }
 
 #define IPC_INBOX_DEF "ipc/to_child.def"

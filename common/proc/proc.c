@@ -3,6 +3,7 @@
  * Owns the event base, the lifeline and the running configuration. The lifeline is the only way the supervisor speaks
  * to us; its end is ours: nothing may outlive the supervisor. Called by the main() of raftd, prober and apid. Must
  * never block once the loop runs. */
+#include <dirent.h>
 #include <event2/event.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -72,6 +73,22 @@ proc_socket_address(struct proc *p, char *ret, size_t size, const char *fmt, ...
 	n += vsnprintf(ret + n, size - (size_t)n, fmt, ap);
 	va_end(ap);
 	ASSERT((size_t)n < size);
+}
+
+void
+proc_remove_old_sockets(struct proc *p)
+{
+	DIR *dir = opendir(p->setup.runtime_dir);
+	struct dirent *d;
+
+	if (dir == NULL)
+		return; /* the next bind says why */
+	while ((d = readdir(dir)) != NULL) {
+		bool may_be = d->d_type == DT_SOCK || d->d_type == DT_UNKNOWN;
+		if (may_be && strchr(d->d_name, '.') != NULL) /* PROC_SOCKET_CONTROL has no dot */
+			(void)unlinkat(dirfd(dir), d->d_name, 0);
+	}
+	(void)closedir(dir);
 }
 
 /* --- ending ------------------------------------------------------------------------------------------------------- */
@@ -207,6 +224,7 @@ run(struct proc *p)
 		return;
 	}
 	p->started = true;
+	proc_tell_peers(p);
 	p->cpu_us = thread_cpu_us();
 	while (!p->ended)
 		turn(p);

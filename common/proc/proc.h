@@ -28,7 +28,8 @@ struct proc_ops {
 	void (*stop)(struct proc *p, void *app, int64_t deadline_ms);
 	/* Free app; the loop has ended. */
 	void (*done)(struct proc *p, void *app);
-	/* May be NULL. Peers that start or end before start() has returned are not told: links learn it from HELLO. */
+	/* May be NULL. After start(): each process that runs already, then every start and end (proc_contract.h). Opens
+	 * and ends links: ipc_link_follow. */
 	void (*peer)(struct proc *p, void *app, const struct ipc_child_peer *m);
 	void (*reload_result)(struct proc *p, void *app, const struct ipc_child_reload_result *m);
 };
@@ -43,6 +44,8 @@ uint64_t proc_generation(struct proc *p);
 struct ipc_link *proc_lifeline(struct proc *p);
 /* "ipc://<runtime_dir>/<name>"; ret holds at least 128 bytes. */
 void proc_socket_address(struct proc *p, char *ret, size_t size, const char *fmt, ...) PRINTF_LIKE(4, 5);
+/* raftd, before it binds any: removes the files of links that a killed one has left. */
+void proc_remove_old_sockets(struct proc *p);
 
 void proc_ready(struct proc *p, const char *what);
 /* Ends the loop; proc_main returns code. */

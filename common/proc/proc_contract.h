@@ -9,10 +9,16 @@
  *
  * With `orchestrator help` apid runs alone in ONE_SHOT mode: no raftd, no lock on the data, perhaps no configuration.
  *
- * Sockets under runtime_dir (0700), bound by raftd: "p<slot>" PAIR per prober, "a" PAIR for apid, "e" PUB of events.
- * apid binds "ctl" (Unix stream socket, HTTP): commands handed over by `orchestrator -c`. */
+ * Peers: raftd hears of every start and end of the others, they of raftd's, as CHILD_PEER, in order; a child that has
+ * just started hears first of all that run already. Links are opened and ended by that alone (ipc/link.h).
+ *
+ * Sockets under runtime_dir (0700), bound by raftd, each for one pair of processes: PAIR per prober, PAIR for apid, PUB
+ * of events for apid; their names end with the generations of both. What a killed raftd leaves is removed by the next
+ * one. apid binds "ctl" (Unix stream socket, HTTP): commands handed over by `orchestrator -c`. */
 #ifndef PROC_PROC_CONTRACT_H
 #define PROC_PROC_CONTRACT_H
+
+#include <inttypes.h>
 
 #define PROC_LIFELINE_FD 3
 
@@ -47,9 +53,12 @@ enum proc_exit {
 	PROC_EXIT_LOST_PARENT = 79 /* the supervisor vanished */
 };
 
-#define PROC_SOCKET_PROBER "p%u"
-#define PROC_SOCKET_APID "a"
-#define PROC_SOCKET_EVENTS "e"
+/* Formats: of slot (probers only), raftd's generation, the other's; all uint64_t. */
+#define PROC_SOCKET_PROBER "p%" PRIu64 ".%" PRIu64 ".%" PRIu64
+#define PROC_SOCKET_APID "a.%" PRIu64 ".%" PRIu64
+#define PROC_SOCKET_EVENTS "e.%" PRIu64 ".%" PRIu64
 #define PROC_SOCKET_CONTROL "ctl"
+
+#define PROC_PEERS_MAX 80 /* processes of a node; conf_keys.def: ProberProcesses */
 
 #endif

@@ -16,7 +16,9 @@ struct proc {
 	struct conf *conf;
 	struct ipc_child_config setup; /* owning; its config text is dropped, conf holds what it said */
 	bool configured;
-	bool started; /* ops->start succeeded: app is valid */
+	bool started;				     /* ops->start succeeded: app is valid */
+	struct ipc_child_peer peers[PROC_PEERS_MAX]; /* until started: those that run */
+	size_t n_peers;
 	bool stopping;
 	void *app;
 	bool ended;
@@ -30,6 +32,8 @@ struct proc {
 void proc_stop(struct proc *p, int64_t deadline_ms);
 /* lifeline.c */
 int proc_lifeline_open(struct proc *p, struct err *e) MUST_USE;
+/* The app is there: hears of its peers from now on. */
+void proc_tell_peers(struct proc *p);
 /* Of p->beat */
 void proc_on_beat(evutil_socket_t fd, short what, void *arg);
 

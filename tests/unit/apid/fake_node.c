@@ -270,16 +270,27 @@ open_raftd_link(struct fake_node *n, bool events)
 	struct ipc_link_conf conf = {.name = "fake",
 				     .self = IPC_ROLE_RAFTD,
 				     .generation = r->generation,
+				     .peer_generation = proc_generation(NULL),
 				     .peer_roles = IPC_ROLE_APID,
 				     .inbox = events ? NULL : &raftd_inbox,
 				     .ctx = r};
 	char address[160];
 	struct err e;
 
-	proc_socket_address(NULL, address, sizeof(address), "%s", events ? PROC_SOCKET_EVENTS : PROC_SOCKET_APID);
+	proc_socket_address(NULL, address, sizeof(address), events ? PROC_SOCKET_EVENTS : PROC_SOCKET_APID,
+			    conf.generation, conf.peer_generation);
 	must(ipc_link_open_nn(n->base, &conf, events ? IPC_NN_PUB_BIND : IPC_NN_PAIR_BIND, address,
 			      events ? &r->events : &r->link, &e),
 	     &e);
+}
+
+static void
+tell_of_raftd(struct fake_node *n, bool up)
+{
+	struct ipc_child_peer m = {.role = IPC_ROLE_RAFTD, .generation = n->raftd->generation, .up = up};
+	struct err e;
+
+	must(ap_raftd_peer(n->ap->raftd, &m, &e), &e);
 }
 
 void
@@ -289,17 +300,16 @@ fake_raftd_restart(struct fake_node *n)
 	n->raftd->seq = 0;
 	open_raftd_link(n, false);
 	open_raftd_link(n, true);
+	tell_of_raftd(n, true);
 }
 
 void
 fake_raftd_kill(struct fake_node *n)
 {
-	struct ipc_child_peer gone = {.role = IPC_ROLE_RAFTD, .generation = n->raftd->generation, .up = false};
-
 	ipc_link_close(n->raftd->link);
 	ipc_link_close(n->raftd->events);
 	n->raftd->link = n->raftd->events = NULL;
-	ap_raftd_peer(n->ap->raftd, &gone);
+	tell_of_raftd(n, false);
 }
 
 void
@@ -452,7 +462,6 @@ fake_node_start_bare(struct fake_node *n, const char *config)
 	n->raftd = mem_new(struct fake_raftd);
 	n->raftd->message = mem_strdup("");
 	n->raftd->generation = 100;
-	fake_raftd_restart(n);
 
 	n->ap = mem_new(struct ap);
 	n->ap->base = n->base;
@@ -460,7 +469,8 @@ fake_node_start_bare(struct fake_node *n, const char *config)
 	n->ap->conf = make_conf(n, config);
 	n->ap->message_prefix = ap_message_prefix(n->ap->conf, FAKE_HOSTNAME);
 	must(ap_readers_start(n->ap, &n->ap->readers, &e), &e);
-	must(ap_raftd_start(n->ap, &n->ap->raftd, &e), &e);
+	n->ap->raftd = ap_raftd_start(n->ap);
+	fake_raftd_restart(n);
 	must(ap_httpd_start(n->ap, true, &n->ap->httpd, &e), &e);
 }
 
