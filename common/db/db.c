@@ -7,6 +7,11 @@
 #include "base/str.h"
 #include "db/db_driver.h"
 
+#define IF_BACKEND_DAMAGED                                                                                     \
+	"stop orchestrator, keep a copy, then restore a backup or move the file away; a new one is filled by " \
+	"discovery, "                                                                                          \
+	"but downtimes, tags and history are lost unless other raft nodes have them"
+
 static int
 find_driver(const char *backend, const struct db_driver **ret_driver, struct err *e)
 {
@@ -34,6 +39,8 @@ db_open(const struct db_conf *conf, enum db_mode mode, struct db **ret_db, struc
 	db->driver = driver;
 	db->mode = mode;
 	db->path = mem_strdup(conf->path == NULL ? "" : conf->path);
+	db->setting = "SQLite3DataFile";
+	db->if_damaged = IF_BACKEND_DAMAGED;
 	rc = driver->open(db, conf, e);
 	if (rc == 0)
 		rc = db_migrate(db, conf->version, e);

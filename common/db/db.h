@@ -48,11 +48,26 @@ struct db_open_info {
 int db_open(const struct db_conf *conf, enum db_mode mode, struct db **ret_db, struct err *e) MUST_USE;
 void db_close(struct db *db);
 void db_open_result(const struct db *db, struct db_open_info *ret_info);
+
+/* A database of a program's own, not the backend: SQLite, written by this process alone, no table of db_tables.h. The
+ * same locks, checks, settings and errors as a backend that is opened READ_WRITE. All strings are constants. */
+struct db_own {
+	const char *path;
+	const char *setting;	   /* configuration key that errors name, e.g. "RaftDataDir" */
+	const char *if_damaged;	   /* what errors advise then */
+	const char *what;	   /* "a raft store": what the file should be */
+	int32_t application_id;	   /* stands in the file; one with another id is foreign: ERR_DB_CORRUPT */
+	int32_t version;	   /* of the schema; a newer one: ERR_DB_VERSION */
+	const char *const *schema; /* statements that make it, NULL at the end */
+};
+int db_open_own(const struct db_own *own, struct db **ret_db, struct err *e) MUST_USE;
+
 /* The schema version this program reads and writes. */
 int64_t db_schema_version(void);
 
 /* --- values ---------------------------------------------------------------------------------- */
-enum db_kind { DB_NULL, DB_I64, DB_F64, DB_TEXT };
+/* BLOB is for parameters only: results are TEXT, whatever bytes they hold. */
+enum db_kind { DB_NULL, DB_I64, DB_F64, DB_TEXT, DB_BLOB };
 
 struct db_value {
 	enum db_kind kind;
@@ -83,6 +98,13 @@ static inline struct db_value
 db_text(const char *s)
 {
 	return (struct db_value){.kind = DB_TEXT, .t = {s, strlen(s)}};
+}
+
+/* Likewise; p may be NULL when n is 0. */
+static inline struct db_value
+db_blob(const void *p, size_t n)
+{
+	return (struct db_value){.kind = DB_BLOB, .t = {p, n}};
 }
 
 /* Any value as a number or a text, tolerantly: NULL and text that is no number read as 0; a number reads as its decimal

@@ -54,6 +54,8 @@ struct db {
 	const struct db_driver *driver;
 	enum db_mode mode;
 	char *path;
+	const char *setting;	/* configuration key that names the path, for errors */
+	const char *if_damaged; /* advice for an operator, likewise */
 	struct db_open_info info;
 	bool in_transaction;
 	bool running; /* a row callback is active */

@@ -29,11 +29,11 @@ directory_of(const char *path)
 }
 
 int
-db_file_fail(const char *path, int errno_value, struct err *e)
+db_file_fail(const char *setting, const char *path, int errno_value, struct err *e)
 {
 	switch (errno_value) {
 	case ENOENT:
-		return err_set(e, ERR_NOT_FOUND, "%s does not exist: check SQLite3DataFile", path);
+		return err_set(e, ERR_NOT_FOUND, "%s does not exist: check %s", path, setting);
 	case EACCES:
 	case EPERM:
 		return err_set(e, ERR_PERMISSION,
@@ -41,8 +41,8 @@ db_file_fail(const char *path, int errno_value, struct err *e)
 			       "runs orchestrator",
 			       path, (unsigned)geteuid());
 	case EROFS:
-		return err_set(e, ERR_DB_READONLY,
-			       "%s is on a read-only file system: remount it writable or change SQLite3DataFile", path);
+		return err_set(e, ERR_DB_READONLY, "%s is on a read-only file system: remount it writable or change %s",
+			       path, setting);
 	case ENOSPC:
 	case EDQUOT:
 		return err_set(e, ERR_DB_FULL, "%s: no space left: free some on its file system", path);
@@ -52,7 +52,7 @@ db_file_fail(const char *path, int errno_value, struct err *e)
 }
 
 static int
-check_directory(const char *path, struct err *e)
+check_directory(const char *setting, const char *path, struct err *e)
 {
 	char *dir = directory_of(path);
 	struct stat st;
@@ -62,26 +62,26 @@ check_directory(const char *path, struct err *e)
 		rc = err_set(
 		    e, ERR_NOT_FOUND,
 		    "directory %s does not exist: create it, owned by the user that runs orchestrator, or change "
-		    "SQLite3DataFile (%s)",
-		    dir, path);
+		    "%s (%s)",
+		    dir, setting, path);
 	else if (stat(dir, &st) == 0 && !S_ISDIR(st.st_mode))
-		rc = err_set(e, ERR_CONFIG, "%s is not a directory: change SQLite3DataFile (%s)", dir, path);
+		rc = err_set(e, ERR_CONFIG, "%s is not a directory: change %s (%s)", dir, setting, path);
 	else if (access(dir, W_OK | X_OK) != 0) /* SQLite keeps its log beside the file */
-		rc = db_file_fail(dir, errno, e);
+		rc = db_file_fail(setting, dir, errno, e);
 	free(dir);
 	return rc;
 }
 
 static int
-check_regular(const char *path, const struct stat *st, struct err *e)
+check_regular(const char *setting, const char *path, const struct stat *st, struct err *e)
 {
 	if (S_ISREG(st->st_mode))
 		return 0;
-	return err_set(e, ERR_CONFIG, "%s is not a regular file: change SQLite3DataFile", path);
+	return err_set(e, ERR_CONFIG, "%s is not a regular file: change %s", path, setting);
 }
 
 static int
-check_writable(const char *path, struct err *e)
+check_writable(const char *setting, const char *path, struct err *e)
 {
 	if (access(path, R_OK | W_OK) == 0)
 		return 0;
@@ -89,110 +89,110 @@ check_writable(const char *path, struct err *e)
 		return err_set(e, ERR_DB_READONLY,
 			       "%s is read-only for uid %u: make it writable for the user that runs orchestrator", path,
 			       (unsigned)geteuid());
-	return db_file_fail(path, errno, e);
+	return db_file_fail(setting, path, errno, e);
 }
 
 static int
-create_file(const char *path, struct err *e)
+create_file(const char *setting, const char *path, struct err *e)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, FILE_MODE);
 	int rc = 0;
 
 	if (fd < 0)
-		return db_file_fail(path, errno, e);
+		return db_file_fail(setting, path, errno, e);
 	if (fchmod(fd, FILE_MODE) != 0) /* whatever the umask is */
-		rc = db_file_fail(path, errno, e);
+		rc = db_file_fail(setting, path, errno, e);
 	(void)close(fd);
 	return rc;
 }
 
 int
-db_file_prepare(const char *path, bool *ret_created, struct err *e)
+db_file_prepare(const char *setting, const char *path, bool *ret_created, struct err *e)
 {
 	struct stat st;
 	int rc;
 
 	if (path[0] == '\0')
-		return err_set(e, ERR_CONFIG, "SQLite3DataFile is empty: name the file that shall hold the database");
-	rc = check_directory(path, e);
+		return err_set(e, ERR_CONFIG, "%s is empty: name the file that shall hold the database", setting);
+	rc = check_directory(setting, path, e);
 	if (rc != 0)
 		return rc;
 	if (stat(path, &st) != 0) {
 		if (errno != ENOENT)
-			return db_file_fail(path, errno, e);
+			return db_file_fail(setting, path, errno, e);
 		*ret_created = true;
-		return create_file(path, e);
+		return create_file(setting, path, e);
 	}
-	rc = check_regular(path, &st, e);
+	rc = check_regular(setting, path, &st, e);
 	if (rc == 0)
-		rc = check_writable(path, e);
+		rc = check_writable(setting, path, e);
 	if (rc == 0)
 		*ret_created = st.st_size == 0;
 	return rc;
 }
 
 int
-db_file_check_readable(const char *path, struct err *e)
+db_file_check_readable(const char *setting, const char *path, struct err *e)
 {
 	struct stat st;
 
 	if (path[0] == '\0')
-		return err_set(e, ERR_CONFIG, "SQLite3DataFile is empty: name the file that holds the database");
+		return err_set(e, ERR_CONFIG, "%s is empty: name the file that holds the database", setting);
 	if (stat(path, &st) != 0 || access(path, R_OK) != 0)
-		return db_file_fail(path, errno, e);
-	return check_regular(path, &st, e);
+		return db_file_fail(setting, path, errno, e);
+	return check_regular(setting, path, &st, e);
 }
 
 /* --- the writer's lock ----------------------------------------------------------------------- */
 static int
-lock_is_taken(int fd, const char *path, struct err *e)
+lock_is_taken(int fd, const char *setting, const char *path, struct err *e)
 {
 	char owner[32] = "";
 	ssize_t n = pread(fd, owner, sizeof(owner) - 1, 0);
 
 	owner[n < 0 ? 0 : strcspn(owner, "\n")] = '\0';
-	return err_set(
-	    e, ERR_DB_BUSY,
-	    "%s is in use by another orchestrator (process %s): stop it, or give each its own SQLite3DataFile", path,
-	    owner[0] == '\0' ? "unknown" : owner);
+	return err_set(e, ERR_DB_BUSY,
+		       "%s is in use by another orchestrator (process %s): stop it, or give each its own %s", path,
+		       owner[0] == '\0' ? "unknown" : owner, setting);
 }
 
 static int
-note_owner(int fd, const char *lock_path, struct err *e)
+note_owner(int fd, const char *setting, const char *lock_path, struct err *e)
 {
 	char text[32];
 	int n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
 
 	if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)n, 0) != n)
-		return db_file_fail(lock_path, errno, e);
+		return db_file_fail(setting, lock_path, errno, e);
 	return 0;
 }
 
 static int
-lock_fd(int fd, const char *path, const char *lock_path, bool *ret_unclean, struct err *e)
+lock_fd(int fd, const char *setting, const char *path, const char *lock_path, bool *ret_unclean, struct err *e)
 {
 	struct stat st;
 
 	if (flock(fd, LOCK_EX | LOCK_NB) != 0)
-		return errno == EWOULDBLOCK ? lock_is_taken(fd, path, e) : db_file_fail(lock_path, errno, e);
+		return errno == EWOULDBLOCK ? lock_is_taken(fd, setting, path, e)
+					    : db_file_fail(setting, lock_path, errno, e);
 	if (fstat(fd, &st) != 0)
-		return db_file_fail(lock_path, errno, e);
+		return db_file_fail(setting, lock_path, errno, e);
 	*ret_unclean = st.st_size > 0;
-	return note_owner(fd, lock_path, e);
+	return note_owner(fd, setting, lock_path, e);
 }
 
 int
-db_file_lock(const char *path, int *ret_fd, bool *ret_unclean, struct err *e)
+db_file_lock(const char *setting, const char *path, int *ret_fd, bool *ret_unclean, struct err *e)
 {
 	char lock_path[PATH_MAX];
 	int fd, rc;
 
 	if (snprintf(lock_path, sizeof(lock_path), "%s.lock", path) >= (int)sizeof(lock_path))
-		return err_set(e, ERR_CONFIG, "SQLite3DataFile is too long (%zu bytes)", strlen(path));
+		return err_set(e, ERR_CONFIG, "%s is too long (%zu bytes)", setting, strlen(path));
 	fd = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
 	if (fd < 0)
-		return db_file_fail(lock_path, errno, e);
-	rc = lock_fd(fd, path, lock_path, ret_unclean, e);
+		return db_file_fail(setting, lock_path, errno, e);
+	rc = lock_fd(fd, setting, path, lock_path, ret_unclean, e);
 	if (rc != 0)
 		(void)close(fd);
 	else

@@ -39,12 +39,7 @@ static int
 fail_corrupt(struct db *db, const char *what, struct err *e)
 {
 	impl_of(db)->corrupt = true;
-	return err_set(
-	    e, ERR_DB_CORRUPT,
-	    "%s is damaged (%.200s): stop orchestrator, keep a copy, then restore a backup or move the file away; a "
-	    "new "
-	    "one is filled by discovery, but downtimes, tags and history are lost unless other raft nodes have them",
-	    db->path, what);
+	return err_set(e, ERR_DB_CORRUPT, "%s is damaged (%.200s): %s", db->path, what, db->if_damaged);
 }
 
 static int
@@ -53,7 +48,7 @@ fail_io(struct db *db, const char *what, struct err *e)
 	int sys = sqlite3_system_errno(impl_of(db)->h);
 
 	if (sys == ENOSPC || sys == EDQUOT || sys == EROFS || sys == EACCES)
-		return db_file_fail(db->path, sys, e);
+		return db_file_fail(db->setting, db->path, sys, e);
 	if (sys != 0)
 		return err_sys(e, ERR_IO, sys, "%s: %.200s", db->path, what);
 	return err_set(e, ERR_IO, "%s: %.200s", db->path, what);
@@ -65,7 +60,7 @@ fail_open(struct db *db, struct err *e)
 	int sys = sqlite3_system_errno(impl_of(db)->h);
 
 	if (sys != 0)
-		return db_file_fail(db->path, sys, e);
+		return db_file_fail(db->setting, db->path, sys, e);
 	return err_set(e, ERR_IO, "cannot open %s: is raftd running, and may this user read the directory?", db->path);
 }
 
@@ -89,8 +84,8 @@ fail(struct db *db, int rc, struct err *e)
 	case SQLITE_NOTADB:
 		impl_of(db)->corrupt = true;
 		return err_set(e, ERR_DB_CORRUPT,
-			       "%s is not an SQLite database: move it away, or let SQLite3DataFile name another file",
-			       db->path);
+			       "%s is not an SQLite database: move it away, or let %s name another place", db->path,
+			       db->setting);
 	case SQLITE_BUSY:
 	case SQLITE_LOCKED:
 		return err_set(e, ERR_DB_BUSY, "%s is locked by another process (%.200s): find it with `fuser %s`",
@@ -217,11 +212,11 @@ sqlite_open(struct db *db, const struct db_conf *conf, struct err *e)
 	if (is_memory(db))
 		db->info.created = true;
 	else if (db->mode == DB_READ_ONLY)
-		rc = db_file_check_readable(db->path, e);
+		rc = db_file_check_readable(db->setting, db->path, e);
 	else
-		rc = db_file_prepare(db->path, &db->info.created, e);
+		rc = db_file_prepare(db->setting, db->path, &db->info.created, e);
 	if (rc == 0 && db->mode == DB_READ_WRITE && !is_memory(db))
-		rc = db_file_lock(db->path, &s->lock_fd, &db->info.unclean, e);
+		rc = db_file_lock(db->setting, db->path, &s->lock_fd, &db->info.unclean, e);
 	return rc == 0 ? connect_file(db, conf, e) : rc;
 }
 
@@ -273,6 +268,8 @@ bind_value(sqlite3_stmt *st, int at, const struct db_value *v)
 		return sqlite3_bind_double(st, at, v->f);
 	case DB_TEXT:
 		return sqlite3_bind_text64(st, at, v->t.p, v->t.n, SQLITE_STATIC, SQLITE_UTF8);
+	case DB_BLOB:
+		return sqlite3_bind_blob64(st, at, v->t.n == 0 ? "" : v->t.p, v->t.n, SQLITE_STATIC);
 	}
 	return SQLITE_MISUSE;
 }

@@ -29,6 +29,7 @@ db_value_i64(const struct db_value *v)
 	case DB_F64:
 		return from_double(v->f);
 	case DB_TEXT:
+	case DB_BLOB:
 		return strtoll(v->t.p, NULL, 10);
 	case DB_NULL:
 		return 0;
