@@ -58,6 +58,7 @@ struct rd_log_job {
 	/* the writer's */
 	size_t bytes;
 	struct mono submitted;
+	uint64_t after; /* WRITE jobs submitted before it */
 	STAILQ_ENTRY(rd_log_job) next;
 };
 
@@ -67,6 +68,8 @@ struct rd_log_job *rd_log_job_new(enum rd_log_job_kind kind, void (*done)(void *
 struct rd_log_job *rd_log_job_write(const struct rd_write *w, void (*done)(void *ctx, struct rd_log_job *job),
 				    void *ctx);
 void rd_log_job_free(struct rd_log_job *j); /* NULL is fine */
+/* What it counts for against RD_LOG_BYTES_MAX. */
+size_t rd_log_job_bytes(const struct rd_log_job *j);
 
 #define RD_LOG_JOBS_MAX 16384
 #define RD_LOG_BYTES_MAX (128u << 20)
