@@ -171,16 +171,22 @@ read_errors_keep_the_time_it_was_seen(void **state UNUSED)
 static void
 errant_transactions_are_found_against_the_stored_source(void **state UNUSED)
 {
+	struct topo_instance *source;
 	struct world w;
 
 	world_init(&w, NO_CONFIG);
-	store(&w, "db1", U1, "db1:3306")->executed_gtid_set = U1 ":1-100";
+	source = store(&w, "db1", U1, "db1:3306");
+	source->executed_gtid_set = U1 ":1-100";
 	w.p.source_host = "db1";
 	w.p.source_port = 3306;
 	w.p.inst.source_uuid = U1;
 	w.p.inst.executed_gtid_set = U1 ":1-90," U3 ":1-2";
 	merge(&w);
 	assert_string_equal(w.out.gtid_errant, U3 ":1-2");
+	source->executed_gtid_set = ""; /* unknown, or the source has executed nothing: nothing to compare with */
+	merge(&w);
+	assert_string_equal(w.out.gtid_errant, "");
+	source->executed_gtid_set = U1 ":1-100";
 	w.p.inst.executed_gtid_set = "not a set"; /* a lying server */
 	merge(&w);
 	assert_string_equal(w.out.gtid_errant, "");
