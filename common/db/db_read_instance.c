@@ -20,12 +20,16 @@ enum extra {
 	EXTRA_RULE,
 	EXTRA_UNRESOLVED,
 	EXTRA_SNAPSHOTS,
+	EXTRA_SHARES_UUID,
 	EXTRA_COUNT
 };
 
+#define SHARES_UUID                                                                                                  \
+	"i.server_uuid <> '' AND EXISTS (SELECT 1 FROM database_instance o WHERE o.server_uuid = i.server_uuid AND " \
+	"(o.hostname <> i.hostname OR o.port <> i.port) AND o.last_checked <= o.last_seen)"
 #define EXTRA_COLUMNS                                                                                    \
 	", d.downtime_active, d.begin_timestamp, d.end_timestamp, d.owner, d.reason, c.promotion_rule, " \
-	"u.unresolved_hostname, a.count_mysql_snapshots"
+	"u.unresolved_hostname, a.count_mysql_snapshots, " SHARES_UUID
 #define FROM_INSTANCE " FROM database_instance i"
 #define JOIN_DOWNTIME " LEFT JOIN database_instance_downtime d ON d.hostname = i.hostname AND d.port = i.port"
 #define JOIN_OTHERS                                                                               \
@@ -231,6 +235,7 @@ on_instance_values(void *ctx, const struct db_value *values, size_t n, struct er
 	add_rule(&i, &extra[EXTRA_RULE], arena);
 	i.unresolved_hostname = text_of(&extra[EXTRA_UNRESOLVED], arena);
 	i.count_mysql_snapshots = db_value_i64(&extra[EXTRA_SNAPSHOTS]);
+	i.shares_uuid = db_value_i64(&extra[EXTRA_SHARES_UUID]) != 0;
 	if (r->limits != NULL)
 		topo_derive(&i, r->limits, r->now, arena);
 	return r->on_instance(r->ctx, &i, e);

@@ -166,7 +166,7 @@ set_problems(struct topo_instance *i, const char *const *texts, size_t n, struct
 static void
 derive_problems(struct topo_instance *i, const struct topo_limits *l, struct mem_arena *arena)
 {
-	const char *found[3];
+	const char *found[4];
 	size_t n = 0;
 
 	found[n] = main_problem(i, l);
@@ -175,6 +175,8 @@ derive_problems(struct topo_instance *i, const struct topo_limits *l, struct mem
 		found[n++] = "errant_gtid";
 	if (topo_is_group_member(i) && !str_eq(i->group_member_state, "ONLINE"))
 		found[n++] = "group_replication_member_not_online";
+	if (i->shares_uuid && i->is_last_check_valid)
+		found[n++] = "duplicate_server_uuid";
 	set_problems(i, found, n, arena);
 }
 

@@ -34,7 +34,8 @@ bool topo_maintenance_lag_ok(const struct topo_instance *i, const struct topo_li
 /* --- read-time derivation -------------------------------------------------------------------------------------- */
 /* Fills from the stored fields: flavor_name, is_detached, is_detached_source, relay_coord.type, last_seen_text,
  * is_last_check_valid, is_up_to_date, is_recently_checked, seconds_since_last_seen, problems. Not: downtime, candidate,
- * unresolved host, snapshots: those come from other tables and belong to the reader. Texts go to the arena of a
+ * unresolved host, snapshots, shares_uuid: those come from other rows and belong to the reader. The problem
+ * duplicate_server_uuid is not historical (design.md section 5). Texts go to the arena of a
  * borrowing record, or to the heap of an owning one when arena is NULL. May be repeated. */
 void topo_derive(struct topo_instance *i, const struct topo_limits *l, struct wall now, struct mem_arena *arena);
 

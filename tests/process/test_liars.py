@@ -76,3 +76,19 @@ def test_a_node_among_liars(new_node):
         assert 500 < len(lines) < 800 and "others are not named here" in node.log_text()
         assert 'error=""' not in node.log_text()
         assert sorted(node.processes()) == pids
+
+
+def test_two_servers_with_one_uuid(new_node):
+    """A problem of both, while both live."""
+    def problems():
+        return {f"{i['Key']['Hostname']}:{i['Key']['Port']}": i["Problems"] for i in node.api("problems") or []}
+
+    with FakeMysqld() as fake:
+        one, two = (fake.listen(answers("mysql97_primary", replicas([])), host=f"127.77.0.{i}") for i in (1, 2))
+        node = new_node(seeds=[one, two], config={"MySQLHostnameResolveMethod": "none"})
+        wait_until(lambda: problems() == {one: ["duplicate_server_uuid"], two: ["duplicate_server_uuid"]}, 10, "both to be shown")
+        host, port = one.split(":")
+        assert node.api(f"instance/{host}/{port}")["Problems"] == ["duplicate_server_uuid"]
+        fake.stop_listening(two)
+        fake.drop()
+        wait_until(lambda: problems() == {two: ["last_check_invalid"]}, 10, "the one that lives to be well")

@@ -83,6 +83,7 @@ CREATE INDEX cluster_name_idx ON database_instance (cluster_name);
 CREATE INDEX last_checked_idx ON database_instance (last_checked);
 CREATE INDEX last_seen_idx ON database_instance (last_seen);
 CREATE INDEX master_host_port_idx ON database_instance (master_host,master_port);
+CREATE INDEX server_uuid_idx ON database_instance (server_uuid);
 CREATE INDEX suggested_cluster_alias_idx ON database_instance (suggested_cluster_alias);
 CREATE TABLE database_instance_downtime (
   hostname varchar(128) NOT NULL DEFAULT '',

@@ -83,6 +83,7 @@ CREATE INDEX cluster_name_database_instance ON database_instance (cluster_name);
 CREATE INDEX last_checked_database_instance ON database_instance (last_checked);
 CREATE INDEX last_seen_database_instance ON database_instance (last_seen);
 CREATE INDEX master_host_port_database_instance ON database_instance (master_host,master_port);
+CREATE INDEX server_uuid_database_instance ON database_instance (server_uuid);
 CREATE INDEX suggested_cluster_alias_database_instance ON database_instance (suggested_cluster_alias);
 CREATE TABLE database_instance_downtime (
   hostname text NOT NULL DEFAULT '',

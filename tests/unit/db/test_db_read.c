@@ -263,6 +263,41 @@ other_tables_complete_an_instance(void **state UNUSED)
 	rec_done(&topo_instance_desc, &i);
 }
 
+/* Whose server_uuid another row has, while that one is valid. */
+static void
+a_uuid_that_two_servers_have_is_found(void **state UNUSED)
+{
+	static const struct {
+		const char *change;
+		bool shop1, shop2;
+	} steps[] = {
+	    {"server_uuid = ''", false, false},
+	    {"server_uuid = 'a' || port || hostname", false, false},
+	    {"server_uuid = 'a'", true, true},
+	    {"last_checked = datetime(last_seen, '+1 second') WHERE hostname = 'shop2'", false, true},
+	    {"last_checked = last_seen WHERE hostname = 'shop2'", true, true},
+	    {"server_uuid = 'b' WHERE hostname = 'shop2'", false, false},
+	};
+	struct str_buf sql = {0};
+	struct topo_instance i;
+
+	must_exec(db, "BEGIN");
+	must_exec(db, "DELETE FROM database_instance WHERE hostname NOT IN ('shop1', 'shop2')");
+	for (size_t c = 0; c < ARRAY_LEN(steps); c++) {
+		str_buf_clear(&sql);
+		str_buf_printf(&sql, "UPDATE database_instance SET %s", steps[c].change);
+		must_exec(db, str_buf_text(&sql));
+		read_one("shop1", &i);
+		assert_int_equal(i.shares_uuid, steps[c].shop1);
+		rec_done(&topo_instance_desc, &i);
+		read_one("shop2", &i);
+		assert_int_equal(i.shares_uuid, steps[c].shop2);
+		rec_done(&topo_instance_desc, &i);
+	}
+	str_buf_done(&sql);
+	must_exec(db, "ROLLBACK");
+}
+
 static void
 nonsense_in_a_row_is_read_as_nothing(void **state UNUSED)
 {
@@ -503,6 +538,7 @@ main(void)
 	    cmocka_unit_test(callbacks_may_stop_or_fail),
 	    cmocka_unit_test(downtime_is_judged_at_now),
 	    cmocka_unit_test(other_tables_complete_an_instance),
+	    cmocka_unit_test(a_uuid_that_two_servers_have_is_found),
 	    cmocka_unit_test(nonsense_in_a_row_is_read_as_nothing),
 	    cmocka_unit_test(clusters_have_alias_domain_and_size),
 	    cmocka_unit_test(aliases_and_names_lead_to_a_cluster),

@@ -158,6 +158,10 @@ problems_in_their_order(void **state UNUSED)
 	    {REPLICA "gtid_errant=x:1", "errant_gtid"},
 	    {REPLICA "gtid_errant=x:1 replication_lag_s=11", "replication_lag errant_gtid"},
 	    {"db1 gtid_errant=x:1 group_name=g", "last_check_invalid errant_gtid group_replication_member_not_online"},
+	    {"db1 up shares_uuid=1", "duplicate_server_uuid"},
+	    {"db1 shares_uuid=1", "last_check_invalid"}, /* the other one alone lives */
+	    {REPLICA "gtid_errant=x:1 shares_uuid=1 replication_lag_s=11",
+	     "replication_lag errant_gtid duplicate_server_uuid"},
 	    {G1, ""},
 	    {G1 "group_member_state=RECOVERING", "group_replication_member_not_online"},
 	};
