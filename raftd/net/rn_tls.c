@@ -1,0 +1,220 @@
+/* rn_tls.c — OpenSSL's side of the node link (rn_tls.h). Owns the SSL_CTX. Called by rn_net.c (contexts) and rn_conn.c
+ * (sessions, names). Never logs keys or certificates' contents beyond names. */
+#include "rn_tls.h"
+
+#include <arpa/inet.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+struct rn_tls {
+	SSL_CTX *ctx;
+};
+
+static int
+openssl_says(struct err *e, const char *key, const char *file)
+{
+	char text[256] = "not usable";
+	unsigned long code = ERR_peek_last_error();
+
+	if (code != 0)
+		ERR_error_string_n(code, text, sizeof(text));
+	ERR_clear_error();
+	return err_set(e, ERR_CONFIG, "%s: \"%.200s\": %s; it must be a readable PEM file", key, file, text);
+}
+
+static int
+check_given(const struct rn_tls_conf *c, struct err *e)
+{
+	const char *missing = str_empty(c->ca_file)	? "RaftTLSCAFile"
+			      : str_empty(c->cert_file) ? "RaftTLSCertFile"
+			      : str_empty(c->key_file)	? "RaftTLSKeyFile"
+							: NULL;
+
+	if (missing == NULL)
+		return 0;
+	return err_set(e, ERR_CONFIG, "RaftUseTLS needs %s: name the file, or switch RaftUseTLS off", missing);
+}
+
+static int
+load(SSL_CTX *ctx, const struct rn_tls_conf *c, struct err *e)
+{
+	STACK_OF(X509_NAME) * names;
+
+	if (SSL_CTX_load_verify_file(ctx, c->ca_file) != 1)
+		return openssl_says(e, "RaftTLSCAFile", c->ca_file);
+	if (SSL_CTX_use_certificate_chain_file(ctx, c->cert_file) != 1)
+		return openssl_says(e, "RaftTLSCertFile", c->cert_file);
+	if (SSL_CTX_use_PrivateKey_file(ctx, c->key_file, SSL_FILETYPE_PEM) != 1)
+		return openssl_says(e, "RaftTLSKeyFile", c->key_file);
+	if (SSL_CTX_check_private_key(ctx) != 1)
+		return err_set(e, ERR_CONFIG, "RaftTLSKeyFile \"%.200s\" does not belong to RaftTLSCertFile \"%.200s\"",
+			       c->key_file, c->cert_file);
+	names = SSL_load_client_CA_file(c->ca_file);
+	if (names != NULL)
+		SSL_CTX_set_client_CA_list(ctx, names); /* takes it */
+	ERR_clear_error();
+	return 0;
+}
+
+static void
+harden(SSL_CTX *ctx)
+{
+	(void)SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
+	(void)SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	(void)SSL_CTX_set_num_tickets(ctx, 0);
+	(void)SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+	(void)SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+					SSL_MODE_ENABLE_PARTIAL_WRITE);
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+}
+
+int
+rn_tls_new(const struct rn_tls_conf *conf, struct rn_tls **ret_tls, struct err *e)
+{
+	SSL_CTX *ctx;
+	int rc = check_given(conf, e);
+
+	if (rc != 0)
+		return rc;
+	ERR_clear_error();
+	ctx = SSL_CTX_new(TLS_method());
+	if (ctx == NULL)
+		return err_set(e, ERR_NO_MEMORY, "TLS context of the node link");
+	harden(ctx);
+	rc = load(ctx, conf, e);
+	if (rc != 0) {
+		SSL_CTX_free(ctx);
+		return rc;
+	}
+	*ret_tls = mem_new(struct rn_tls);
+	(*ret_tls)->ctx = ctx;
+	return 0;
+}
+
+void
+rn_tls_free(struct rn_tls *tls)
+{
+	if (tls == NULL)
+		return;
+	SSL_CTX_free(tls->ctx);
+	free(tls);
+}
+
+static bool
+is_address(const char *host)
+{
+	union rn_address a;
+
+	return inet_pton(AF_INET, host, &a.in.sin_addr) == 1 || inet_pton(AF_INET6, host, &a.in6.sin6_addr) == 1;
+}
+
+struct ssl_st *
+rn_tls_session(struct rn_tls *tls, const char *host)
+{
+	SSL *ssl = SSL_new(tls->ctx);
+
+	if (ssl != NULL && host != NULL && !is_address(host))
+		(void)SSL_set_tlsext_host_name(ssl, host);
+	return ssl;
+}
+
+/* --- whose certificate it is ------------------------------------------------------------------------------------- */
+
+static bool
+common_name(const X509 *cert, char *ret, size_t bytes)
+{
+	X509_NAME *subject = X509_get_subject_name(cert);
+	int n = X509_NAME_get_text_by_NID(subject, NID_commonName, ret, (int)bytes);
+
+	return n > 0 && strlen(ret) == (size_t)n; /* no NUL inside */
+}
+
+static bool
+has_alternative_names(const X509 *cert)
+{
+	return X509_get_ext_by_NID(cert, NID_subject_alt_name, -1) >= 0;
+}
+
+static void
+describe_names(X509 *cert, char *names, size_t bytes)
+{
+	GENERAL_NAMES *all = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
+	struct str_buf b = {0};
+	char cn[256];
+
+	if (all == NULL && common_name(cert, cn, sizeof(cn)))
+		str_buf_add(&b, cn);
+	for (int i = 0; i < sk_GENERAL_NAME_num(all) && b.len < bytes; i++) {
+		const GENERAL_NAME *g = sk_GENERAL_NAME_value(all, i);
+		const ASN1_STRING *s = g->type == GEN_DNS ? g->d.dNSName : g->type == GEN_IPADD ? g->d.iPAddress : NULL;
+		char ip[INET6_ADDRSTRLEN] = "";
+		if (s == NULL)
+			continue;
+		if (b.len > 0)
+			str_buf_add_char(&b, ' ');
+		if (g->type == GEN_DNS)
+			str_buf_add_n(&b, ASN1_STRING_get0_data(s), (size_t)ASN1_STRING_length(s));
+		else if (inet_ntop(ASN1_STRING_length(s) == 4 ? AF_INET : AF_INET6, ASN1_STRING_get0_data(s), ip,
+				   sizeof(ip)) != NULL)
+			str_buf_add(&b, ip);
+	}
+	(void)str_copy(names, bytes, str_buf_text(&b));
+	str_buf_done(&b);
+	GENERAL_NAMES_free(all);
+}
+
+static bool
+cert_is(X509 *cert, const char *host)
+{
+	char cn[256];
+
+	if (!is_address(host))
+		return X509_check_host(cert, host, 0,
+				       has_alternative_names(cert) ? X509_CHECK_FLAG_NEVER_CHECK_SUBJECT
+								   : X509_CHECK_FLAG_ALWAYS_CHECK_SUBJECT,
+				       NULL) == 1;
+	if (has_alternative_names(cert))
+		return X509_check_ip_asc(cert, host, 0) == 1;
+	return common_name(cert, cn, sizeof(cn)) && str_eq_nocase(cn, host);
+}
+
+bool
+rn_tls_is(const struct ssl_st *ssl, const char *host, char *names, size_t names_bytes)
+{
+	X509 *cert = SSL_get1_peer_certificate(ssl);
+	bool is;
+
+	if (names != NULL)
+		(void)str_copy(names, names_bytes, "nobody");
+	if (cert == NULL || SSL_get_verify_result(ssl) != X509_V_OK) {
+		X509_free(cert);
+		return false;
+	}
+	is = cert_is(cert, host);
+	if (names != NULL)
+		describe_names(cert, names, names_bytes);
+	X509_free(cert);
+	ERR_clear_error();
+	return is;
+}
+
+void
+rn_tls_why(const struct ssl_st *ssl, unsigned long ssl_error, char *text, size_t bytes)
+{
+	long verify = SSL_get_verify_result(ssl);
+	const char *reason = ERR_reason_error_string(ssl_error);
+
+	if (verify != X509_V_OK)
+		(void)snprintf(text, bytes, "its certificate: %s", X509_verify_cert_error_string(verify));
+	else
+		(void)snprintf(text, bytes, "%s", reason != NULL ? reason : "closed during the handshake");
+	ERR_clear_error();
+}
