@@ -10,31 +10,15 @@
 #include "ap_request.h"
 #include "base/log.h"
 
-/* Keys whose feature does not exist yet: starting as if they did nothing would be unsafe. */
-static int
-refuse_not_yet(const struct conf *conf, struct err *e)
-{
-	if (conf->AuthenticationMethod[0] != '\0')
-		return err_set(e, ERR_CONFIG,
-			       "AuthenticationMethod \"%s\" is not supported yet; remove the key (and protect the "
-			       "port) to start",
-			       conf->AuthenticationMethod);
-	if (conf->UseSSL || conf->UseMutualTLS)
-		return err_set(e, ERR_CONFIG,
-			       "UseSSL and UseMutualTLS are not supported yet; remove the keys to start");
-	return 0;
-}
-
 /* ATTACH: the service that holds the data does the work; this process is only a client of its control socket. */
 static int
 start_parts(struct ap *ap, uint64_t mode, struct err *e)
 {
-	int rc = refuse_not_yet(ap->conf, e);
+	int rc;
 
 	if (mode == PROC_MODE_ATTACH)
-		return rc;
-	if (rc == 0)
-		rc = ap_readers_start(ap, &ap->readers, e);
+		return 0;
+	rc = ap_readers_start(ap, &ap->readers, e);
 	if (rc == 0) {
 		ap->raftd = ap_raftd_start(ap);
 		rc = ap_httpd_start(ap, mode == PROC_MODE_SERVICE, &ap->httpd, e);

@@ -82,6 +82,22 @@ check_raft(const struct args *a, enum sup_what what, struct err *e)
 	return err_set(e, ERR_CONFIG, "RaftEnabled: raft is not available yet in this version, set it to false");
 }
 
+/* Keys whose feature does not exist yet: a node that starts as if they did nothing would be open to everybody. */
+static int
+check_not_yet(const struct conf *conf, struct err *e)
+{
+	if (conf->AuthenticationMethod[0] != '\0')
+		return err_set(
+		    e, ERR_CONFIG,
+		    "AuthenticationMethod: \"%.32s\" is not available yet in this version, remove the key (and "
+		    "protect the port)",
+		    conf->AuthenticationMethod);
+	if (conf->UseSSL || conf->UseMutualTLS)
+		return err_set(e, ERR_CONFIG,
+			       "UseSSL, UseMutualTLS: not available yet in this version, remove the keys");
+	return 0;
+}
+
 int
 sup_check_conf(const struct conf *conf, const struct args *a, enum sup_what what, struct err *e)
 {
@@ -100,7 +116,9 @@ sup_check_conf(const struct conf *conf, const struct args *a, enum sup_what what
 		    "SQLite3DataFile is \":memory:\", which the processes of a node cannot share: give a file");
 	if (what == SUP_COMMAND || what == SUP_CONTINUOUS)
 		return 0;
-	return conf_check_http(conf, e);
+	if ((rc = conf_check_http(conf, e)) != 0)
+		return rc;
+	return check_not_yet(conf, e);
 }
 
 enum sup_wait

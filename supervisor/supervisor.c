@@ -169,6 +169,8 @@ on_turn(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 
 /* --- signals ------------------------------------------------------------------------------------------------------ */
 
+#define SAME_SIGNAL_MS 100
+
 static void
 on_stop_signal(struct sup *s, int signo)
 {
@@ -177,6 +179,8 @@ on_stop_signal(struct sup *s, int signo)
 		sup_stop(s, sup_is_command(s) ? PROC_EXIT_FAILED : PROC_EXIT_OK);
 		return;
 	}
+	if (mono_diff_us(sup_now(), s->stop_began) < SAME_SIGNAL_MS * CLK_MS)
+		return; /* sent to the process and to its group: timeout(1), some inits */
 	log_warning("node", "stopping at once: second signal %d (%s)", signo, strsignal(signo));
 	for (size_t i = 0; i < s->n; i++) {
 		if (s->children[i].pid != 0)

@@ -346,11 +346,22 @@ def test_a_second_signal_ends_everything_at_once(real_node, number):
     real_node.start_ready()
     real_node.signal(number)
     real_node.wait_event("^apid0 stop")
+    time.sleep(0.2)  # more than SAME_SIGNAL_MS
     began = time.monotonic()
     real_node.signal(number)
     assert real_node.wait_exit(2) == 0
     assert time.monotonic() - began < 1
     assert real_node.left() == []
+
+
+def test_a_signal_sent_twice_by_whoever_stops_it_is_one(real_node):
+    """timeout(1) signals the process, then its group; that must not cost the orderly end."""
+    real_node.start_ready()
+    real_node.signal(signal.SIGTERM)
+    time.sleep(0.01)  # as two signals, but well below SAME_SIGNAL_MS
+    real_node.signal(signal.SIGTERM)
+    assert real_node.wait_exit(10) == 0
+    assert "at once" not in real_node.log_text() and real_node.left() == []
 
 
 def test_stopping_while_a_child_waits_for_its_restart(real_node):
@@ -524,6 +535,8 @@ def test_with_raft_commands_are_refused(node):
     ({"BackendDB": "mysql"}, "BackendDB"),
     ({"SQLite3DataFile": ":memory:"}, "memory"),
     ({"AuthenticationMethod": "multi"}, "HTTPAuthUser"),
+    ({"AuthenticationMethod": "proxy"}, "AuthenticationMethod"),
+    ({"UseSSL": True}, "UseSSL"),
     ({"InstancePollSeconds": "x"}, "InstancePollSeconds"),
 ])
 def test_what_cannot_work_is_said_before_anything_starts(node, keys, says):
