@@ -64,6 +64,7 @@ def test_a_node_among_liars(new_node):
         pids = sorted(node.processes())
         wait_until(lambda: all(fake.seen[server, "connections"] >= 2 or fake.seen[server, "commands"] >= 20 for server in liars),
                    40, "every lie to be told twice")
+        wait_until(lambda: node.api(f"instance/{honest.replace(':', '/')}")["IsLastCheckValid"], 10, "the honest server to be listed")
         shown = {f"{i['Key']['Hostname']}:{i['Key']['Port']}": i for i in node.api("all-instances")}
         assert shown[honest]["IsLastCheckValid"] and noted.longest_gap() < 2
         assert all(not shown[liar]["IsLastCheckValid"] for liar in liars[:unreadable] if liar in shown)
