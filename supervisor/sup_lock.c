@@ -8,7 +8,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include "base/mem.h"
+#include "base/newfile.h"
 #include "base/str.h"
 
 #define TEXT_BYTES 256
@@ -80,7 +80,7 @@ sup_lock_take(const char *data_file, struct sup_lock *ret_lock, struct sup_holde
 	int fd, rc = 0;
 
 	str_buf_printf(&path, "%s.node", data_file);
-	fd = open(path.p, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+	fd = newfile_open(path.p, O_RDWR | O_NOFOLLOW);
 	if (fd < 0) {
 		rc = err_sys(e, code_of(errno), errno, "lock file %s (key SQLite3DataFile)", path.p);
 	} else if (flock(fd, LOCK_EX | LOCK_NB) == 0) {

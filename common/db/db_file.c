@@ -15,8 +15,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-
-#define FILE_MODE 0640
+#include "base/newfile.h"
 
 static char *
 directory_of(const char *path)
@@ -95,15 +94,12 @@ check_writable(const char *setting, const char *path, struct err *e)
 static int
 create_file(const char *setting, const char *path, struct err *e)
 {
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, FILE_MODE);
-	int rc = 0;
+	int fd = newfile_open(path, O_RDWR);
 
 	if (fd < 0)
 		return db_file_fail(setting, path, errno, e);
-	if (fchmod(fd, FILE_MODE) != 0) /* whatever the umask is */
-		rc = db_file_fail(setting, path, errno, e);
 	(void)close(fd);
-	return rc;
+	return 0;
 }
 
 int
@@ -189,7 +185,7 @@ db_file_lock(const char *setting, const char *path, int *ret_fd, bool *ret_uncle
 
 	if (snprintf(lock_path, sizeof(lock_path), "%s.lock", path) >= (int)sizeof(lock_path))
 		return err_set(e, ERR_CONFIG, "%s is too long (%zu bytes)", setting, strlen(path));
-	fd = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
+	fd = newfile_open(lock_path, O_RDWR | O_NOFOLLOW);
 	if (fd < 0)
 		return db_file_fail(setting, lock_path, errno, e);
 	rc = lock_fd(fd, setting, path, lock_path, ret_unclean, e);

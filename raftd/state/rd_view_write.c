@@ -5,9 +5,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/newfile.h"
 #include "db/db_write.h"
 #include "rd_load.h"
 #include "topo/key.h"
@@ -175,12 +175,11 @@ rd_write_singly(struct db *db, const struct rd_changes *c, size_t *ret_refused, 
 int
 rd_append_file(const char *path, const char *text, size_t n, struct err *e)
 {
-	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+	int fd = newfile_open(path, O_WRONLY | O_APPEND | O_NOCTTY);
 	ssize_t done;
 
 	if (fd < 0)
 		return err_sys(e, ERR_IO, errno, "opening %s", path);
-	(void)fchmod(fd, 0640); /* our umask is 077 */
 	done = write(fd, text, n);
 	if (done != (ssize_t)n)
 		(void)err_sys(e, ERR_IO, done < 0 ? errno : ENOSPC, "writing %s", path);

@@ -57,6 +57,20 @@ def test_a_one_shot_command_is_quick_and_leaves_nothing(new_node):
     assert os.listdir(node.dir / "run") == []
 
 
+def test_what_root_creates_belongs_to_the_owner_of_the_directory(new_node):
+    """An operator's command, before the service has ever run, must not shut out the service's user."""
+    assert os.geteuid() == 0, "tests run as root"
+    node = new_node(start=False)
+    place = node.dir / "data"
+    place.mkdir()
+    os.chown(place, 12345, 23456)
+    node.configure(SQLite3DataFile=str(place / "o.db"), AuditLogFile=str(place / "audit.log"))
+    node.command("-c", "begin-downtime", "-i", "db1", "-reason", "x")
+    made = {f.name: (f.stat().st_uid, f.stat().st_gid, f.stat().st_mode & 0o777) for f in place.iterdir()}
+    assert {"o.db", "o.db.lock", "o.db.node", "audit.log"} <= made.keys()
+    assert set(made.values()) == {(12345, 23456, 0o640)}, made
+
+
 def test_help(new_node):
     node = new_node(start=False)
     listed = node.command("help")
