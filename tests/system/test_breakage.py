@@ -2,6 +2,7 @@
 processes that die while servers come and go, what is left in log and memory. Real servers; what is promised is a time, so each wait has that time as its deadline."""
 
 import contextlib
+import datetime
 import os
 import random
 import re
@@ -21,6 +22,7 @@ from netns import RULES, Net
 from relay import Relay
 from sandbox import Sandbox
 from waiting import wait_until
+from wallclock import WallClock
 from watching import BUSY, PING, POLL, QUIET_LOG, intervals, key, log_lines, valid, wait_invalid, wait_valid
 
 SEEDS = range(1, 1 + int(os.environ.get("ORC_BREAKAGE_SEEDS", "1")))  # of the tests that choose at random
@@ -363,6 +365,38 @@ def test_killed_supervisor_and_an_older_file(new_node, mariadb):
     node.start()
     wait_until(lambda: [valid(node, s) for s in mariadb] == [True, True, True, False], 10, "the truth in place of an older file's")
     assert node.api(f"tags/{key(mariadb['a'])}") == ["old=1"]
+
+
+def test_a_wall_clock_that_jumps(new_node, mariadb, tmp_path):
+    """Nobody is reported or forgotten, whatever the clock says; what is due by the clock (a downtime's end) happens."""
+    clock = WallClock(tmp_path)
+    node = new_node(seeds=[mariadb["a"].address], config=QUIET_LOG, env=clock.env)
+    addresses = [s.address for s in mariadb]
+    node.wait_instances(addresses)
+    node.configure(DiscoverySeeds=[])
+    for name, duration in (("b", "1h"), ("c", "90d")):
+        node.client("-c", "begin-downtime", "-i", mariadb[name].address, "-r", "why", "-u", duration)
+    with InvalidWatch(node) as watch:
+        for offset in ("+30d", "-400d", "+0", "-1h"):
+            clock.jump(offset)
+            jumped = time.time() + {"+30d": 30, "-400d": -400, "+0": 0, "-1h": -1 / 24}[offset] * 86400
+
+            def seen():
+                shown = node.wait_instances(addresses, 1)
+                dates = [datetime.datetime.fromisoformat(i["LastSeenTimestamp"] + "+00:00").timestamp() for i in shown.values()]
+                assert all(jumped <= date + 1 < jumped + 20 for date in dates), dates
+                return all(i["IsRecentlyChecked"] for i in shown.values())
+
+            wait_until(seen, 3 * POLL, f"the time after {offset}")
+            assert node.get("/api/leader-check").status == 200
+    assert not watch.worst, watch.worst
+    assert node.client("-c", "downtimed").stdout == f"{mariadb['c'].address}\n"
+    clock.jump("-400d")
+    node.restart()  # on a file from the future
+    assert len(node.api("all-instances")) == 4
+    node.wait_instances(addresses, 3 * POLL)
+    assert node.client("-c", "tag", "-i", addresses[0], "-t", "x=1").returncode == 0
+    assert " ERROR " not in node.log_text() and "forgotten" not in node.log_text()
 
 
 # -- what is left behind: log, memory
