@@ -25,6 +25,7 @@
 
 struct ap_health;
 struct ap_httpd;
+struct ap_proxy;
 struct ap_readers;
 struct ap_raftd;
 
@@ -36,6 +37,7 @@ struct ap {
 	struct ap_httpd *httpd;
 	struct ap_readers *readers; /* NULL: not started, or stopped */
 	struct ap_raftd *raftd;	    /* same */
+	struct ap_proxy *proxy;	    /* same */
 	struct ap_health *health;   /* made at first use */
 	char *message_prefix;	    /* of every envelope's message, may be ""; does not change */
 	bool stopping;		    /* connections end with their answer */
@@ -48,8 +50,10 @@ struct ap_request {
 	struct conf *conf; /* as it was when the request arrived */
 	struct evhttp_request *http;
 	bool trusted; /* came through the control socket: local administrator */
+	bool relayed; /* another node passed it on */
 	bool is_head;
-	char user[128]; /* authenticated user, may be "" */
+	struct mono relay_until; /* for ap_proxy: no new attempt after; 0 = not relayed yet */
+	char user[128];		 /* authenticated user, may be "" */
 	struct ap_match match;
 	struct ap_query query;
 	struct mem_arena arena;
@@ -75,9 +79,14 @@ void ap_reply_ok_key(struct ap_request *rq, const struct topo_key *key, const ch
 void ap_reply_error(struct ap_request *rq, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void ap_reply_error_key(struct ap_request *rq, const struct topo_key *key, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void ap_reply_err(struct ap_request *rq, const struct err *e);
+/* The same with another status, for what a load balancer or a proxy should notice. */
+void ap_reply_error_status(struct ap_request *rq, int status, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* rq->body as another content type. */
 void ap_reply_as(struct ap_request *rq, int status, const char *content_type);
 void ap_reply_not_found(struct ap_request *rq); /* the plain 404 of unknown paths */
+
+/* One more header of the answer. */
+void ap_add_header(struct ap_request *rq, const char *name, const char *value);
 
 /* Writing an envelope whose Details the caller writes: begin, one value, end; then ap_reply_body. Sets rq->status.
  * Works in reader threads. */

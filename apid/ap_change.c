@@ -8,6 +8,12 @@ struct change_state {
 	void (*ask)(struct ap_request *rq, struct ap_change *c);
 };
 
+int64_t
+ap_probe_timeout_ms(const struct conf *conf)
+{
+	return (conf->MySQLConnectTimeoutSeconds + conf->MySQLDiscoveryReadTimeoutSeconds) * 1000 + 5000;
+}
+
 struct ap_change *
 ap_change_of(struct ap_request *rq)
 {

@@ -8,6 +8,9 @@
 
 #define AP_CHANGE_TIMEOUT_MS 10000
 
+/* A probe's own time-outs, and some for queueing. */
+int64_t ap_probe_timeout_ms(const struct conf *conf);
+
 /* What a change is about; its texts live as long as the request. */
 struct ap_change {
 	struct topo_key key;

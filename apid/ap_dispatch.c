@@ -7,8 +7,12 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#include "ap_hop.h"
+#include "ap_proxy.h"
+#include "ap_raftd.h"
 #include "ap_readers.h"
 #include "ap_request.h"
+#include "ap_where.h"
 
 #define STATUS_DEFAULT "/api/status"
 
@@ -120,20 +124,26 @@ method_allowed(const struct ap_request *rq, enum evhttp_cmd_type method)
 	return !mutation || method == EVHTTP_REQ_HEAD || rq->trusted || rq->conf->HTTPAllowGetMutations;
 }
 
+/* A change that a node makes for itself alone is the leader's all the same, historically. */
 static bool
 may_use(const struct ap_request *rq)
 {
 	const struct ap_route *route = rq->match.route;
 	bool needs_write = route->access == AP_WRITE || route->access == AP_WREAD;
+	struct ap_standing s = ap_standing_now(rq->ap);
 
-	return !needs_write || rq->trusted || !rq->conf->ReadOnly;
+	if (!needs_write || rq->trusted)
+		return true;
+	return !rq->conf->ReadOnly && (!s.raft || s.leads || route->where == AP_PROXIED);
 }
 
-static void
-call_handler(struct ap_request *rq)
+void
+ap_run_here(struct ap_request *rq, bool stale)
 {
 	const struct ap_route *route = rq->match.route;
 
+	if (stale)
+		ap_add_header(rq, AP_HEADER_STALE, "true");
 	if (!may_use(rq))
 		ap_reply_error(rq, "Unauthorized");
 	else if (route->calls == NULL && route->reads == NULL)
@@ -147,6 +157,33 @@ call_handler(struct ap_request *rq)
 		route->calls(rq);
 }
 
+static void
+send_where_it_belongs(struct ap_request *rq)
+{
+	struct ap_standing s = ap_standing_now(rq->ap);
+	struct ap_errand what = ap_errand_of(rq);
+
+	if (rq->is_head && what.changes)
+		what.where = AP_LOCAL; /* changes nothing */
+	switch (ap_where_to(&s, &what)) {
+	case AP_HERE:
+		ap_run_here(rq, false);
+		break;
+	case AP_HERE_STALE:
+		ap_run_here(rq, true);
+		break;
+	case AP_RELAY:
+		ap_proxy_relay(rq);
+		break;
+	case AP_NO_LEADER:
+		ap_proxy_reply_no_leader(rq);
+		break;
+	case AP_NOT_LEADER:
+		ap_proxy_reply_not_leader(rq);
+		break;
+	}
+}
+
 void
 ap_dispatch(struct ap *ap, const struct ap_paths *paths, struct evhttp_request *http)
 {
@@ -158,7 +195,7 @@ ap_dispatch(struct ap *ap, const struct ap_paths *paths, struct evhttp_request *
 	ap_query_parse(evhttp_uri_get_query(uri), &rq->arena, &rq->query);
 	if (known != NULL && ap_route_match(known, root, &rq->arena, &rq->match) &&
 	    method_allowed(rq, evhttp_request_get_command(http)))
-		call_handler(rq);
+		send_where_it_belongs(rq);
 	else
 		ap_reply_not_found(rq);
 }

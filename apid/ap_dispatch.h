@@ -17,5 +17,7 @@ void ap_paths_done(struct ap_paths *paths);
 bool ap_is_ambiguous(struct evhttp_request *http);
 /* Answers http, now or later. paths NULL: the control socket, without prefix. */
 void ap_dispatch(struct ap *ap, const struct ap_paths *paths, struct evhttp_request *http);
+/* Runs the handler on this node, wherever the request belongs. stale: the answer says that it may be behind. */
+void ap_run_here(struct ap_request *rq, bool stale);
 
 #endif

@@ -108,6 +108,12 @@ ap_route_key(struct ap_request *rq, struct ap_reader *r, struct topo_key *ret_ke
 	return rc != 0 ? rc : resolve_key(rq, r->db, ret_key, e);
 }
 
+int
+ap_complete_key(struct ap_request *rq, struct ap_reader *r, struct topo_key *key, struct err *e)
+{
+	return match_fuzzy(rq, r->db, key, e);
+}
+
 /* --- clusters: each step leaves *name NULL when it finds nothing ----------------------------------------------- */
 struct search {
 	struct ap_request *rq;
@@ -212,8 +218,8 @@ ap_route_cluster(struct ap_request *rq, struct ap_reader *r, const char **ret_na
 	struct search s = {.rq = rq, .r = r};
 	int rc;
 
-	if (ap_has_param(rq, "clusterHint")) {
-		s.text = ap_param(rq, "clusterHint");
+	if (ap_has_param(rq, "clusterHint") || ap_has_param(rq, "clusterName")) {
+		s.text = ap_param(rq, ap_has_param(rq, "clusterHint") ? "clusterHint" : "clusterName");
 		rc = by_hint(&s, e);
 	} else if (ap_has_param(rq, "clusterAlias")) {
 		s.text = ap_param(rq, "clusterAlias");

@@ -11,7 +11,11 @@ int ap_raw_key(struct ap_request *rq, struct topo_key *ret_key, struct err *e) M
  */
 int ap_route_key(struct ap_request *rq, struct ap_reader *r, struct topo_key *ret_key, struct err *e) MUST_USE;
 
-/* The cluster the route names by ":clusterHint", ":clusterAlias", or the ":host/:port" of a member. ERR_NOT_FOUND. */
+/* key as given: becomes the one known instance that it fuzzily fits, or stays. */
+int ap_complete_key(struct ap_request *rq, struct ap_reader *r, struct topo_key *key, struct err *e) MUST_USE;
+
+/* The cluster the route names by ":clusterHint", ":clusterName" (taken as a hint), ":clusterAlias", or the
+ * ":host/:port" of a member. ERR_NOT_FOUND. */
 int ap_route_cluster(struct ap_request *rq, struct ap_reader *r, const char **ret_name, struct err *e) MUST_USE;
 
 /* Copy into the request's arena. */

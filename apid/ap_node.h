@@ -8,6 +8,9 @@
  * caller frees it. */
 char *ap_message_prefix(const struct conf *conf, const char *hostname);
 
+/* raft-health: leader or follower, with fresh evidence of a quorum. */
+bool ap_raft_is_healthy(const struct ap *ap);
+
 /* The supervisor's answer to reload-configuration. */
 void ap_node_reload_result(const struct ipc_child_reload_result *m);
 /* At the end: answers requests that still wait for the supervisor. */

@@ -4,11 +4,14 @@
 #include "ap_raftd.h"
 
 #include <event2/event.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <uthash.h>
 
+#include "ap_hop.h"
+#include "ap_proxy.h"
 #include "base/log.h"
 
 #define SWEEP_MS 50
@@ -50,12 +53,29 @@ drop_message(struct pending *p)
 	p->message = NULL;
 }
 
+/* Where a change stands in the log: whoever passes the answer on waits for it. */
+static void
+add_index(struct ap_request *rq, const struct ipc_reply *reply)
+{
+	char text[24];
+
+	if (reply->index == 0 || !ap_standing_now(rq->ap).raft || !ap_errand_of(rq).changes)
+		return;
+	(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)reply->index);
+	ap_add_header(rq, AP_HEADER_INDEX, text);
+}
+
 static void
 finish(struct ap_raftd *r, struct pending *p, const struct ipc_reply *reply, const struct err *e)
 {
+	bool waited = p->type == IPC_WAIT_INDEX; /* for another node's answer */
+
 	HASH_DEL(r->pending, p);
 	drop_message(p);
-	p->on_reply(p->rq, reply, e);
+	if (reply != NULL && reply->code == 0 && !waited)
+		add_index(p->rq, reply);
+	if (reply == NULL || reply->code != -ERR_NOT_LEADER || waited || !ap_proxy_refused(p->rq))
+		p->on_reply(p->rq, reply, e);
 	free(p);
 }
 

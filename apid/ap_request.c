@@ -3,8 +3,12 @@
 #include "ap_request.h"
 
 #include <event2/buffer.h>
+#include <event2/bufferevent.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+
+#include "ap_hop.h"
 
 struct ap_request *
 ap_request_new(struct ap *ap, struct evhttp_request *http, bool trusted)
@@ -15,6 +19,7 @@ ap_request_new(struct ap *ap, struct evhttp_request *http, bool trusted)
 	rq->conf = conf_ref(ap->conf);
 	rq->http = http;
 	rq->trusted = trusted;
+	rq->relayed = evhttp_find_header(evhttp_request_get_input_headers(http), AP_HEADER_RELAYED) != NULL;
 	rq->is_head = evhttp_request_get_command(http) == EVHTTP_REQ_HEAD;
 	rq->status = HTTP_OK;
 	ap->requests_alive++;
@@ -80,25 +85,92 @@ add_length(struct evkeyvalq *headers, size_t n)
 }
 
 void
-ap_reply_as(struct ap_request *rq, int status, const char *content_type)
+ap_add_header(struct ap_request *rq, const char *name, const char *value)
 {
-	struct evkeyvalq *headers = evhttp_request_get_output_headers(rq->http);
+	(void)evhttp_add_header(evhttp_request_get_output_headers(rq->http), name, value);
+}
+
+static void
+begin_answer(struct ap_request *rq, int status)
+{
+	rq->status = status;
+	if (rq->ap->stopping)
+		ap_add_header(rq, "Connection", "close");
+}
+
+void
+ap_reply_relayed(struct ap_request *rq, int status)
+{
 	struct evbuffer *out = evbuffer_new();
 	size_t n = rq->body.len;
 
 	ASSERT(out != NULL);
-	rq->status = status;
-	(void)evhttp_add_header(headers, "Content-Type", content_type);
-	if (rq->ap->stopping)
-		(void)evhttp_add_header(headers, "Connection", "close");
-	if (rq->is_head) {
-		add_length(headers, n);
-	} else if (n > 0 && has_body(rq)) {
+	begin_answer(rq, status);
+	if (n > 0 && has_body(rq)) {
 		char *body = str_buf_take(&rq->body);
 		ASSERT(evbuffer_add_reference(out, body, n, free_body, body) == 0);
 	}
 	evhttp_send_reply(rq->http, status, NULL, out);
 	evbuffer_free(out);
+	end_request(rq);
+}
+
+void
+ap_reply_as(struct ap_request *rq, int status, const char *content_type)
+{
+	ap_add_header(rq, "Content-Type", content_type);
+	if (rq->is_head)
+		add_length(evhttp_request_get_output_headers(rq->http), rq->body.len);
+	ap_reply_relayed(rq, status);
+}
+
+/* --- in pieces ------------------------------------------------------------------------------------------------------
+ */
+static struct bufferevent *
+client_of(const struct ap_request *rq)
+{
+	struct evhttp_connection *c = evhttp_request_get_connection(rq->http);
+
+	return c == NULL ? NULL : evhttp_connection_get_bufferevent(c);
+}
+
+void
+ap_stream_start(struct ap_request *rq, int status)
+{
+	begin_answer(rq, status);
+	evhttp_send_reply_start(rq->http, status, NULL);
+}
+
+bool
+ap_stream_add(struct ap_request *rq, const void *p, size_t n)
+{
+	struct evbuffer *piece;
+
+	if (client_of(rq) == NULL)
+		return false;
+	piece = evbuffer_new();
+	ASSERT(piece != NULL && evbuffer_add(piece, p, n) == 0);
+	evhttp_send_reply_chunk(rq->http, piece);
+	evbuffer_free(piece);
+	return true;
+}
+
+size_t
+ap_stream_backlog(const struct ap_request *rq)
+{
+	struct bufferevent *client = client_of(rq);
+
+	return client == NULL ? AP_STREAM_GONE : evbuffer_get_length(bufferevent_get_output(client));
+}
+
+void
+ap_stream_end(struct ap_request *rq, bool whole)
+{
+	struct bufferevent *client = client_of(rq);
+
+	if (!whole && client != NULL)
+		(void)shutdown(bufferevent_getfd(client), SHUT_RDWR);
+	evhttp_send_reply_end(rq->http);
 	end_request(rq);
 }
 
@@ -216,6 +288,21 @@ ap_reply_error_key(struct ap_request *rq, const struct topo_key *key, const char
 	va_start(args, fmt);
 	reply_envelope(rq, false, key, fmt, args);
 	va_end(args);
+}
+
+void
+ap_reply_error_status(struct ap_request *rq, int status, const char *fmt, ...)
+{
+	struct ap_json j;
+	va_list args;
+
+	va_start(args, fmt);
+	begin_envelope(rq, &j, false, fmt, args);
+	va_end(args);
+	ap_json_null(&j);
+	ap_envelope_end(&j);
+	rq->status = status;
+	ap_reply_body(rq);
 }
 
 void

@@ -2,13 +2,6 @@
 #include "ap_change.h"
 #include "topo/key.h"
 
-/* A probe's own time-outs, and some for queueing. */
-static int64_t
-probe_timeout_ms(const struct ap_request *rq)
-{
-	return (rq->conf->MySQLConnectTimeoutSeconds + rq->conf->MySQLDiscoveryReadTimeoutSeconds) * 1000 + 5000;
-}
-
 /* raftd names the key under which the server is filed (its own name may differ from the one asked for). */
 static struct topo_key
 answered_key(const struct ap_change *c, const struct ipc_reply *reply)
@@ -21,7 +14,7 @@ ask_discover(struct ap_request *rq, struct ap_change *c, enum ipc_discover_mode 
 {
 	struct ipc_discover ask = {.user = rq->user, .key = c->key, .mode = mode};
 
-	ap_ask(rq, IPC_DISCOVER, &ask, probe_timeout_ms(rq), on_reply);
+	ap_ask(rq, IPC_DISCOVER, &ask, ap_probe_timeout_ms(rq->conf), on_reply);
 }
 
 /* --- discover -------------------------------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 
 #include "ap_lookup.h"
 #include "ap_node.h"
+#include "ap_proxy.h"
 #include "ap_raftd.h"
 #include "db/db_read.h"
 
@@ -22,7 +23,10 @@ struct ap_health {
 struct health {
 	const char *error; /* NULL = healthy */
 	const char *hostname, *token;
-	bool raft_enabled, is_leader;
+	bool raft, is_leader;
+	const char *leader, *leader_uri, *advertise; /* "" without raft */
+	const char **members;			     /* that reported to this leader */
+	size_t n_members;
 };
 
 /* --- writing --------------------------------------------------------------------------------------------------- */
@@ -100,9 +104,23 @@ read_nodes(struct nodes *n, struct ap_reader *r, struct err *e)
 	return rc;
 }
 
+/* null when there is none, historically */
+static void
+write_texts(struct ap_json *j, const char *const *v, size_t n)
+{
+	if (n == 0) {
+		ap_json_null(j);
+		return;
+	}
+	ap_json_array(j);
+	for (size_t i = 0; i < n; i++)
+		ap_json_text(j, v[i]);
+	ap_json_array_end(j);
+}
+
 /* HealthStatus, 12 keys. Error is an object when there is one; clients only look whether it is null. */
 static void
-write_status(struct ap_json *j, const struct ap_request *rq, const struct health *h, const struct nodes *n)
+write_status(struct ap_json *j, const struct health *h, const struct nodes *n)
 {
 	ap_json_object(j);
 	ap_json_member_bool(j, "Healthy", h->error == NULL);
@@ -118,12 +136,12 @@ write_status(struct ap_json *j, const struct ap_request *rq, const struct health
 		ap_json_empty_object(j);
 	ap_json_key(j, "AvailableNodes");
 	ap_json_raw(j, n->available.p, n->available.len);
-	ap_json_member_text(j, "RaftLeader", "");
-	ap_json_member_bool(j, "IsRaftLeader", h->raft_enabled && h->is_leader);
-	ap_json_member_text(j, "RaftLeaderURI", "");
-	ap_json_member_text(j, "RaftAdvertise", h->raft_enabled ? rq->conf->RaftAdvertise : "");
+	ap_json_member_text(j, "RaftLeader", h->leader);
+	ap_json_member_bool(j, "IsRaftLeader", h->raft && h->is_leader);
+	ap_json_member_text(j, "RaftLeaderURI", h->leader_uri);
+	ap_json_member_text(j, "RaftAdvertise", h->advertise);
 	ap_json_key(j, "RaftHealthyMembers");
-	ap_json_null(j);
+	write_texts(j, h->members, h->n_members);
 	ap_json_object_end(j);
 }
 
@@ -136,7 +154,7 @@ write_envelope(struct ap_request *rq, const struct health *h, const struct nodes
 		ap_envelope_begin(rq, &j, true, "Application node is healthy");
 	else
 		ap_envelope_begin(rq, &j, false, "Application node is unhealthy: %s", h->error);
-	write_status(&j, rq, h, n);
+	write_status(&j, h, n);
 	ap_envelope_end(&j);
 }
 
@@ -147,6 +165,9 @@ read_health(struct ap_request *rq, struct ap_reader *r, struct err *e)
 	struct nodes n = {.rq = rq};
 	int rc = read_nodes(&n, r, e);
 
+	if (h->raft) /* the active node is the raft leader; the table knows only this node */
+		n.active =
+		    (struct db_node_health){.hostname = h->leader, .token = "", .app_version = "", .db_backend = ""};
 	write_envelope(rq, h, &n);
 	str_buf_done(&n.available);
 	return rc;
@@ -174,6 +195,22 @@ after_read(struct ap_request *rq, const struct err *e)
 	ap_reply_body(rq);
 }
 
+/* The reader thread gets its own copy. */
+static void
+take_raft(struct ap_request *rq, struct health *h)
+{
+	const struct ipc_state *s = ap_state(rq->ap);
+
+	h->raft = ap_standing_now(rq->ap).raft;
+	h->leader = ap_keep(rq, s->leader);
+	h->leader_uri = ap_keep(rq, s->leader_uri);
+	h->advertise = ap_keep(rq, s->self);
+	h->n_members = s->healthy_members.n;
+	h->members = mem_arena_alloc(&rq->arena, h->n_members * sizeof(*h->members));
+	for (size_t i = 0; i < h->n_members; i++)
+		h->members[i] = ap_keep(rq, s->healthy_members.v[i].s);
+}
+
 static void
 on_beat(struct ap_request *rq, const struct ipc_reply *reply, const struct err *e)
 {
@@ -183,7 +220,7 @@ on_beat(struct ap_request *rq, const struct ipc_reply *reply, const struct err *
 	if (reply == NULL || reply->code != 0)
 		h->error = ap_keep(rq, reply != NULL ? reply->message : e->msg);
 	h->is_leader = ap_is_leader(rq->ap);
-	h->raft_enabled = ap_state(rq->ap)->raft_enabled;
+	take_raft(rq, h);
 	h->hostname = setup->hostname;
 	h->token = setup->node_token;
 	rq->state = h;

@@ -8,10 +8,12 @@
 #include <string.h>
 
 #include "ap_httpd.h"
+#include "ap_node.h"
+#include "ap_proxy.h"
 #include "ap_raftd.h"
 #include "ap_readers.h"
 
-#define OWN_MAX 24
+#define OWN_MAX 32
 struct metric_set {
 	const struct ipc_metric **v;
 	size_t n;
@@ -24,6 +26,20 @@ add_own(struct metric_set *m, const char *name, double value, bool counter)
 {
 	ASSERT(m->n_own < OWN_MAX);
 	m->own[m->n_own++] = (struct ipc_metric){name, value, counter};
+}
+
+static void
+collect_proxy(const struct ap *ap, struct metric_set *m)
+{
+	struct ap_proxy_stats p = ap_proxy_stats(ap->proxy);
+
+	add_own(m, "proxy.relayed", (double)p.relayed, true);
+	add_own(m, "proxy.attempts", (double)p.attempts, true);
+	add_own(m, "proxy.failed", (double)p.failed, true);
+	add_own(m, "proxy.refused_by_leader", (double)p.refused, true);
+	add_own(m, "proxy.streamed", (double)p.streamed, true);
+	add_own(m, "proxy.view_too_late", (double)p.late_views, true);
+	add_own(m, "proxy.under_way", (double)p.under_way, false);
 }
 
 static void
@@ -49,8 +65,9 @@ collect_own(struct ap_request *rq, struct metric_set *m)
 	add_own(m, "apid.loop_overruns", (double)proc_overruns(ap->proc), true);
 	add_own(m, "elect.is_elected", ap_is_leader(ap) ? 1 : 0, false);
 	add_own(m, "health.is_healthy", ap_state(ap)->backend_ok ? 1 : 0, false);
-	add_own(m, "raft.is_healthy", 0, false);
-	add_own(m, "raft.is_leader", 0, false);
+	add_own(m, "raft.is_healthy", ap_standing_now(ap).raft && ap_raft_is_healthy(ap) ? 1 : 0, false);
+	add_own(m, "raft.is_leader", ap_standing_now(ap).raft && ap_is_leader(ap) ? 1 : 0, false);
+	collect_proxy(ap, m);
 }
 
 static int

@@ -10,6 +10,7 @@
 
 #include "ap_lookup.h"
 #include "ap_node.h"
+#include "ap_proxy.h"
 #include "ap_raftd.h"
 
 /* --- constants and leadership ---------------------------------------------------------------------------------- */
@@ -59,6 +60,17 @@ api_health_leader(struct ap_request *rq)
 	reply_leader(rq, HTTP_SERVUNAVAIL);
 }
 
+static void
+reply_unhealthy(struct ap_request *rq)
+{
+	const char *why = ap_state(rq->ap)->phase_why;
+	struct str_buf text = {0};
+
+	str_buf_printf(&text, "not part of the raft quorum%s%s", why[0] == '\0' ? "" : ": ", why);
+	ap_reply_text(rq, HTTP_SERVUNAVAIL, str_buf_text(&text));
+	str_buf_done(&text);
+}
+
 void
 api_health_ready(struct ap_request *rq)
 {
@@ -66,6 +78,8 @@ api_health_ready(struct ap_request *rq)
 		ap_reply_text(rq, HTTP_SERVUNAVAIL, "raftd is not running");
 	else if (!ap_state(rq->ap)->backend_ok)
 		ap_reply_text(rq, HTTP_SERVUNAVAIL, "the backend cannot be written");
+	else if (ap_standing_now(rq->ap).raft && !ap_raft_is_healthy(rq->ap))
+		reply_unhealthy(rq);
 	else
 		ap_reply_text(rq, HTTP_OK, "OK");
 }

@@ -5,6 +5,7 @@
 #include "ap_cli.h"
 #include "ap_httpd.h"
 #include "ap_node.h"
+#include "ap_proxy.h"
 #include "ap_raftd.h"
 #include "ap_readers.h"
 #include "ap_request.h"
@@ -21,6 +22,7 @@ start_parts(struct ap *ap, uint64_t mode, struct err *e)
 	rc = ap_readers_start(ap, &ap->readers, e);
 	if (rc == 0) {
 		ap->raftd = ap_raftd_start(ap);
+		ap_proxy_start(ap, &ap->proxy);
 		rc = ap_httpd_start(ap, mode == PROC_MODE_SERVICE, &ap->httpd, e);
 	}
 	return rc;
@@ -31,6 +33,7 @@ static void
 free_parts(struct ap *ap)
 {
 	ap_readers_stop(ap);
+	ap_proxy_stop(ap);
 	ap_raftd_stop(ap);
 	ap_node_drop_waiting();
 	ap_httpd_stop(ap->httpd);

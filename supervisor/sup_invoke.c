@@ -74,9 +74,12 @@ static int
 check_raft(const struct args *a, enum sup_what what, struct err *e)
 {
 	if (what == SUP_COMMAND && !a->ignore_raft_setup)
-		return err_set(e, ERR_CONFIG,
-			       "RaftEnabled is set: commands go to the leader with orchestrator-client; "
-			       "--ignore-raft-setup runs one on this node's own data all the same");
+		return err_set(
+		    e, ERR_CONFIG,
+		    "Orchestrator configured to run raft (\"RaftEnabled\": true). All access must go through the "
+		    "web API of the active raft node. You may use the orchestrator-client script which has a "
+		    "similar interface to the command line invocation. You may override this with "
+		    "--ignore-raft-setup, which acts on this node's own data");
 	if (what == SUP_COMMAND)
 		return 0;
 	return err_set(e, ERR_CONFIG, "RaftEnabled: raft is not available yet in this version, set it to false");

@@ -12,6 +12,7 @@
 
 #include "ap_httpd.h"
 #include "ap_node.h"
+#include "ap_proxy.h"
 #include "ap_raftd.h"
 #include "ap_readers.h"
 #include "base/log.h"
@@ -471,6 +472,7 @@ fake_node_start_bare(struct fake_node *n, const char *config)
 	must(ap_readers_start(n->ap, &n->ap->readers, &e), &e);
 	n->ap->raftd = ap_raftd_start(n->ap);
 	fake_raftd_restart(n);
+	ap_proxy_start(n->ap, &n->ap->proxy);
 	must(ap_httpd_start(n->ap, true, &n->ap->httpd, &e), &e);
 }
 
@@ -491,6 +493,7 @@ void
 fake_node_stop(struct fake_node *n)
 {
 	ap_readers_stop(n->ap);
+	ap_proxy_stop(n->ap);
 	ap_raftd_stop(n->ap);
 	ap_node_drop_waiting();
 	ap_httpd_stop(n->ap->httpd);
