@@ -31,8 +31,7 @@ struct ap_proxy {
 	struct ap_proxy_stats stats;
 };
 
-/* --- what is asked, and how long it may take ------------------------------------------------------------------------
- */
+/* --- what is asked, and how long it may take ------------------------------------------------------------------------ */
 struct ap_errand
 ap_errand_of(const struct ap_request *rq)
 {
@@ -76,8 +75,7 @@ in_ms(const struct ap_proxy *p, int64_t ms)
 	return mono_add_us(now_of(p), ms * CLK_MS);
 }
 
-/* --- ends -----------------------------------------------------------------------------------------------------------
- */
+/* --- ends ----------------------------------------------------------------------------------------------------------- */
 void
 ap_proxy_reply_not_leader(struct ap_request *rq)
 {
@@ -169,8 +167,7 @@ fail(struct ap_relay *r, bool sent)
 	free(leader);
 }
 
-/* --- attempts -------------------------------------------------------------------------------------------------------
- */
+/* --- attempts ------------------------------------------------------------------------------------------------------- */
 static void
 wait_for_next(struct ap_relay *r)
 {
@@ -268,8 +265,7 @@ attempt(struct ap_relay *r)
 	}
 }
 
-/* --- the sweep: deadlines, clients that read slowly, next attempts --------------------------------------------------
- */
+/* --- the sweep: deadlines, clients that read slowly, next attempts -------------------------------------------------- */
 static void
 cut(struct ap_relay *r, const char *why)
 {
@@ -344,8 +340,7 @@ on_sweep(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 	}
 }
 
-/* --- start and end --------------------------------------------------------------------------------------------------
- */
+/* --- start and end -------------------------------------------------------------------------------------------------- */
 void
 ap_proxy_start(struct ap *ap, struct ap_proxy **ret_p)
 {

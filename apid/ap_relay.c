@@ -10,8 +10,7 @@
 #include "ap_raftd.h"
 #include "ap_request.h"
 
-/* --- the answer -----------------------------------------------------------------------------------------------------
- */
+/* --- the answer ----------------------------------------------------------------------------------------------------- */
 static void
 forget_answer(struct ap_relay *r)
 {
@@ -132,8 +131,7 @@ on_body(char *p, size_t size, size_t n, void *ctx)
 	return ap_stream_add(rq, p, bytes) ? bytes : 0;
 }
 
-/* --- the request ----------------------------------------------------------------------------------------------------
- */
+/* --- the request ---------------------------------------------------------------------------------------------------- */
 static void
 add_line(struct ap_relay *r, const char *name, const char *value)
 {

@@ -124,8 +124,7 @@ ap_reply_as(struct ap_request *rq, int status, const char *content_type)
 	ap_reply_relayed(rq, status);
 }
 
-/* --- in pieces ------------------------------------------------------------------------------------------------------
- */
+/* --- in pieces ------------------------------------------------------------------------------------------------------ */
 static struct bufferevent *
 client_of(const struct ap_request *rq)
 {

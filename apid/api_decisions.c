@@ -4,8 +4,7 @@
 #include "ap_readers.h"
 #include "db/db_read.h"
 
-/* --- cluster alias --------------------------------------------------------------------------------------------------
- */
+/* --- cluster alias -------------------------------------------------------------------------------------------------- */
 static void
 on_alias_set(struct ap_request *rq, const struct ipc_reply *reply, const struct err *e)
 {
@@ -22,8 +21,7 @@ api_set_cluster_alias(struct ap_request *rq)
 	ap_ask(rq, IPC_SET_CLUSTER_ALIAS, &ask, AP_CHANGE_TIMEOUT_MS, on_alias_set);
 }
 
-/* --- virtual host names ---------------------------------------------------------------------------------------------
- */
+/* --- virtual host names --------------------------------------------------------------------------------------------- */
 static void
 on_unresolve_registered(struct ap_request *rq, const struct ipc_reply *reply, const struct err *e)
 {
@@ -70,8 +68,7 @@ api_deregister_hostname_unresolve(struct ap_request *rq)
 	ap_change_start(rq, true, ask_deregister_unresolve);
 }
 
-/* --- automated recoveries -------------------------------------------------------------------------------------------
- */
+/* --- automated recoveries ------------------------------------------------------------------------------------------- */
 static void
 write_switch(struct ap_request *rq, bool enabled, const char *message)
 {

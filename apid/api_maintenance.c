@@ -6,8 +6,7 @@
 #include "db/db_read.h"
 #include "topo/key.h"
 
-/* --- begin ----------------------------------------------------------------------------------------------------------
- */
+/* --- begin ---------------------------------------------------------------------------------------------------------- */
 static void
 on_begun(struct ap_request *rq, const struct ipc_reply *reply, const struct err *e)
 {
@@ -43,8 +42,7 @@ api_begin_maintenance(struct ap_request *rq)
 		ap_change_start(rq, true, ask_begin);
 }
 
-/* --- end ------------------------------------------------------------------------------------------------------------
- */
+/* --- end ------------------------------------------------------------------------------------------------------------ */
 static void
 on_ended(struct ap_request *rq, const struct ipc_reply *reply, const struct err *e)
 {
@@ -97,8 +95,7 @@ api_end_maintenance_by_id(struct ap_request *rq)
 	ap_ask(rq, IPC_END_MAINTENANCE, &ask, AP_CHANGE_TIMEOUT_MS, on_ended_by_id);
 }
 
-/* --- reading --------------------------------------------------------------------------------------------------------
- */
+/* --- reading -------------------------------------------------------------------------------------------------------- */
 static int
 note_entry(void *ctx, const void *row UNUSED, struct err *e UNUSED)
 {

@@ -7,8 +7,7 @@
 #include "ap_lookup.h"
 #include "topo/key.h"
 
-/* --- submitting -----------------------------------------------------------------------------------------------------
- */
+/* --- submitting ----------------------------------------------------------------------------------------------------- */
 struct submission {
 	struct topo_key_list keys; /* in the request's arena */
 };
@@ -79,8 +78,7 @@ api_submit_pool_instances(struct ap_request *rq)
 		ap_read_then(rq, read_submission, ask_submit);
 }
 
-/* --- members --------------------------------------------------------------------------------------------------------
- */
+/* --- members -------------------------------------------------------------------------------------------------------- */
 static const char *
 pool_of(const struct ap_request *rq)
 {
@@ -143,8 +141,7 @@ api_cluster_pool_instances(struct ap_request *rq, struct ap_reader *r, struct er
 	return rc;
 }
 
-/* --- the usable ones: known, and their last check valid -------------------------------------------------------------
- */
+/* --- the usable ones: known, and their last check valid ------------------------------------------------------------- */
 static int
 add_member(void *ctx, const void *row, struct err *e UNUSED)
 {

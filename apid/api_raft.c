@@ -37,8 +37,7 @@ ap_raft_is_healthy(const struct ap *ap)
 	return (strcmp(text, "Leader") == 0 || strcmp(text, "Follower") == 0) && ap_standing_now(ap).quorum_fresh;
 }
 
-/* --- showing --------------------------------------------------------------------------------------------------------
- */
+/* --- showing -------------------------------------------------------------------------------------------------------- */
 void
 api_raft_state(struct ap_request *rq)
 {
@@ -115,8 +114,7 @@ api_raft_status(struct ap_request *rq)
 	ap_reply_body(rq);
 }
 
-/* --- raft-info: all of it -------------------------------------------------------------------------------------------
- */
+/* --- raft-info: all of it ------------------------------------------------------------------------------------------- */
 static void
 member_u64(struct ap_json *j, const char *key, uint64_t v)
 {
@@ -187,8 +185,7 @@ api_raft_info(struct ap_request *rq)
 	ap_reply_body(rq);
 }
 
-/* --- the group changes ----------------------------------------------------------------------------------------------
- */
+/* --- the group changes ---------------------------------------------------------------------------------------------- */
 static void
 on_peer(struct ap_request *rq, const struct ipc_reply *reply, const struct err *e, const char *verb)
 {
@@ -228,8 +225,7 @@ api_raft_remove_peer(struct ap_request *rq)
 		ap_ask(rq, IPC_RAFT_REMOVE_PEER, &ask, AP_CHANGE_TIMEOUT_MS, on_peer_removed);
 }
 
-/* --- who leads ------------------------------------------------------------------------------------------------------
- */
+/* --- who leads ------------------------------------------------------------------------------------------------------ */
 static void
 on_yielded(struct ap_request *rq, const struct ipc_reply *reply, const struct err *e)
 {
@@ -301,8 +297,7 @@ api_grab_election(struct ap_request *rq)
 		ap_ask(rq, IPC_GRAB_ELECTION, &ask, AP_CHANGE_TIMEOUT_MS, on_grabbed);
 }
 
-/* --- the rest -------------------------------------------------------------------------------------------------------
- */
+/* --- the rest ------------------------------------------------------------------------------------------------------- */
 static void
 on_snapshot(struct ap_request *rq, const struct ipc_reply *reply, const struct err *e)
 {
