@@ -19,8 +19,9 @@ struct mono rd_lease_evidence(struct mono *v, size_t n, size_t majority);
 /* RD_NEVER without evidence. */
 struct mono rd_lease_end(struct mono evidence, int64_t election_us);
 
+/* Start with end = RD_NEVER. */
 struct rd_lease {
-	uint64_t term;		   /* of the last end */
+	uint64_t term;		   /* of the newest claim */
 	uint64_t surrendered_term; /* no lease any more in this term (transfer, own removal) */
 	struct mono end;	   /* newest end that was told to anybody: no vote is given before it has passed */
 };

@@ -42,20 +42,20 @@ struct rd_raft_conf {
 
 /* --- what comes out ------------------------------------------------------------------------------------------------
  */
-/* To be made durable in this order: term and vote, install, entries, compaction. Several writes may share a
+/* To be made durable in this order: term and vote, snapshot, entries, compaction. Several writes may share a
  * transaction. */
 struct rd_raft_write {
 	uint64_t ticket;
 	bool has_term; /* term and vote are to be stored */
 	uint64_t term;
-	uint64_t vote;			     /* id, 0 = none */
-	uint64_t first_index;		     /* of entries; whatever stood at it and above goes first */
-	const struct rd_raft_entry *entries; /* borrowed */
-	size_t n_entries;		     /* 0 = none */
-	bool truncates;			     /* something did stand there */
-	const struct rd_raft_snapshot
-	    *install;	     /* the received file becomes the snapshot and the whole log goes; or NULL */
-	uint64_t compact_to; /* entries up to this index may be deleted; 0 = none */
+	uint64_t vote;				 /* id, 0 = none */
+	uint64_t first_index;			 /* of entries; whatever stood at it and above goes first */
+	const struct rd_raft_entry *entries;	 /* borrowed */
+	size_t n_entries;			 /* 0 = none */
+	bool truncates;				 /* something did stand there */
+	const struct rd_raft_snapshot *snapshot; /* its file is complete: it is the newest now; NULL = none */
+	bool clears_log;			 /* it was received: the whole log goes */
+	uint64_t compact_to;			 /* entries up to this index may be deleted; 0 = none */
 };
 
 /* Bring entries first.. from the log: at least one, not beyond last, stop when max_bytes are exceeded. */
@@ -125,7 +125,7 @@ int rd_raft_start(struct rd_raft *r, struct mono now, const struct rd_raft_start
 void rd_raft_received(struct rd_raft *r, struct mono now, const char *from_name, const struct rd_raft_msg *m);
 /* Everything up to this ticket is durable. */
 void rd_raft_written(struct rd_raft *r, struct mono now, uint64_t ticket);
-/* A write failed: the member neither votes nor acknowledges any more. */
+/* A write failed, or the state can't follow (unknown command): no vote and no acknowledgement any more. */
 void rd_raft_write_failed(struct rd_raft *r, const char *why);
 /* Entries first.. as asked; n = 0: they are not there any more. */
 void rd_raft_read_done(struct rd_raft *r, struct mono now, uint64_t ticket, uint64_t first,
@@ -145,7 +145,7 @@ void rd_raft_apply(struct rd_raft *r, struct mono now, size_t max_bytes);
 /* What a snapshot taken of the state as applied right now is called: index, term, members. Its size and hash are the
  * caller's. False when nothing was applied since the last one. Valid until the next call into the member. */
 bool rd_raft_snapshot_begin(struct rd_raft *r, struct rd_raft_snapshot *ret_snapshot);
-/* It is durable (file complete and renamed): the log behind it is given free, see rd_raft_write.compact_to. */
+/* Its file is complete and named: a write makes it the newest one and gives the log behind it free. */
 void rd_raft_snapshot_taken(struct rd_raft *r, struct mono now, const struct rd_raft_snapshot *s);
 /* Every send_snapshot ends with one of these: ok = the receiver has all bytes and the message. */
 void rd_raft_snapshot_sent(struct rd_raft *r, struct mono now, uint64_t to, uint64_t index, bool ok);
