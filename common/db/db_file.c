@@ -44,6 +44,7 @@ db_file_fail(const char *setting, const char *path, int errno_value, struct err 
 			       path, setting);
 	case ENOSPC:
 	case EDQUOT:
+	case EFBIG:
 		return err_set(e, ERR_DB_FULL, "%s: no space left: free some on its file system", path);
 	default:
 		return err_sys(e, ERR_IO, errno_value, "%s", path);

@@ -47,11 +47,12 @@ fail_io(struct db *db, const char *what, struct err *e)
 {
 	int sys = sqlite3_system_errno(impl_of(db)->h);
 
-	if (sys == ENOSPC || sys == EDQUOT || sys == EROFS || sys == EACCES)
+	if (sys == ENOSPC || sys == EDQUOT || sys == EFBIG || sys == EROFS || sys == EACCES)
 		return db_file_fail(db->setting, db->path, sys, e);
 	if (sys != 0)
-		return err_sys(e, ERR_IO, sys, "%s: %.200s", db->path, what);
-	return err_set(e, ERR_IO, "%s: %.200s", db->path, what);
+		return err_sys(e, ERR_IO, sys, "%s: %.200s (see the kernel's log; check disk and limits)", db->path,
+			       what);
+	return err_set(e, ERR_IO, "%s: %.200s: see the kernel's log; check disk, quota and limits", db->path, what);
 }
 
 static int

@@ -154,6 +154,8 @@ load_or_make(struct rd_store *s, bool *ret_created, struct err *e)
 
 	*ret_created = !has_rows;
 	if (rc == 0 && !has_rows)
+		rc = rd_store_mark_check_blank(s, e);
+	if (rc == 0 && !has_rows)
 		rc = in_transaction(s, rd_store_rows_make, e);
 	return rc == 0 ? rd_store_rows_load(s, e) : rc;
 }
@@ -171,9 +173,9 @@ open_all(struct rd_store *s, size_t recent_bytes, struct rd_stored *found, struc
 	s->dir_fd = open(s->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (s->dir_fd < 0)
 		return fail_path(s->dir, errno, e);
-	rc = load_or_make(s, &found->created, e);
+	rc = rd_store_mark_open(s, e);
 	if (rc == 0)
-		rc = rd_store_mark_open(s, e);
+		rc = load_or_make(s, &found->created, e);
 	if (rc == 0)
 		rc = rd_store_mark_check(s, e);
 	if (rc == 0)

@@ -24,18 +24,45 @@ rd_store_mark_open(struct rd_store *s, struct err *e)
 	return s->mark_fd >= 0 ? 0 : rd_store_fail(s, MARK_FILE, errno, e);
 }
 
+/* *ret_seq = 0: there is none that can be read. */
+static int
+read_mark(struct rd_store *s, char *ret_dir_id, uint64_t *ret_seq, struct err *e)
+{
+	char text[64] = "";
+
+	*ret_seq = 0;
+	if (pread(s->mark_fd, text, sizeof(text) - 1, 0) < 0)
+		return rd_store_fail(s, MARK_FILE, errno, e);
+	if (sscanf(text, "%32s %20" SCNu64, ret_dir_id, ret_seq) != 2)
+		*ret_seq = 0;
+	return 0;
+}
+
+int
+rd_store_mark_check_blank(struct rd_store *s, struct err *e)
+{
+	char dir_id[33];
+	uint64_t seq;
+	int rc = read_mark(s, dir_id, &seq, e);
+
+	if (rc != 0 || seq <= 1)
+		return rc;
+	return err_set(
+	    e, ERR_DB_CORRUPT,
+	    "%s/" RD_STORE_FILE " is gone or empty, but " MARK_FILE " says that it held %" PRIu64
+	    " writes: put it back, with its -wal; or, to let this node begin anew, remove all of the directory",
+	    s->dir, seq);
+}
+
 int
 rd_store_mark_check(struct rd_store *s, struct err *e)
 {
-	char text[64] = "", dir_id[33];
+	char dir_id[33];
 	uint64_t seq;
+	int rc = read_mark(s, dir_id, &seq, e);
 
-	if (pread(s->mark_fd, text, sizeof(text) - 1, 0) < 0)
-		return rd_store_fail(s, MARK_FILE, errno, e);
-	if (sscanf(text, "%32s %20" SCNu64, dir_id, &seq) != 2 || strcmp(dir_id, s->identity.dir_id) != 0)
-		return 0;
-	if (seq <= s->now.seq)
-		return 0;
+	if (rc != 0 || seq <= s->now.seq || strcmp(dir_id, s->identity.dir_id) != 0)
+		return rc;
 	return rd_store_damaged(s, RD_STORE_FILE, e,
 				"%" PRIu64
 				" completed writes are missing at its end (the file or its -wal was damaged, "

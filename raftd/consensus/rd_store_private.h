@@ -68,7 +68,8 @@ int rd_store_put_snapshot(struct rd_store *s, const struct rd_snapshot *snap, st
 
 /* --- rd_store_mark.c ----------------------------------------------------------------------------------------------- */
 int rd_store_mark_open(struct rd_store *s, struct err *e) MUST_USE;
-/* ERR_DB_CORRUPT: the database has lost writes that were completed. */
+/* ERR_DB_CORRUPT: the database, which is blank (or not), has lost writes that were completed. */
+int rd_store_mark_check_blank(struct rd_store *s, struct err *e) MUST_USE;
 int rd_store_mark_check(struct rd_store *s, struct err *e) MUST_USE;
 int rd_store_mark_set(struct rd_store *s, struct err *e) MUST_USE;
 
