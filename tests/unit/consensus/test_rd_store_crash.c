@@ -21,6 +21,7 @@
 #define IN_FLIGHT 40
 #define ROUNDS 60
 #define KILL_WITHIN_US 30000
+#define WRITES_BEFORE_KILL 300
 
 /* --- the process that is killed ------------------------------------------------------------------------------------- */
 struct writer {
@@ -160,15 +161,15 @@ struct reports {
 	uint64_t submitted, written;
 };
 
+/* Reads until so many more steps are written, or to the end. */
 static void
-read_reports(int fd, struct reports *r)
+read_reports(FILE *f, struct reports *r, uint64_t written)
 {
-	FILE *f = fdopen(fd, "r");
+	uint64_t until = r->written + written;
 	unsigned long long step;
 	char what;
 
-	assert_non_null(f);
-	while (fscanf(f, "%c%llu\n", &what, &step) == 2) {
+	while (r->written < until && fscanf(f, "%c%llu\n", &what, &step) == 2) {
 		if (what == 's' && step > r->submitted)
 			r->submitted = step;
 		if (what == 'w') {
@@ -176,29 +177,33 @@ read_reports(int fd, struct reports *r)
 			r->written = step;
 		}
 	}
-	(void)fclose(f);
 }
 
+/* In every other round the process is killed whatever it is doing, in the others when it has written for a while. */
 static void
-round_trip(struct temp *t, struct model *m, struct reports *r)
+round_trip(struct temp *t, struct model *m, struct reports *r, bool let_it_write)
 {
 	int fds[2], status;
 	pid_t pid;
+	FILE *f;
 
 	assert_return_code(pipe2(fds, O_CLOEXEC), 0);
-	(void)fcntl(fds[1], F_SETPIPE_SZ,
-		    1 << 20); /* so that the writer rarely waits for us, who don't read meanwhile */
 	pid = fork();
 	assert_return_code(pid, 0);
 	if (pid == 0)
 		write_until_killed(t->dir, fds[1]);
 	(void)close(fds[1]);
-	(void)usleep((useconds_t)(rand() % KILL_WITHIN_US));
+	f = fdopen(fds[0], "r");
+	assert_non_null(f);
+	r->written = m->step;
+	if (let_it_write)
+		read_reports(f, r, (uint64_t)(rand() % WRITES_BEFORE_KILL));
+	(void)usleep((useconds_t)(rand() % (let_it_write ? KILL_WITHIN_US / 10 : KILL_WITHIN_US)));
 	(void)kill(pid, SIGKILL);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-	r->written = m->step;
-	read_reports(fds[0], r);
+	read_reports(f, r, UINT64_MAX / 2);
+	(void)fclose(f);
 	temp_open(t);
 	assert_in_range(t->found->term, r->written, r->submitted > r->written ? r->submitted : r->written);
 	model_check(m, t->found);
@@ -217,7 +222,7 @@ test_nothing_completed_is_lost_by_kill_9(void **state)
 	model_init(&m);
 	srand((unsigned)getpid());
 	for (int i = 0; i < rounds; i++)
-		round_trip(t, &m, &r);
+		round_trip(t, &m, &r, i % 2 == 0);
 	print_message("%d rounds, %llu steps\n", rounds, (unsigned long long)m.step);
 	assert_true(m.step > (uint64_t)rounds); /* it did write between the kills */
 	model_done(&m);
