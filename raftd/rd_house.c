@@ -139,17 +139,19 @@ arm(struct rd_node *n)
 	(void)event_add(n->periodic_timer, &tv);
 }
 
+/* One task per turn of the loop: some look at every server. */
 static void
 on_timer(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
 	struct rd_node *n = arg;
 	enum rd_task task;
 
-	while (!n->stopping &&
-	       (task = rd_periodic_take(&n->periodic, rd_mono(n), n->rules->poll_us, conditions(n))) != RD_TASK_COUNT)
+	if (n->stopping)
+		return;
+	task = rd_periodic_take(&n->periodic, rd_mono(n), n->rules->poll_us, conditions(n));
+	if (task != RD_TASK_COUNT)
 		tasks[task](n);
-	if (!n->stopping)
-		arm(n);
+	arm(n);
 }
 
 void

@@ -96,6 +96,7 @@ become_active(struct rd_node *n)
 static void
 on_load_timer(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
+	static const struct timeval next_turn = {0, 0}; /* event_active would go on in this one */
 	struct rd_node *n = arg;
 	struct topo_instance_list *list = &n->loading->instances;
 	size_t end = min_size(list->n, n->loaded + LOAD_SLICE);
@@ -105,7 +106,7 @@ on_load_timer(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 	while (n->loaded < end)
 		rd_discover_known(n, &list->v[n->loaded++]);
 	if (n->loaded < list->n)
-		event_active(n->load_timer, EV_TIMEOUT, 0);
+		(void)event_add(n->load_timer, &next_turn);
 	else
 		become_active(n);
 }
