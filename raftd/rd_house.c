@@ -72,12 +72,16 @@ on_expired(void *ctx UNUSED, const struct rd_proposed *p)
 void
 rd_task_expire_decisions(struct rd_node *n)
 {
+	struct rd_lives lives = {.candidate_us = n->rules->candidate_life_us,
+				 .pool_us = n->rules->pool_life_us,
+				 .unresolve_us = n->rules->name_life_us,
+				 .uid_us = UID_LIFE_US};
 	struct rd_cmd_tick tick;
 	struct err e;
 
 	if (rd_proposer_stats(n->decide).pending > 0)
 		return; /* the next second is early enough */
-	if (!rd_tick_due(rd_decisions(n), rd_now_us(n), n->rules->candidate_life_us, UID_LIFE_US, &tick))
+	if (!rd_tick_due(rd_decisions(n), rd_now_us(n), &lives, &tick))
 		return;
 	if (rd_propose_tick(n->decide, &tick, on_expired, n, &e) != 0)
 		log_debug("expire", "not expired, trying again: %s", e.msg);
@@ -101,6 +105,7 @@ rd_task_purge_rows(struct rd_node *n)
 		int64_t life_us;
 	} purges[] = {
 	    {DB_TABLE_audit, "audit_timestamp < ?", r->audit_life_us},
+	    {DB_TABLE_maintenance, "maintenance_active IS NULL AND end_timestamp < ?", RD_MAINTENANCE_HISTORY_US},
 	    {DB_TABLE_node_health, "last_seen_active < ?", NODE_LIFE_US},
 	    {DB_TABLE_node_health_history, "first_seen_active < ?", r->unseen_life_us},
 	    {DB_TABLE_cluster_alias, "last_registered < ?", r->unseen_life_us},

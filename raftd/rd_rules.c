@@ -99,6 +99,7 @@ take_numbers(const struct conf *c, struct rd_rules *r)
 	r->poll_us = c->InstancePollSeconds * CLK_S;
 	r->name_life_us = or_default(c->ExpiryHostnameResolvesMinutes, 1) * 60 * CLK_S;
 	r->candidate_life_us = c->CandidateInstanceExpireMinutes * 60 * CLK_S;
+	r->pool_life_us = c->InstancePoolExpiryMinutes * 60 * CLK_S;
 	r->unseen_life_us = c->UnseenInstanceForgetHours * 3600 * CLK_S;
 	r->audit_life_us = c->AuditPurgeDays * 86400 * CLK_S;
 	r->probe_deadline_us = (or_default(c->MySQLConnectTimeoutSeconds, CONNECT_DEFAULT_S) +

@@ -243,6 +243,18 @@ db_read_meta(struct db *db, const char *name, struct str_buf *ret_value, struct 
 }
 
 int
+db_read_view_complete(struct db *db, bool *ret_complete, struct err *e)
+{
+	struct str_buf text = {0};
+	int rc = db_read_meta(db, DB_META_VIEW, &text, e);
+
+	if (rc == 0)
+		*ret_complete = strcmp(str_buf_text(&text), DB_VIEW_REBUILDING) != 0;
+	str_buf_done(&text);
+	return rc;
+}
+
+int
 db_read_applied_index(struct db *db, int64_t *ret_index, struct err *e)
 {
 	struct str_buf text = {0};

@@ -107,7 +107,14 @@ int db_read_recovery_disabled(struct db *db, bool *ret_disabled, struct err *e) 
 /* Names in orchestrator_meta, beside the schema version. */
 #define DB_META_APPLIED_INDEX "applied_index"
 #define DB_META_CLUSTER_ID "cluster_id"
+/* "rebuilding" while the replicated tables are being replaced (their rows are half there: don't show them), "complete"
+ * or nothing otherwise. */
+#define DB_META_VIEW "view"
+#define DB_VIEW_REBUILDING "rebuilding"
+#define DB_VIEW_COMPLETE "complete"
 
+/* DB_META_VIEW does not say "rebuilding". */
+int db_read_view_complete(struct db *db, bool *ret_complete, struct err *e) MUST_USE;
 /* Appends the value; nothing when there is none. */
 int db_read_meta(struct db *db, const char *name, struct str_buf *ret_value, struct err *e) MUST_USE;
 /* 0 when none was stored. */

@@ -24,6 +24,16 @@ rd_changes_purge(struct rd_changes *c, enum db_table table, const char *conditio
 }
 
 void
+rd_placeholder(const struct topo_key *key, const char *name, struct topo_instance *ret)
+{
+	rec_init(&topo_instance_desc, ret);
+	ret->key = *key;
+	ret->version = "Unknown";
+	ret->cluster_name = name;
+	ret->sql_thread_state = ret->io_thread_state = TOPO_THREAD_NONE;
+}
+
+void
 rd_changes_move(struct rd_changes *to, struct rd_changes *from)
 {
 	mem_grow(to->v, to->cap, to->n + from->n);

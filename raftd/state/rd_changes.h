@@ -36,6 +36,9 @@ struct rd_changes {
 /* Appends; the row is copied. */
 void rd_changes_add(struct rd_changes *c, enum rd_change_kind kind, enum db_table table, const void *row);
 void rd_changes_purge(struct rd_changes *c, enum db_table table, const char *condition, int64_t before_us);
+/* The row of a server until its first probe: known, never seen (historically it claimed to have been seen just now).
+ * Borrows key and name (its text, topo_key_text). */
+void rd_placeholder(const struct topo_key *key, const char *name, struct topo_instance *ret);
 /* All of from are moved behind those of to; from is empty then. */
 void rd_changes_move(struct rd_changes *to, struct rd_changes *from);
 void rd_changes_done(struct rd_changes *c);

@@ -68,6 +68,92 @@ rd_op_since(enum rd_op op)
 	return ops[op].since;
 }
 
+const struct rec_field *
+rd_op_split_field(enum rd_op op)
+{
+	const struct rec_desc *d = rd_op_desc(op);
+
+	for (size_t i = 0; i < d->n_fields; i++) {
+		if (d->fields[i].flags & RD_FIELD_SPLIT)
+			return &d->fields[i];
+	}
+	return NULL;
+}
+
+/* --- feature levels -------------------------------------------------------------------------------------------- */
+static bool
+is_zero(const void *rec, const struct rec_field *f)
+{
+	static const char zero[sizeof(struct rec_list)];
+
+	switch (f->kind) {
+	case REC_BOOL:
+		return !*(const bool *)rec_at(rec, f);
+	case REC_I64:
+	case REC_U64:
+	case REC_F64:
+		return memcmp(rec_at(rec, f), zero, 8) == 0;
+	case REC_STR:
+		return rec_str_at(rec, f)[0] == '\0';
+	case REC_BIN:
+		return ((const struct rec_bin *)rec_at(rec, f))->n == 0;
+	case REC_NI64:
+		return !((const struct rec_ni64 *)rec_at(rec, f))->valid;
+	case REC_NBOOL:
+		return !((const struct rec_nbool *)rec_at(rec, f))->valid;
+	case REC_LIST:
+		return rec_list_at(rec, f).n == 0;
+	case REC_REC:
+		break; /* a record that is new as a whole is used when one of its fields is; say so in those */
+	}
+	return true;
+}
+
+/* A field of a level that is in use needs that level; one that is zero isn't sent (codec.h). */
+uint32_t
+rd_fields_since(const struct rec_desc *d, const void *rec)
+{
+	uint32_t since = 0;
+
+	for (size_t i = 0; i < d->n_fields; i++) {
+		const struct rec_field *f = &d->fields[i];
+		struct rec_list l = f->kind == REC_LIST ? rec_list_at(rec, f) : (struct rec_list){0};
+		if (f->since > since && !is_zero(rec, f))
+			since = f->since;
+		if (f->kind == REC_REC)
+			since = (uint32_t)max_i64(since, rd_fields_since(f->sub, rec_at(rec, f)));
+		for (size_t k = 0; k < l.n; k++)
+			since = (uint32_t)max_i64(since, rd_fields_since(f->sub, (char *)l.v + k * f->sub->size));
+	}
+	return since;
+}
+
+/* The command that raises the level is meant to stop whoever doesn't have it. */
+uint32_t
+rd_command_since(const struct rd_command *c)
+{
+	int64_t since = max_i64(rd_op_since(c->op), rd_fields_since(rd_op_desc(c->op), c->payload));
+
+	if (c->op == RD_OP_FEATURE_LEVEL)
+		since = max_i64(since, (int64_t)((const struct rd_cmd_feature_level *)c->payload)->level);
+	return (uint32_t)since;
+}
+
+int
+rd_command_gate(const struct rd_command *c, uint32_t level, struct err *e)
+{
+	uint32_t since = rd_command_since(c);
+
+	if (c->op == RD_OP_FEATURE_LEVEL)
+		level =
+		    RD_FEATURE_LEVEL; /* what this build understands; whether all members do is the leader's matter */
+	if (since <= level)
+		return 0;
+	return err_set(e, ERR_UNSUPPORTED, "%s needs feature level %u, the group is at %u: upgrade all nodes first",
+		       rd_op_name(c->op), since, level);
+}
+
+/* --- bytes ----------------------------------------------------------------------------------------------------- */
 static enum rd_op
 find_op(const char *name)
 {
@@ -82,7 +168,7 @@ int
 rd_command_encode(const struct rd_command *c, struct codec_out *out, struct err *e)
 {
 	struct rd_envelope env = {.op = rd_op_name(c->op),
-				  .since = rd_op_since(c->op),
+				  .since = rd_command_since(c),
 				  .uid = c->uid,
 				  .originator = c->originator,
 				  .leader_time_us = c->leader_time_us};

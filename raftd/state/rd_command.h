@@ -10,7 +10,9 @@
 #include "topo/topo.h"
 
 #define RD_COMMAND_MAX ((size_t)256 << 10)
-#define RD_KEYS_MAX 256 /* servers in one command */
+#define RD_KEYS_MAX 256	  /* servers in one command of the inventory */
+#define RD_POOL_MAX 4096  /* members of a pool */
+#define RD_FIELD_SPLIT 1u /* rec_field.flags: a longer list is split into several commands */
 #define RD_UID_MAX 128
 #define RD_FEATURE_LEVEL 1u /* highest `since` that this build understands */
 
@@ -35,6 +37,8 @@ enum rd_op {
 const char *rd_op_name(enum rd_op op); /* on the wire and in logs: "begin-downtime" */
 const struct rec_desc *rd_op_desc(enum rd_op op);
 uint32_t rd_op_since(enum rd_op op);
+/* The list of the op that may be split over several commands; NULL = none. */
+const struct rec_field *rd_op_split_field(enum rd_op op);
 
 struct rd_command {
 	enum rd_op op;
@@ -43,6 +47,13 @@ struct rd_command {
 	int64_t leader_time_us; /* wall, of the leader when it proposed; apply makes it monotonic */
 	const void *payload;	/* struct rd_cmd_<name> of the op */
 };
+
+/* The feature level that a node needs to understand c: the op's, or that of the newest field in use (rd_fields_since).
+ * The proposer refuses a command above the replicated level (rd_state_feature_level). */
+uint32_t rd_command_since(const struct rd_command *c);
+uint32_t rd_fields_since(const struct rec_desc *d, const void *rec);
+/* ERR_UNSUPPORTED when c needs more than level. */
+int rd_command_gate(const struct rd_command *c, uint32_t level, struct err *e) MUST_USE;
 
 /* Appends. ERR_TOO_LARGE beyond RD_COMMAND_MAX or a field's limit. */
 int rd_command_encode(const struct rd_command *c, struct codec_out *out, struct err *e) MUST_USE;

@@ -42,6 +42,17 @@ check_keys(const struct topo_key_list *keys, struct err *e)
 	return rc;
 }
 
+/* What fits a time stamp of the backend. */
+#define END_MAX_US (INT64_C(253402300799) * 1000000)
+
+static int
+check_end(int64_t ends_us, const char *what, struct err *e)
+{
+	if (ends_us > 0 && ends_us <= END_MAX_US)
+		return 0;
+	return err_set(e, ERR_INVALID, "%s must end before the year 10000", what);
+}
+
 static int
 check_inventory_add(const struct rd_cmd_inventory_add *c, struct err *e)
 {
@@ -61,7 +72,9 @@ check_begin_downtime(const struct rd_cmd_begin_downtime *c, struct err *e)
 	if (check_key(&c->key, e) != 0 || check_not_empty(c->owner, "downtime owner", e) != 0 ||
 	    check_not_empty(c->reason, "downtime reason", e) != 0)
 		return -e->code;
-	return c->ends_us > c->begins_us ? 0 : err_set(e, ERR_INVALID, "downtime ends before it begins");
+	if (c->ends_us <= c->begins_us)
+		return err_set(e, ERR_INVALID, "downtime ends before it begins");
+	return check_end(c->ends_us, "downtime", e);
 }
 
 static int
@@ -113,6 +126,98 @@ static int
 check_tick(const struct rd_cmd_tick *c UNUSED, struct err *e UNUSED)
 {
 	return 0;
+}
+
+/* --- operators ------------------------------------------------------------------------------------------------- */
+static int
+check_begin_maintenance(const struct rd_cmd_begin_maintenance *c, struct err *e)
+{
+	if (check_key(&c->key, e) != 0 || check_not_empty(c->owner, "maintenance owner", e) != 0)
+		return -e->code;
+	if (check_not_empty(c->reason, "maintenance reason", e) != 0)
+		return -e->code;
+	return check_end(c->ends_us, "maintenance", e);
+}
+
+static int
+check_end_maintenance(const struct rd_cmd_end_maintenance *c, struct err *e)
+{
+	if (c->maintenance_id < 0)
+		return err_set(e, ERR_INVALID, "not a maintenance id: %lld", (long long)c->maintenance_id);
+	return c->maintenance_id > 0 ? 0 : check_key(&c->key, e);
+}
+
+static int
+check_submit_pool(const struct rd_cmd_submit_pool *c, struct err *e)
+{
+	if (check_not_empty(c->pool, "pool name", e) != 0)
+		return -e->code;
+	return c->keys.n == 0 ? 0 : check_keys(&c->keys, e);
+}
+
+static int
+check_register_hostname_unresolve(const struct rd_cmd_register_hostname_unresolve *c, struct err *e)
+{
+	return check_key(&c->key, e);
+}
+
+static int
+check_disable_global_recoveries(const struct rd_cmd_disable_global_recoveries *c UNUSED, struct err *e UNUSED)
+{
+	return 0;
+}
+
+static int
+check_enable_global_recoveries(const struct rd_cmd_enable_global_recoveries *c UNUSED, struct err *e UNUSED)
+{
+	return 0;
+}
+
+/* --- the group of nodes ---------------------------------------------------------------------------------------- */
+static int
+check_cluster_found(const struct rd_cmd_cluster_found *c, struct err *e)
+{
+	return check_not_empty(c->cluster_id, "id of the group", e);
+}
+
+static int
+check_node_record(const struct rd_cmd_node_record *c, struct err *e)
+{
+	if (check_not_empty(c->name, "node name", e) != 0 || check_not_empty(c->dir_id, "directory id", e) != 0)
+		return -e->code;
+	if (c->raft_id == 0 || c->raft_id > INT64_MAX || c->feature_level > UINT32_MAX)
+		return err_set(e, ERR_INVALID, "node %s: raft id or feature level out of range", c->name);
+	return 0;
+}
+
+static int
+check_node_forget(const struct rd_cmd_node_forget *c, struct err *e)
+{
+	return check_not_empty(c->name, "node name", e);
+}
+
+static int
+check_leader_uri(const struct rd_cmd_leader_uri *c, struct err *e)
+{
+	return check_not_empty(c->uri, "leader URI", e);
+}
+
+static int
+check_feature_level(const struct rd_cmd_feature_level *c, struct err *e)
+{
+	return c->level >= 1 && c->level <= UINT32_MAX ? 0 : err_set(e, ERR_INVALID, "feature level out of range");
+}
+
+static int
+check_yield(const struct rd_cmd_yield *c, struct err *e)
+{
+	return check_not_empty(c->node, "node name", e);
+}
+
+static int
+check_yield_hint(const struct rd_cmd_yield_hint *c, struct err *e)
+{
+	return check_not_empty(c->hint, "yield hint", e);
 }
 
 /* Typed dispatch: an op without a check does not compile. */

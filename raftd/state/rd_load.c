@@ -63,32 +63,30 @@ take_resolve(void *ctx, const void *row, struct err *e UNUSED)
 	return 0;
 }
 
+/* A number that we have written; 0 when it isn't there. */
 static int
-take_uid(void *ctx, const void *row, struct err *e UNUSED)
+read_number(struct db *db, const char *name, uint64_t *ret, struct err *e)
 {
-	struct load *l = ctx;
-	const struct db_applied_command *c = row;
+	struct str_buf text = {0};
+	int rc = db_read_meta(db, name, &text, e);
 
-	if (c->log_index > 0)
-		rd_state_add_uid(l->out->state, c->uid, (uint64_t)c->log_index, c->applied_at_us);
-	return 0;
+	if (rc == 0)
+		*ret = strtoull(str_buf_text(&text), NULL, 10);
+	str_buf_done(&text);
+	return rc;
 }
 
 static int
 load_position(struct db *db, struct load *l, struct err *e)
 {
-	struct str_buf text = {0};
-	struct err ignored;
-	int64_t index, time_us = 0;
+	uint64_t term = 0, time_us = 0;
+	int64_t index = 0;
 
-	if (db_read_applied_index(db, &index, e) != 0 || db_read_meta(db, RD_META_APPLIED_TIME, &text, e) != 0) {
-		str_buf_done(&text);
+	if (db_read_applied_index(db, &index, e) != 0 || read_number(db, RD_META_APPLIED_TERM, &term, e) != 0 ||
+	    read_number(db, RD_META_APPLIED_TIME, &time_us, e) != 0)
 		return -e->code;
-	}
-	if (str_parse_i64(str_buf_text(&text), 0, INT64_MAX, &time_us, &ignored) != 0)
-		time_us = 0;
-	str_buf_done(&text);
-	rd_state_set_applied(l->out->state, index > 0 ? (uint64_t)index : 0, time_us);
+	rd_state_set_applied(l->out->state, index > 0 ? (uint64_t)index : 0, term,
+			     time_us <= INT64_MAX ? (int64_t)time_us : 0);
 	return 0;
 }
 
@@ -96,12 +94,27 @@ static int
 load_decisions(struct db *db, struct load *l, struct err *e)
 {
 	for (l->table = 0; l->table < RD_TABLE_COUNT; l->table++) {
-		if (l->table != RD_TABLE_inventory && db_read_all(db, rd_table_db(l->table), take_row, l, e) != 0)
+		if (l->table != RD_TABLE_inventory &&
+		    db_read_where(db, rd_table_db(l->table), rd_table_tail(l->table), NULL, 0, take_row, l, e) != 0)
 			return -e->code;
 	}
-	if (db_read_where(db, DB_TABLE_applied_command, "ORDER BY log_index", NULL, 0, take_uid, l, e) != 0)
-		return -e->code;
 	return load_position(db, l, e);
+}
+
+/* Rows written by others, or half of them, show in the hash. */
+static int
+judge(struct db *db, struct rd_loaded *out, struct err *e)
+{
+	uint64_t hash = 0;
+	bool complete;
+
+	if (read_number(db, RD_META_STATE_HASH, &hash, e) != 0 || db_read_view_complete(db, &complete, e) != 0)
+		return -e->code;
+	if (!complete)
+		out->distrust = "it was being rebuilt";
+	else if (hash != rd_state_hash(out->state))
+		out->distrust = "its rows are not those that were written with its index";
+	return 0;
 }
 
 static int
@@ -124,12 +137,33 @@ rd_load(struct db *db, bool with_telemetry, struct rd_loaded **ret, struct err *
 	struct load l = {.out = mem_new(struct rd_loaded)};
 
 	l.out->state = rd_state_new();
-	if (load_all(db, with_telemetry, &l, e) != 0) {
+	if (load_all(db, with_telemetry, &l, e) != 0 || judge(db, l.out, e) != 0) {
 		rd_loaded_free(l.out);
 		return err_wrap(e, "reading the backend");
 	}
 	*ret = l.out;
 	return 0;
+}
+
+const char *
+rd_loaded_unfit(const struct rd_loaded *l, const struct rd_store_facts *store)
+{
+	const char *id = rd_state_cluster_id(l->state);
+	uint64_t index = rd_state_index(l->state);
+
+	if (l->distrust != NULL)
+		return l->distrust;
+	if (index == 0 && rd_state_rows(l->state) == 0 && store->snapshot_index == 0)
+		return NULL; /* nothing in it, and nothing is what the log begins with */
+	if (id[0] == '\0')
+		return "it belongs to no group";
+	if (strcmp(id, store->cluster_id) != 0)
+		return "it belongs to another group";
+	if (index < store->snapshot_index)
+		return "it is older than the log";
+	if (index > store->last_index)
+		return "it is newer than the log";
+	return NULL;
 }
 
 void

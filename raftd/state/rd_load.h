@@ -13,9 +13,24 @@ struct rd_loaded {
 	struct topo_instance_list instances;	  /* owning */
 	struct db_hostname_resolve_list resolves; /* owning */
 	size_t skipped;				  /* rows that break a limit: left in the database, unknown to memory */
+	/* How much of it a raft node may believe: NULL = complete, and the rows are those that were written with this
+	 * index; else why not (a constant text). Index and cluster id: rd_state_index, rd_state_cluster_id of state. */
+	const char *distrust;
 };
 
+/* In orchestrator_meta, beside those of db_read.h. */
 #define RD_META_APPLIED_TIME "applied_time_us"
+#define RD_META_APPLIED_TERM "applied_term"
+#define RD_META_STATE_HASH "state_hash" /* of the rows at the applied index: rows changed by others are noticed */
+
+/* Raft: may memory be loaded from this view? RAFT store: its cluster id ("" = not known yet), the index of its newest
+ * snapshot (0 = none) and of the last durable entry. NULL = yes; else why not (a constant text). */
+struct rd_store_facts {
+	const char *cluster_id;
+	uint64_t snapshot_index;
+	uint64_t last_index;
+};
+const char *rd_loaded_unfit(const struct rd_loaded *l, const struct rd_store_facts *store);
 
 int rd_load(struct db *db, bool with_telemetry, struct rd_loaded **ret, struct err *e) MUST_USE;
 void rd_loaded_free(struct rd_loaded *l); /* NULL is fine */

@@ -1,5 +1,6 @@
-/* rd_state.c — the replicated tables in memory. Pure containers: what a command means stands in rd_apply.c.
- * Owns every row (deep copies). Called by apply, load and whoever reads decisions (model, audit, replies). */
+/* rd_state.c — the replicated tables in memory, and their fingerprint. Pure containers: what a command means stands in
+ * rd_apply.c. Owns every row (deep copies). Called by apply, load and whoever reads decisions (model, audit, replies).
+ */
 #include "rd_state.h"
 
 #include <stdlib.h>
@@ -13,22 +14,20 @@
 struct row {
 	UT_hash_handle hh;
 	void *rec; /* owning */
+	uint64_t hash;
 	size_t key_bytes;
 	char key[];
 };
 
-struct uid {
-	UT_hash_handle hh; /* in the order of applying */
-	uint64_t index;
-	int64_t applied_us;
-	char text[];
-};
-
 struct rd_state {
 	struct row *tables[RD_TABLE_COUNT];
-	struct uid *uids;
-	uint64_t index;
+	uint64_t index, term;
 	int64_t time_us;
+	uint64_t rows_hash; /* sum over all rows */
+	struct {
+		uint64_t index, hash;
+	} hashes[RD_HASHES_KEPT]; /* ring by index / RD_HASH_EVERY; index 0 = none */
+	struct codec_out scratch;
 };
 
 /* --- what the tables are --------------------------------------------------------------------------------------- */
@@ -57,8 +56,9 @@ static const struct column *const columns[DB_TABLE_COUNT] = {
 static const struct {
 	enum db_table db;
 	const struct rec_desc *desc;
+	const char *name, *tail;
 } tables[RD_TABLE_COUNT] = {
-#define RD_TABLE(name, db_, record) [RD_TABLE_##name] = {DB_TABLE_##db_, &record##_desc},
+#define RD_TABLE(name_, db_, record, tail_) [RD_TABLE_##name_] = {DB_TABLE_##db_, &record##_desc, #name_, tail_},
 #include "rd_tables.def"
 #undef RD_TABLE
 };
@@ -75,6 +75,30 @@ rd_table_desc(enum rd_table table)
 {
 	ASSERT((size_t)table < RD_TABLE_COUNT);
 	return tables[table].desc;
+}
+
+const char *
+rd_table_name(enum rd_table table)
+{
+	ASSERT((size_t)table < RD_TABLE_COUNT);
+	return tables[table].name;
+}
+
+const char *
+rd_table_tail(enum rd_table table)
+{
+	ASSERT((size_t)table < RD_TABLE_COUNT);
+	return tables[table].tail;
+}
+
+enum rd_table
+rd_table_by_name(const char *name)
+{
+	enum rd_table t = 0;
+
+	while (t < RD_TABLE_COUNT && strcmp(tables[t].name, name) != 0)
+		t++;
+	return t;
 }
 
 static bool
@@ -114,23 +138,15 @@ static void
 free_row(struct rd_state *s, enum rd_table table, struct row *r)
 {
 	HASH_DEL(s->tables[table], r);
+	s->rows_hash -= r->hash;
 	rec_done(rd_table_desc(table), r->rec);
 	free(r->rec);
 	free(r);
 }
 
-static void
-free_uid(struct rd_state *s, struct uid *u)
-{
-	HASH_DEL(s->uids, u);
-	free(u);
-}
-
 void
 rd_state_free(struct rd_state *s)
 {
-	struct uid *u, *next_u;
-
 	if (s == NULL)
 		return;
 	for (enum rd_table t = 0; t < RD_TABLE_COUNT; t++) {
@@ -138,8 +154,7 @@ rd_state_free(struct rd_state *s)
 		HASH_ITER (hh, s->tables[t], r, next)
 			free_row(s, t, r);
 	}
-	HASH_ITER (hh, s->uids, u, next_u)
-		free_uid(s, u);
+	codec_out_done(&s->scratch);
 	free(s);
 }
 
@@ -170,6 +185,16 @@ rd_state_count(const struct rd_state *s, enum rd_table table)
 	return HASH_COUNT(s->tables[table]);
 }
 
+size_t
+rd_state_rows(const struct rd_state *s)
+{
+	size_t n = 0;
+
+	for (enum rd_table t = 0; t < RD_TABLE_COUNT; t++)
+		n += rd_state_count(s, t);
+	return n;
+}
+
 void
 rd_state_each(const struct rd_state *s, enum rd_table table, rd_row_fn fn, void *ctx)
 {
@@ -177,6 +202,87 @@ rd_state_each(const struct rd_state *s, enum rd_table table, rd_row_fn fn, void 
 		fn(ctx, r->rec);
 }
 
+bool
+rd_state_next(const struct rd_state *s, struct rd_cursor *c, const void **ret_row)
+{
+	const struct row *r = c->at;
+
+	r = r == NULL ? s->tables[c->table] : r->hh.next;
+	while (r == NULL && c->table + 1 < RD_TABLE_COUNT)
+		r = s->tables[++c->table];
+	c->at = r;
+	if (r == NULL)
+		return false;
+	*ret_row = r->rec;
+	return true;
+}
+
+/* --- fingerprint ----------------------------------------------------------------------------------------------- */
+#define FNV_BASIS UINT64_C(0xcbf29ce484222325)
+
+static uint64_t
+fnv1a(uint64_t h, const void *p, size_t n)
+{
+	const unsigned char *c = p;
+
+	for (size_t i = 0; i < n; i++)
+		h = (h ^ c[i]) * UINT64_C(0x100000001b3);
+	return h;
+}
+
+/* Sums of hashes want all their bits well mixed (the finaliser of splitmix64). */
+static uint64_t
+mix(uint64_t h)
+{
+	h = (h ^ h >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	h = (h ^ h >> 27) * UINT64_C(0x94d049bb133111eb);
+	return h ^ h >> 31;
+}
+
+static uint64_t
+hash_row(struct rd_state *s, enum rd_table table, const void *rec)
+{
+	const char *name = rd_table_name(table);
+	struct err e;
+
+	s->scratch.len = 0;
+	ASSERT(codec_encode(&s->scratch, CODEC_MAP, rd_table_desc(table), rec, SIZE_MAX, &e) == 0);
+	return mix(fnv1a(fnv1a(FNV_BASIS, name, strlen(name) + 1), s->scratch.p, s->scratch.len));
+}
+
+/* Rows come in different orders on different nodes, so their hashes are added up. */
+uint64_t
+rd_state_hash(const struct rd_state *s)
+{
+	return s->rows_hash + mix((uint64_t)s->time_us);
+}
+
+bool
+rd_state_hash_at(const struct rd_state *s, uint64_t index, uint64_t *ret_hash)
+{
+	size_t i = index / RD_HASH_EVERY % RD_HASHES_KEPT;
+
+	if (index == 0 || s->hashes[i].index != index)
+		return false;
+	*ret_hash = s->hashes[i].hash;
+	return true;
+}
+
+uint64_t
+rd_state_newest_hash(const struct rd_state *s, uint64_t *ret_hash)
+{
+	uint64_t newest = 0;
+
+	for (size_t i = 0; i < RD_HASHES_KEPT; i++) {
+		if (s->hashes[i].index > newest) {
+			newest = s->hashes[i].index;
+			*ret_hash = s->hashes[i].hash;
+		}
+	}
+	return newest;
+}
+
+/* --- changing rows --------------------------------------------------------------------------------------------- */
 static struct row *
 new_row(enum rd_table table, const void *row)
 {
@@ -200,10 +306,13 @@ rd_state_put(struct rd_state *s, enum rd_table table, const void *row)
 
 	if (r != NULL) {
 		rec_assign(rd_table_desc(table), r->rec, row);
-		return;
+		s->rows_hash -= r->hash;
+	} else {
+		r = new_row(table, row);
+		HASH_ADD_KEYPTR(hh, s->tables[table], r->key, r->key_bytes, r);
 	}
-	r = new_row(table, row);
-	HASH_ADD_KEYPTR(hh, s->tables[table], r->key, r->key_bytes, r);
+	r->hash = hash_row(s, table, r->rec);
+	s->rows_hash += r->hash;
 }
 
 bool
@@ -230,106 +339,28 @@ rd_state_time_us(const struct rd_state *s)
 	return s->time_us;
 }
 
-void
-rd_state_set_applied(struct rd_state *s, uint64_t index, int64_t time_us)
+uint64_t
+rd_state_term(const struct rd_state *s)
 {
-	ASSERT(index >= s->index);
+	return s->term;
+}
+
+void
+rd_state_set_applied(struct rd_state *s, uint64_t index, uint64_t term, int64_t time_us)
+{
+	ASSERT(index >= s->index && term >= s->term);
 	s->index = index;
+	s->term = term;
 	s->time_us = max_i64(s->time_us, time_us);
 }
 
-bool
-rd_state_has_uid(const struct rd_state *s, const char *uid, uint64_t *ret_index)
-{
-	struct uid *u;
-
-	HASH_FIND_STR(s->uids, uid, u);
-	if (u == NULL)
-		return false;
-	*ret_index = u->index;
-	return true;
-}
-
 void
-rd_state_add_uid(struct rd_state *s, const char *uid, uint64_t index, int64_t applied_us)
+rd_state_end_entry(struct rd_state *s)
 {
-	size_t n = strlen(uid);
-	struct uid *u;
+	size_t i = s->index / RD_HASH_EVERY % RD_HASHES_KEPT;
 
-	HASH_FIND_STR(s->uids, uid, u);
-	if (u != NULL || n == 0)
-		return;
-	u = mem_calloc(1, sizeof(*u) + n + 1);
-	memcpy(u->text, uid, n);
-	u->index = index;
-	u->applied_us = applied_us;
-	HASH_ADD_STR(s->uids, text, u);
-}
-
-void
-rd_state_expire_uids(struct rd_state *s, int64_t before_us)
-{
-	struct uid *u, *next;
-
-	HASH_ITER (hh, s->uids, u, next)
-		if (u->applied_us < before_us)
-			free_uid(s, u);
-}
-
-size_t
-rd_state_uid_count(const struct rd_state *s)
-{
-	return HASH_COUNT(s->uids);
-}
-
-int64_t
-rd_state_oldest_uid_us(const struct rd_state *s)
-{
-	return s->uids == NULL ? 0 : s->uids->applied_us; /* applied in order, so the first is the oldest */
-}
-
-int64_t
-rd_state_surplus_uids_us(const struct rd_state *s)
-{
-	size_t n = HASH_COUNT(s->uids);
-	const struct uid *u = s->uids;
-
-	if (n <= RD_UIDS_MAX + RD_UIDS_MAX / 8)
-		return 0;
-	for (; n > RD_UIDS_MAX; n--)
-		u = u->hh.next;
-	return u->applied_us;
-}
-
-/* --- fingerprint ----------------------------------------------------------------------------------------------- */
-#define FNV_BASIS UINT64_C(0xcbf29ce484222325)
-
-static uint64_t
-fnv1a(uint64_t h, const void *p, size_t n)
-{
-	const unsigned char *c = p;
-
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ c[i]) * UINT64_C(0x100000001b3);
-	return h;
-}
-
-/* Rows come in different orders on different nodes, so their hashes are added up. */
-uint64_t
-rd_state_hash(const struct rd_state *s)
-{
-	struct codec_out out = {0};
-	uint64_t sum = 0;
-	struct err e;
-
-	for (enum rd_table t = 0; t < RD_TABLE_COUNT; t++) {
-		for (struct row *r = s->tables[t]; r != NULL; r = r->hh.next) {
-			const char *name = db_table_name(rd_table_db(t));
-			out.len = 0;
-			ASSERT(codec_encode(&out, CODEC_MAP, rd_table_desc(t), r->rec, SIZE_MAX, &e) == 0);
-			sum += fnv1a(fnv1a(FNV_BASIS, name, strlen(name)), out.p, out.len);
-		}
+	if (s->index % RD_HASH_EVERY == 0) {
+		s->hashes[i].index = s->index;
+		s->hashes[i].hash = rd_state_hash(s);
 	}
-	codec_out_done(&out);
-	return sum;
 }

@@ -32,9 +32,15 @@ rd_job_free(struct rd_job *j)
 	rd_changes_done(&j->changes);
 	rd_loaded_free(j->loaded);
 	str_buf_done(&j->lines);
-	free(j->uid);
+	codec_out_done(&j->image);
 	free(j->file);
 	free(j);
+}
+
+struct rd_position
+rd_position_of(const struct rd_state *s)
+{
+	return (struct rd_position){rd_state_index(s), rd_state_term(s), rd_state_time_us(s), rd_state_hash(s)};
 }
 
 bool
@@ -121,6 +127,7 @@ rd_view_submit(struct rd_view *v, struct rd_job *job, struct err *e)
 	if (!full && !stopping) {
 		STAILQ_INSERT_TAIL(&v->todo, job, next);
 		v->waiting++;
+		v->waiting_rows += job->changes.n;
 		(void)pthread_cond_signal(&v->more);
 	}
 	(void)pthread_mutex_unlock(&v->lock);
@@ -151,6 +158,7 @@ rd_view_stats(struct rd_view *v)
 
 	(void)pthread_mutex_lock(&v->lock);
 	s.waiting = v->waiting;
+	s.waiting_rows = v->waiting_rows;
 	s.stopping = v->stopping;
 	(void)pthread_mutex_unlock(&v->lock);
 	return s;

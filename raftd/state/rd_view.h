@@ -8,7 +8,7 @@
  * then refused before they touch memory, and telemetry keeps one batch under way and coalesces the rest in the model.
  *
  * When a decision cannot be written, memory is ahead of the database: that job and every decision behind it fail until
- * a RELOAD job has succeeded. Ownership: a submitted job belongs to the view until done is called, then to done. */
+ * a RELOAD or REBUILD job has succeeded. Ownership: a submitted job belongs to the view until done is called, then to done. */
 #ifndef RD_VIEW_H
 #define RD_VIEW_H
 
@@ -18,26 +18,35 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "db/db.h"
+#include "ipc/codec.h"
 #include "rd_changes.h"
 #include "rd_load.h"
 
 struct event_base;
 struct rd_view;
 
+/* Where in the log the rows stand; stored in the same transaction. */
+struct rd_position {
+	uint64_t index, term;
+	int64_t time_us;
+	uint64_t hash; /* rd_state_hash */
+};
+struct rd_position rd_position_of(const struct rd_state *s);
+
 enum rd_job_kind {
 	RD_JOB_DECISION,  /* changes + index + uid, durable */
 	RD_JOB_TELEMETRY, /* changes, relaxed; and lines for the audit file */
 	RD_JOB_RELOAD,	  /* decisions from the backend → loaded */
 	RD_JOB_CHECK,	  /* has somebody else changed the database? → foreign */
+	RD_JOB_REBUILD,	  /* image → backend: the replicated tables hold exactly its rows afterwards (rd_rebuild.h) */
 };
 
 struct rd_job {
 	enum rd_job_kind kind;
 	struct rd_changes changes;
-	uint64_t index; /* DECISION */
-	char *uid;
-	int64_t applied_us;
-	char *file; /* TELEMETRY: audit file, NULL = none, and the lines for it */
+	struct rd_position at;	/* DECISION: of the state after it */
+	struct codec_out image; /* REBUILD: a snapshot (rd_snapshot.h) */
+	char *file;		/* TELEMETRY: audit file, NULL = none, and the lines for it */
 	struct str_buf lines;
 	void (*done)(void *ctx, struct rd_job *job); /* frees it: rd_job_free */
 	void *ctx;
@@ -64,6 +73,7 @@ struct rd_view_conf {
 	const char *backend; /* BackendDB */
 	const char *path;    /* SQLite3DataFile */
 	const char *version; /* of this program */
+	bool log_is_truth;   /* raft: decisions are in the log, so their commits need not wait for the disk */
 	void *ctx;
 	/* Opened and read: loaded is the receiver's. Called once. */
 	void (*on_open)(void *ctx, const struct db_open_info *info, struct rd_loaded *loaded);
@@ -83,8 +93,9 @@ void rd_view_stop(struct rd_view *v, void (*on_stopped)(void *ctx), void *ctx);
 bool rd_view_free(struct rd_view *v, int64_t wait_ms);
 
 struct rd_view_stats {
-	size_t waiting;	  /* jobs */
-	uint64_t refused; /* submits refused because the queue was full */
+	size_t waiting;	     /* jobs */
+	size_t waiting_rows; /* row changes in them */
+	uint64_t refused;    /* submits refused because the queue was full */
 	bool stopping;
 };
 struct rd_view_stats rd_view_stats(struct rd_view *v);

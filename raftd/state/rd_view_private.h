@@ -24,7 +24,7 @@ struct rd_view {
 	pthread_mutex_t lock;
 	pthread_cond_t more;
 	struct job_queue todo, finished;
-	size_t waiting;
+	size_t waiting, waiting_rows;
 	bool stopping, ended;
 	struct rd_job *opened;	  /* RELOAD job that carries the result of opening */
 	struct db_open_info info; /* with opened */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "rd_rebuild.h"
 #include "rd_view_private.h"
 #include "rd_view_write.h"
 
@@ -29,7 +30,8 @@ static void
 do_decisions(struct rd_view *v, struct rd_job *const *jobs, size_t n)
 {
 	struct err e = v->poison;
-	int rc = v->poisoned ? -e.code : rd_write_decisions(v->db, jobs, n, &e);
+	int rc = v->poisoned ? -e.code
+			     : rd_write_decisions(v->db, jobs, n, v->conf.log_is_truth ? DB_RELAXED : DB_DURABLE, &e);
 
 	if (rc != 0) {
 		v->poisoned = true;
@@ -72,6 +74,18 @@ do_check(struct rd_view *v, struct rd_job *j)
 	j->foreign = j->rc == 0 && version != v->data_version;
 }
 
+/* What memory holds is what the backend holds from now on. */
+static void
+do_rebuild(struct rd_view *v, struct rd_job *j)
+{
+	j->rc = db_data_version(v->db, &v->data_version, &j->e);
+	if (j->rc == 0)
+		j->rc = rd_rebuild(v->db, j->image.p, j->image.len, &j->e);
+	v->poisoned = j->rc != 0; /* decisions on a view half there would give it a place in the log */
+	if (v->poisoned)
+		v->poison = j->e;
+}
+
 static void
 do_job(struct rd_view *v, struct rd_job *j)
 {
@@ -87,6 +101,9 @@ do_job(struct rd_view *v, struct rd_job *j)
 		return;
 	case RD_JOB_CHECK:
 		do_check(v, j);
+		return;
+	case RD_JOB_REBUILD:
+		do_rebuild(v, j);
 		return;
 	}
 	ASSERT(!"unknown job");
@@ -107,6 +124,7 @@ take_jobs(struct rd_view *v, struct rd_job **jobs)
 			break;
 		STAILQ_REMOVE_HEAD(&v->todo, next);
 		v->waiting--;
+		v->waiting_rows -= j->changes.n;
 		jobs[n++] = j;
 		if (j->kind != RD_JOB_DECISION)
 			break;

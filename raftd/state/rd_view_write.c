@@ -1,5 +1,5 @@
 /* rd_view_write.c — what the view writer does to the backend: one function per kind of change, two kinds of
- * transactions. Runs in the view writer's thread only. The one includer of db_write.h. */
+ * transactions. Runs in the view writer's thread only. Beside rd_rebuild.c the one includer of db_write.h. */
 #include "rd_view_write.h"
 
 #include <errno.h>
@@ -105,8 +105,8 @@ write_changes(struct db *db, const struct rd_changes *c, struct err *e)
 }
 
 /* --- transactions ---------------------------------------------------------------------------------------------- */
-static int
-finish(struct db *db, int rc, struct err *e)
+int
+rd_write_finish(struct db *db, int rc, struct err *e)
 {
 	if (rc == 0)
 		return db_commit(db, e);
@@ -115,35 +115,41 @@ finish(struct db *db, int rc, struct err *e)
 }
 
 static int
-write_position(struct db *db, const struct rd_job *last, struct err *e)
+set_number(struct db *db, const char *name, uint64_t value, struct err *e)
 {
-	char time_us[32];
+	char text[24];
 
-	(void)snprintf(time_us, sizeof(time_us), "%lld", (long long)last->applied_us);
-	if (db_set_applied_index(db, (int64_t)last->index, e) != 0)
+	(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
+	return db_set_meta(db, name, text, e);
+}
+
+int
+rd_write_position(struct db *db, const struct rd_position *at, struct err *e)
+{
+	if (db_set_applied_index(db, (int64_t)at->index, e) != 0 ||
+	    set_number(db, RD_META_APPLIED_TERM, at->term, e) != 0 ||
+	    set_number(db, RD_META_APPLIED_TIME, (uint64_t)at->time_us, e) != 0)
 		return -e->code;
-	return db_set_meta(db, RD_META_APPLIED_TIME, time_us, e);
+	return set_number(db, RD_META_STATE_HASH, at->hash, e);
 }
 
 static int
 write_jobs(struct db *db, struct rd_job *const *jobs, size_t n, struct err *e)
 {
 	for (size_t i = 0; i < n; i++) {
-		const struct rd_job *j = jobs[i];
-		if (write_changes(db, &j->changes, e) != 0 ||
-		    db_add_applied_command(db, j->uid, (int64_t)j->index, j->applied_us, e) != 0)
+		if (write_changes(db, &jobs[i]->changes, e) != 0)
 			return -e->code;
 	}
-	return write_position(db, jobs[n - 1], e);
+	return rd_write_position(db, &jobs[n - 1]->at, e);
 }
 
 int
-rd_write_decisions(struct db *db, struct rd_job *const *jobs, size_t n, struct err *e)
+rd_write_decisions(struct db *db, struct rd_job *const *jobs, size_t n, enum db_durability how, struct err *e)
 {
 	ASSERT(n > 0);
-	if (db_begin(db, DB_DURABLE, e) != 0)
+	if (db_begin(db, how, e) != 0)
 		return -e->code;
-	return finish(db, write_jobs(db, jobs, n, e), e);
+	return rd_write_finish(db, write_jobs(db, jobs, n, e), e);
 }
 
 int
@@ -153,7 +159,7 @@ rd_write_telemetry(struct db *db, const struct rd_changes *c, struct err *e)
 		return 0;
 	if (db_begin(db, DB_RELAXED, e) != 0)
 		return -e->code;
-	return finish(db, write_changes(db, c, e), e);
+	return rd_write_finish(db, write_changes(db, c, e), e);
 }
 
 int

@@ -6,9 +6,14 @@
 #include "rd_changes.h"
 #include "rd_view.h"
 
-/* Commits the decisions of these jobs, in order and in one transaction, with the applied index, time and uids. On error
- * nothing of them is stored. */
-int rd_write_decisions(struct db *db, struct rd_job *const *jobs, size_t n, struct err *e) MUST_USE;
+/* Commits the decisions of these jobs, in order and in one transaction, with the position of the last. On error nothing
+ * of them is stored. */
+int rd_write_decisions(struct db *db, struct rd_job *const *jobs, size_t n, enum db_durability how,
+		       struct err *e) MUST_USE;
+/* Inside a transaction. */
+int rd_write_position(struct db *db, const struct rd_position *at, struct err *e) MUST_USE;
+/* Ends one: commits when rc is 0, else rolls back and returns rc. */
+int rd_write_finish(struct db *db, int rc, struct err *e) MUST_USE;
 /* Commits telemetry in one relaxed transaction; on error nothing is stored. */
 int rd_write_telemetry(struct db *db, const struct rd_changes *c, struct err *e) MUST_USE;
 /* The same, each change for itself: those that the database refuses (ERR_DB) are left out and counted, any other error

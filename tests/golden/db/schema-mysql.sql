@@ -483,6 +483,8 @@ CREATE TABLE applied_command (
   uid varchar(128) NOT NULL DEFAULT '',
   log_index bigint unsigned NOT NULL DEFAULT 0,
   applied_at timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP,
+  result int unsigned NOT NULL DEFAULT 0,
+  result_id bigint unsigned NOT NULL DEFAULT 0,
   PRIMARY KEY (uid)
 ) ENGINE=InnoDB DEFAULT CHARSET=ascii;
 CREATE INDEX applied_at_idx ON applied_command (applied_at);
@@ -496,3 +498,18 @@ CREATE TABLE cluster_record (
   PRIMARY KEY (cluster_id)
 ) ENGINE=InnoDB DEFAULT CHARSET=ascii;
 CREATE INDEX cluster_name_idx ON cluster_record (cluster_name);
+CREATE TABLE node_record (
+  name varchar(255) NOT NULL DEFAULT '',
+  dir_id varchar(64) NOT NULL DEFAULT '',
+  raft_id bigint unsigned NOT NULL DEFAULT 0,
+  http_uri varchar(255) NOT NULL DEFAULT '',
+  feature_level int unsigned NOT NULL DEFAULT 0,
+  version varchar(64) NOT NULL DEFAULT '',
+  updated_at timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP,
+  PRIMARY KEY (name)
+) ENGINE=InnoDB DEFAULT CHARSET=ascii;
+CREATE TABLE replicated_setting (
+  name varchar(64) NOT NULL DEFAULT '',
+  value text CHARACTER SET utf8 NOT NULL /*!80013 DEFAULT ('') *//*M!100201 DEFAULT '' */,
+  PRIMARY KEY (name)
+) ENGINE=InnoDB DEFAULT CHARSET=ascii;

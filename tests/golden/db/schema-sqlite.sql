@@ -471,6 +471,8 @@ CREATE TABLE applied_command (
   uid text NOT NULL DEFAULT '',
   log_index integer NOT NULL DEFAULT 0,
   applied_at text NOT NULL DEFAULT CURRENT_TIMESTAMP,
+  result integer NOT NULL DEFAULT 0,
+  result_id integer NOT NULL DEFAULT 0,
   PRIMARY KEY (uid)
 );
 CREATE INDEX applied_at_applied_command ON applied_command (applied_at);
@@ -484,3 +486,18 @@ CREATE TABLE cluster_record (
   PRIMARY KEY (cluster_id)
 );
 CREATE INDEX cluster_name_cluster_record ON cluster_record (cluster_name);
+CREATE TABLE node_record (
+  name text NOT NULL DEFAULT '',
+  dir_id text NOT NULL DEFAULT '',
+  raft_id integer NOT NULL DEFAULT 0,
+  http_uri text NOT NULL DEFAULT '',
+  feature_level integer NOT NULL DEFAULT 0,
+  version text NOT NULL DEFAULT '',
+  updated_at text NOT NULL DEFAULT CURRENT_TIMESTAMP,
+  PRIMARY KEY (name)
+);
+CREATE TABLE replicated_setting (
+  name text NOT NULL DEFAULT '',
+  value text NOT NULL DEFAULT '',
+  PRIMARY KEY (name)
+);

@@ -1,100 +1,5 @@
 /* test_rd_apply.c — what each command does to the state; replays, time, expiry, determinism. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "base/clock.h"
-#include "rd_apply.h"
-#include "topo/key.h"
-
-#define T0 (INT64_C(1763800000) * CLK_S)
-#define DB1                                     \
-	{                                       \
-		.hostname = "db1", .port = 3306 \
-	}
-#define DB2                                     \
-	{                                       \
-		.hostname = "db2", .port = 3306 \
-	}
-static const struct topo_key db1 = DB1, db2 = DB2;
-
-struct world {
-	struct rd_state *s;
-	struct rd_applied a; /* of the last command */
-	unsigned uids;
-};
-
-static void
-world_init(struct world *w)
-{
-	*w = (struct world){.s = rd_state_new()};
-}
-
-static void
-world_done(struct world *w)
-{
-	rd_applied_done(&w->a);
-	rd_state_free(w->s);
-}
-
-static int
-apply_uid(struct world *w, enum rd_op op, const void *payload, int64_t time_us, const char *uid)
-{
-	struct rd_command c = {op, uid, "node1", time_us, payload};
-	struct err e;
-
-	rd_applied_done(&w->a);
-	return rd_apply(w->s, &c, rd_state_index(w->s) + 1, &w->a, &e);
-}
-
-static void
-apply_at(struct world *w, enum rd_op op, const void *payload, int64_t time_us)
-{
-	char uid[32];
-
-	(void)snprintf(uid, sizeof(uid), "uid-%u", ++w->uids);
-	assert_int_equal(apply_uid(w, op, payload, time_us, uid), 0);
-}
-#define APPLY(w, OP, name, time_us, ...) apply_at((w), RD_OP_##OP, &(struct rd_cmd_##name){__VA_ARGS__}, (time_us))
-
-static const struct rd_effect *
-effect(const struct world *w, enum rd_effect_kind kind)
-{
-	for (size_t i = 0; i < w->a.n_effects; i++) {
-		if (w->a.effects[i].kind == kind)
-			return &w->a.effects[i];
-	}
-	return NULL;
-}
-
-static const struct db_downtime *
-downtime_of(const struct world *w, const struct topo_key *key)
-{
-	struct db_downtime row = {.hostname = key->hostname, .port = key->port};
-
-	return rd_state_get(w->s, RD_TABLE_downtime, &row);
-}
-
-static const struct db_tag *
-tag_of(const struct world *w, const struct topo_key *key, const char *name)
-{
-	struct db_tag row = {.hostname = key->hostname, .port = key->port, .tag_name = name};
-
-	return rd_state_get(w->s, RD_TABLE_tag, &row);
-}
-
-static const struct db_candidate *
-candidate_of(const struct world *w, const struct topo_key *key)
-{
-	struct db_candidate row = {.hostname = key->hostname, .port = key->port};
-
-	return rd_state_get(w->s, RD_TABLE_candidate, &row);
-}
+#include "apply_world.h"
 
 /* --- inventory ------------------------------------------------------------------------------------------------- */
 static void
@@ -108,7 +13,7 @@ a_new_server_is_a_placeholder_that_was_never_seen(void **state UNUSED)
 	APPLY(&w, INVENTORY_ADD, inventory_add, T0, .keys = {keys, 3}, .reason = "inject-seed");
 	assert_int_equal(rd_state_count(w.s, RD_TABLE_inventory), 2);
 	assert_int_equal(w.a.keys.n, 2);
-	assert_int_equal(w.a.changes.n, 2);
+	assert_int_equal(changes(&w), 2);
 	assert_int_equal(w.a.changes.v[0].kind, RD_CHANGE_INSTANCE_ABSENT);
 	row = w.a.changes.v[0].row;
 	assert_true(row->last_seen_us == 0);
@@ -117,7 +22,7 @@ a_new_server_is_a_placeholder_that_was_never_seen(void **state UNUSED)
 	assert_string_equal(effect(&w, RD_EFFECT_AUDIT)->audit_type, "inject-seed");
 	/* again: known already */
 	APPLY(&w, INVENTORY_ADD, inventory_add, T0, .keys = {keys, 1}, .reason = "");
-	assert_int_equal(w.a.changes.n + w.a.n_effects + w.a.keys.n, 0);
+	assert_int_equal(changes(&w) + w.a.n_effects + w.a.keys.n, 0);
 	world_done(&w);
 }
 
@@ -158,7 +63,7 @@ downtime_begins_is_replaced_and_ends(void **state UNUSED)
 	assert_string_equal(effect(&w, RD_EFFECT_AUDIT)->audit_type, "end-downtime");
 	/* none is fine, and silent */
 	APPLY(&w, END_DOWNTIME, end_downtime, T0 + 3, DB1);
-	assert_int_equal(w.a.changes.n + w.a.n_effects, 0);
+	assert_int_equal(changes(&w) + w.a.n_effects, 0);
 	world_done(&w);
 }
 
@@ -288,16 +193,19 @@ a_tick_expires_what_is_due_and_only_that(void **state UNUSED)
 	APPLY(&w, BEGIN_DOWNTIME, begin_downtime, T0, DB1, "o", "r", T0, T0 + 60 * CLK_S);
 	APPLY(&w, BEGIN_DOWNTIME, begin_downtime, T0, DB2, "o", "r", T0, T0 + 2 * hour);
 	APPLY(&w, REGISTER_CANDIDATE, register_candidate, T0, DB1, "prefer", false);
-	assert_false(rd_tick_due(w.s, T0 + 59 * CLK_S, hour, 24 * hour, &tick));
-	assert_true(rd_tick_due(w.s, T0 + 60 * CLK_S, hour, 24 * hour, &tick));
+	assert_false(
+	    rd_tick_due(w.s, T0 + 59 * CLK_S, &(struct rd_lives){.candidate_us = hour, .uid_us = 24 * hour}, &tick));
+	assert_true(
+	    rd_tick_due(w.s, T0 + 60 * CLK_S, &(struct rd_lives){.candidate_us = hour, .uid_us = 24 * hour}, &tick));
 	apply_at(&w, RD_OP_TICK, &tick, T0 + 60 * CLK_S);
 	assert_null(downtime_of(&w, &db1));
 	assert_non_null(downtime_of(&w, &db2));
 	assert_non_null(candidate_of(&w, &db1));
 	assert_string_equal(effect(&w, RD_EFFECT_AUDIT)->audit_type, "expire-downtime");
-	assert_int_equal(w.a.changes.n, 1);
-	assert_false(rd_tick_due(w.s, T0 + hour, hour, 24 * hour, &tick));
-	assert_true(rd_tick_due(w.s, T0 + hour + CLK_S, hour, 24 * hour, &tick));
+	assert_int_equal(changes(&w), 1);
+	assert_false(rd_tick_due(w.s, T0 + hour, &(struct rd_lives){.candidate_us = hour, .uid_us = 24 * hour}, &tick));
+	assert_true(
+	    rd_tick_due(w.s, T0 + hour + CLK_S, &(struct rd_lives){.candidate_us = hour, .uid_us = 24 * hour}, &tick));
 	apply_at(&w, RD_OP_TICK, &tick, T0 + hour + CLK_S);
 	assert_null(candidate_of(&w, &db1));
 	world_done(&w);
@@ -312,7 +220,7 @@ an_endless_downtime_written_by_hand_does_not_expire(void **state UNUSED)
 
 	world_init(&w);
 	rd_state_put(w.s, RD_TABLE_downtime, &row);
-	assert_false(rd_tick_due(w.s, T0, CLK_S, CLK_S, &tick));
+	assert_false(rd_tick_due(w.s, T0, &(struct rd_lives){.candidate_us = CLK_S, .uid_us = CLK_S}, &tick));
 	apply_at(&w, RD_OP_TICK, &tick, T0);
 	assert_non_null(downtime_of(&w, &db1));
 	world_done(&w);
@@ -328,11 +236,13 @@ old_uids_are_forgotten_by_tick(void **state UNUSED)
 	world_init(&w);
 	APPLY(&w, PUT_TAG, put_tag, T0, DB1, "a", "");
 	APPLY(&w, PUT_TAG, put_tag, T0 + 2 * hour, DB1, "b", "");
-	assert_false(rd_tick_due(w.s, T0 + 25 * hour, hour, 24 * hour, &tick));
-	assert_true(rd_tick_due(w.s, T0 + 25 * hour + 1, hour, 24 * hour, &tick));
+	assert_false(
+	    rd_tick_due(w.s, T0 + 25 * hour, &(struct rd_lives){.candidate_us = hour, .uid_us = 24 * hour}, &tick));
+	assert_true(
+	    rd_tick_due(w.s, T0 + 25 * hour + 1, &(struct rd_lives){.candidate_us = hour, .uid_us = 24 * hour}, &tick));
 	apply_at(&w, RD_OP_TICK, &tick, T0 + 25 * hour + 1);
 	assert_int_equal(rd_state_uid_count(w.s), 2); /* "b" and the tick itself */
-	assert_int_equal(w.a.changes.v[w.a.changes.n - 1].kind, RD_CHANGE_PURGE);
+	assert_int_equal(w.a.changes.v[0].kind, RD_CHANGE_PURGE);
 	world_done(&w);
 }
 
@@ -341,21 +251,23 @@ static void
 remembered_uids_are_bounded(void **state UNUSED)
 {
 	enum { MANY = RD_UIDS_MAX + RD_UIDS_MAX / 8 };
+	const int64_t end_us = T0 + MANY * CLK_S;
+	const struct rd_lives lives = {.uid_us = 24 * 3600 * CLK_S};
 	struct rd_cmd_tick tick;
 	struct world w;
 	uint64_t index;
 
 	world_init(&w);
 	for (int i = 0; i < MANY; i++)
-		APPLY(&w, PUT_TAG, put_tag, T0 + i, DB1, "a", "");
-	assert_false(rd_tick_due(w.s, T0 + MANY, CLK_S, CLK_S, &tick));
-	APPLY(&w, PUT_TAG, put_tag, T0 + MANY, DB1, "a", "");
-	assert_true(rd_tick_due(w.s, T0 + MANY, CLK_S, CLK_S, &tick));
-	apply_at(&w, RD_OP_TICK, &tick, T0 + MANY);
+		APPLY(&w, PUT_TAG, put_tag, T0 + i * CLK_S, DB1, "a", "");
+	assert_false(rd_tick_due(w.s, end_us, &lives, &tick));
+	APPLY(&w, PUT_TAG, put_tag, end_us, DB1, "a", "");
+	assert_true(rd_tick_due(w.s, end_us, &lives, &tick));
+	apply_at(&w, RD_OP_TICK, &tick, end_us);
 	assert_int_equal(rd_state_uid_count(w.s), RD_UIDS_MAX + 1);
 	assert_true(rd_state_has_uid(w.s, "uid-4000", &index)); /* of the newest 16384 */
 	assert_false(rd_state_has_uid(w.s, "uid-2000", &index));
-	assert_false(rd_tick_due(w.s, T0 + MANY, CLK_S, CLK_S, &tick));
+	assert_false(rd_tick_due(w.s, end_us, &lives, &tick));
 	world_done(&w);
 }
 
@@ -375,7 +287,7 @@ a_repeated_uid_changes_nothing_and_names_the_first_index(void **state UNUSED)
 	assert_int_equal(apply_uid(&w, RD_OP_PUT_TAG, &on, T0, "once"), 0);
 	assert_true(w.a.duplicate);
 	assert_int_equal(w.a.index, 1);
-	assert_int_equal(w.a.changes.n + w.a.n_effects, 0);
+	assert_int_equal(changes(&w) + w.a.n_effects, 0);
 	assert_null(tag_of(&w, &db1, "role"));
 	assert_true(rd_state_hash(w.s) == hash);
 	world_done(&w);
@@ -394,24 +306,54 @@ an_invalid_command_changes_nothing_and_takes_its_index(void **state UNUSED)
 	world_done(&w);
 }
 
-/* Two nodes that apply the same commands hold the same rows, whatever order their tables are in. */
+/* Two nodes hold the same rows, whatever order their tables are in. */
 static void
-the_hash_depends_on_rows_only(void **state UNUSED)
+the_hash_does_not_depend_on_order(void **state UNUSED)
 {
-	struct world a, b;
+	struct db_tag x = {"db1", 3306, "x", "1", T0}, y = {"db2", 3306, "y", "2", T0}, z = {"db2", 3306, "z", "2", T0};
+	struct rd_state *a = rd_state_new(), *b = rd_state_new();
 
-	world_init(&a);
-	world_init(&b);
-	APPLY(&a, PUT_TAG, put_tag, T0, DB1, "x", "1");
-	APPLY(&a, PUT_TAG, put_tag, T0, DB2, "y", "2");
-	APPLY(&b, PUT_TAG, put_tag, T0, DB2, "y", "2");
-	APPLY(&b, PUT_TAG, put_tag, T0, DB1, "z", "3");
-	assert_true(rd_state_hash(a.s) != rd_state_hash(b.s));
-	APPLY(&b, DELETE_TAG, delete_tag, T0, DB1, "z", false, "");
-	APPLY(&b, PUT_TAG, put_tag, T0, DB1, "x", "1");
-	assert_true(rd_state_hash(a.s) == rd_state_hash(b.s));
-	world_done(&a);
-	world_done(&b);
+	rd_state_put(a, RD_TABLE_tag, &x);
+	rd_state_put(a, RD_TABLE_tag, &y);
+	rd_state_put(b, RD_TABLE_tag, &z);
+	rd_state_put(b, RD_TABLE_tag, &y);
+	assert_true(rd_state_hash(a) != rd_state_hash(b));
+	assert_true(rd_state_remove(b, RD_TABLE_tag, &z));
+	rd_state_put(b, RD_TABLE_tag, &x);
+	assert_true(rd_state_hash(a) == rd_state_hash(b));
+	x.tag_value = "2";
+	rd_state_put(a, RD_TABLE_tag, &x);
+	assert_true(rd_state_hash(a) != rd_state_hash(b));
+	rd_state_free(a);
+	rd_state_free(b);
+}
+
+static void
+the_hash_of_each_thousandth_entry_is_kept(void **state UNUSED)
+{
+	uint64_t hashes[RD_HASHES_KEPT + 2] = {0}, hash;
+	struct world w;
+
+	world_init(&w);
+	assert_int_equal(rd_state_newest_hash(w.s, &hash), 0);
+	for (uint64_t i = 1; i <= (RD_HASHES_KEPT + 1) * RD_HASH_EVERY + 1; i++) {
+		if (i % 2 == 0)
+			APPLY(&w, PUT_TAG, put_tag, T0 + (int64_t)i, DB1, "a", "");
+		else
+			rd_apply_nothing(w.s, (struct rd_entry_at){i, 0});
+		if (i % RD_HASH_EVERY == 0)
+			hashes[i / RD_HASH_EVERY] = rd_state_hash(w.s);
+	}
+	assert_int_equal(rd_state_newest_hash(w.s, &hash), (RD_HASHES_KEPT + 1) * RD_HASH_EVERY);
+	assert_true(hash == hashes[RD_HASHES_KEPT + 1]);
+	assert_false(rd_state_hash_at(w.s, 0, &hash));
+	assert_false(rd_state_hash_at(w.s, RD_HASH_EVERY, &hash)); /* too long ago */
+	assert_false(rd_state_hash_at(w.s, 2 * RD_HASH_EVERY + 1, &hash));
+	for (uint64_t k = 2; k <= RD_HASHES_KEPT + 1; k++) {
+		assert_true(rd_state_hash_at(w.s, k * RD_HASH_EVERY, &hash));
+		assert_true(hash == hashes[k]);
+	}
+	world_done(&w);
 }
 
 int
@@ -434,7 +376,8 @@ main(void)
 	    cmocka_unit_test(remembered_uids_are_bounded),
 	    cmocka_unit_test(a_repeated_uid_changes_nothing_and_names_the_first_index),
 	    cmocka_unit_test(an_invalid_command_changes_nothing_and_takes_its_index),
-	    cmocka_unit_test(the_hash_depends_on_rows_only),
+	    cmocka_unit_test(the_hash_does_not_depend_on_order),
+	    cmocka_unit_test(the_hash_of_each_thousandth_entry_is_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

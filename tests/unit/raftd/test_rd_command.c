@@ -48,7 +48,34 @@ static const void *const samples[RD_OP_COUNT] = {
 							     .domain_name = "shop.example"},
     [RD_OP_TICK] = &(struct rd_cmd_tick){.downtimes_before_us = 1763800000000000,
 					 .candidates_before_us = 1763796400000000,
-					 .uids_before_us = 1763713600000000},
+					 .uids_before_us = 1763713600000000,
+					 .maintenances_before_us = 1763800000000000,
+					 .pools_before_us = 1763796400000000,
+					 .unresolves_before_us = 1763796300000000},
+    [RD_OP_BEGIN_MAINTENANCE] = &(struct rd_cmd_begin_maintenance){.key = DB1,
+								   .owner = "gromit",
+								   .reason = "disks",
+								   .ends_us = 1763800600000000,
+								   .explicitly_bounded = true,
+								   .token = "0f0f"},
+    [RD_OP_END_MAINTENANCE] = &(struct rd_cmd_end_maintenance){.maintenance_id = 4711, .key = DB2},
+    [RD_OP_SUBMIT_POOL] = &(struct rd_cmd_submit_pool){.pool = "web", .keys = {two_keys, 2}},
+    [RD_OP_REGISTER_HOSTNAME_UNRESOLVE] =
+	&(struct rd_cmd_register_hostname_unresolve){.key = DB1, .unresolved_hostname = "vip1.example"},
+    [RD_OP_DISABLE_GLOBAL_RECOVERIES] = &(struct rd_cmd_disable_global_recoveries){.by = "gromit"},
+    [RD_OP_ENABLE_GLOBAL_RECOVERIES] = &(struct rd_cmd_enable_global_recoveries){.by = "wallace"},
+    [RD_OP_CLUSTER_FOUND] = &(struct rd_cmd_cluster_found){.cluster_id = "00112233445566778899aabbccddeeff"},
+    [RD_OP_NODE_RECORD] = &(struct rd_cmd_node_record){.name = "node1.example:10008",
+						       .dir_id = "ffeeddccbbaa99887766554433221100",
+						       .raft_id = INT64_MAX,
+						       .http_uri = "http://node1.example:3000",
+						       .feature_level = 1,
+						       .version = "0.1"},
+    [RD_OP_NODE_FORGET] = &(struct rd_cmd_node_forget){.name = "node1.example:10008"},
+    [RD_OP_LEADER_URI] = &(struct rd_cmd_leader_uri){.uri = "http://node1.example:3000"},
+    [RD_OP_FEATURE_LEVEL] = &(struct rd_cmd_feature_level){.level = 1},
+    [RD_OP_YIELD] = &(struct rd_cmd_yield){.node = "node2.example:10008"},
+    [RD_OP_YIELD_HINT] = &(struct rd_cmd_yield_hint){.hint = "dc2"},
 };
 
 static struct rd_command
@@ -261,6 +288,25 @@ static const struct {
     {RD_OP_SET_CLUSTER_ALIAS, &(struct rd_cmd_set_cluster_alias){"", "shop"}, "cluster name"},
     {RD_OP_CLUSTER_UPSERT, &(struct rd_cmd_cluster_upsert){"", "c", "", ""}, "cluster id"},
     {RD_OP_CLUSTER_UPSERT, &(struct rd_cmd_cluster_upsert){"id", "", "", ""}, "cluster name"},
+    {RD_OP_BEGIN_DOWNTIME, &(struct rd_cmd_begin_downtime){DB1, "o", "r", 1, INT64_MAX}, "year 10000"},
+    {RD_OP_BEGIN_MAINTENANCE, &(struct rd_cmd_begin_maintenance){DB1, "", "r", 1, true, ""}, "owner"},
+    {RD_OP_BEGIN_MAINTENANCE, &(struct rd_cmd_begin_maintenance){DB1, "o", "", 1, true, ""}, "reason"},
+    {RD_OP_BEGIN_MAINTENANCE, &(struct rd_cmd_begin_maintenance){DB1, "o", "r", 0, true, ""}, "must end"},
+    {RD_OP_END_MAINTENANCE, &(struct rd_cmd_end_maintenance){0, {"", 0}}, "not a valid server"},
+    {RD_OP_END_MAINTENANCE, &(struct rd_cmd_end_maintenance){-1, DB1}, "-1"},
+    {RD_OP_SUBMIT_POOL, &(struct rd_cmd_submit_pool){"", {two_keys, 1}}, "pool name"},
+    {RD_OP_SUBMIT_POOL, &(struct rd_cmd_submit_pool){"web", {no_key, 1}}, "_:3306"},
+    {RD_OP_REGISTER_HOSTNAME_UNRESOLVE, &(struct rd_cmd_register_hostname_unresolve){{"db1", 0}, "v"}, "db1:0"},
+    {RD_OP_CLUSTER_FOUND, &(struct rd_cmd_cluster_found){""}, "id of the group"},
+    {RD_OP_NODE_RECORD, &(struct rd_cmd_node_record){"", "d", 1, "", 1, ""}, "node name"},
+    {RD_OP_NODE_RECORD, &(struct rd_cmd_node_record){"n", "", 1, "", 1, ""}, "directory id"},
+    {RD_OP_NODE_RECORD, &(struct rd_cmd_node_record){"n", "d", 0, "", 1, ""}, "out of range"},
+    {RD_OP_NODE_RECORD, &(struct rd_cmd_node_record){"n", "d", UINT64_C(1) << 63, "", 1, ""}, "out of range"},
+    {RD_OP_NODE_FORGET, &(struct rd_cmd_node_forget){""}, "node name"},
+    {RD_OP_LEADER_URI, &(struct rd_cmd_leader_uri){""}, "leader URI"},
+    {RD_OP_FEATURE_LEVEL, &(struct rd_cmd_feature_level){0}, "out of range"},
+    {RD_OP_YIELD, &(struct rd_cmd_yield){""}, "node name"},
+    {RD_OP_YIELD_HINT, &(struct rd_cmd_yield_hint){""}, "hint"},
 };
 
 static void
@@ -283,6 +329,47 @@ checks_say_what_is_wrong(void **state UNUSED)
 	}
 }
 
+/* --- feature levels -------------------------------------------------------------------------------------------- */
+/* What a later build's table might look like. */
+#define LATER_FIELDS(F)                 \
+	F(STR, old, _, 8)               \
+	F(STR, fresh, _, 8, .since = 3) \
+	F(LIST, keys, topo_key, 8, .since = 4)
+REC_DECLARE(later, LATER_FIELDS);
+#define REC_SELF struct later
+REC_DEFINE(later, LATER_FIELDS);
+#undef REC_SELF
+
+static void
+a_field_in_use_needs_its_level(void **state UNUSED)
+{
+	assert_int_equal(rd_fields_since(&later_desc, &(struct later){.old = "x", .fresh = ""}), 0);
+	assert_int_equal(rd_fields_since(&later_desc, &(struct later){.old = "x", .fresh = "y"}), 3);
+	assert_int_equal(rd_fields_since(&later_desc, &(struct later){.fresh = "y", .keys = {two_keys, 1}}), 4);
+}
+
+static void
+the_gate_keeps_what_others_do_not_know(void **state UNUSED)
+{
+	struct rd_command c = sample(RD_OP_PUT_TAG);
+	struct codec_out out = {0};
+	struct mem_arena arena = {0};
+	struct err e;
+
+	assert_int_equal(rd_command_gate(&c, 0, &e), -ERR_UNSUPPORTED);
+	assert_non_null(strstr(e.msg, "upgrade"));
+	assert_int_equal(rd_command_gate(&c, 1, &e), 0);
+	/* raising the level is for those who have it: the others stop there and ask for an upgrade */
+	c = sample(RD_OP_FEATURE_LEVEL);
+	assert_int_equal(rd_command_gate(&c, 1, &e), 0);
+	c.payload = &(struct rd_cmd_feature_level){.level = RD_FEATURE_LEVEL + 1};
+	assert_int_equal(rd_command_gate(&c, RD_FEATURE_LEVEL + 1, &e), -ERR_UNSUPPORTED);
+	assert_int_equal(rd_command_encode(&c, &out, &e), 0);
+	assert_int_equal(rd_command_decode(out.p, out.len, &arena, &c, &e), -ERR_UNSUPPORTED);
+	codec_out_done(&out);
+	mem_arena_done(&arena);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -295,6 +382,8 @@ main(int argc, char **argv)
 	    cmocka_unit_test(every_prefix_is_refused),
 	    cmocka_unit_test(too_much_is_refused),
 	    cmocka_unit_test(checks_say_what_is_wrong),
+	    cmocka_unit_test(a_field_in_use_needs_its_level),
+	    cmocka_unit_test(the_gate_keeps_what_others_do_not_know),
 	};
 
 	update = argc > 1 && strcmp(argv[1], "--update") == 0;

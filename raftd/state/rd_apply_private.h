@@ -1,0 +1,50 @@
+/* rd_apply_private.h — shared by rd_apply.c (dispatch), rd_apply_*.c (what each op does) and nobody else. */
+#ifndef RD_APPLY_PRIVATE_H
+#define RD_APPLY_PRIVATE_H
+
+#include "base/clock.h"
+#include "rd_apply.h"
+
+struct apply {
+	struct rd_state *s;
+	const struct rd_command *c;
+	struct rd_applied *out;
+	int64_t
+	    now_us; /* of the command, monotonic, whole seconds: the backend keeps no more, and nodes must not differ
+			   after a restart */
+};
+
+/* One per op, found by its name (RD_OP): a missing one does not compile. An error leaves everything as it was. */
+#define F(...)
+#define RD_OP(NAME, name, wire, since, ...) \
+	int rd_apply_##name(struct apply *a, const struct rd_cmd_##name *c, struct err *e) MUST_USE;
+#include "rd_command.def"
+#undef RD_OP
+#undef F
+
+struct rd_effect *rd_effect_add(struct apply *a, enum rd_effect_kind kind, const struct topo_key *key);
+/* key NULL: concerns no server */
+void rd_effect_audit(struct apply *a, const char *type, const struct topo_key *key, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
+void rd_effect_say(struct apply *a, enum rd_effect_kind kind, const char *message);
+/* The server's answerable part changed. */
+void rd_effect_touched(struct apply *a, const struct topo_key *key);
+
+/* Row changes, in memory and for the view. */
+void rd_row_put(struct apply *a, enum rd_table table, const void *row);
+bool rd_row_take_away(struct apply *a, enum rd_table table, const void *key_row); /* key_row may be the row itself */
+/* The rows of a table that match; their memory is the caller's (free rows), the rows are borrowed. */
+struct rd_picked {
+	const void **rows;
+	size_t n, cap;
+};
+typedef bool (*rd_match_fn)(const void *row, const void *what);
+struct rd_picked rd_row_pick(const struct rd_state *s, enum rd_table table, rd_match_fn match, const void *what);
+
+/* The backend keeps the ended row as history. */
+void rd_end_maintenance(struct apply *a, const struct db_maintenance *m, const char *audit_type);
+
+int64_t rd_floor_s(int64_t us);
+int64_t rd_ceil_s(int64_t us);
+
+#endif

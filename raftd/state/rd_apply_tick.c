@@ -1,0 +1,168 @@
+/* rd_apply_tick.c — expiry: what a tick does, and whether one is due. Pure: see rd_apply.h. Nothing else ends by
+ * itself, so that no node's own clock decides anything. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "rd_apply_private.h"
+
+/* --- what is over ---------------------------------------------------------------------------------------------- */
+/* A downtime without an end (NULL, written by hand) goes on. */
+static bool
+downtime_over(const void *row, const void *what)
+{
+	const struct db_downtime *d = row;
+	const struct rd_cmd_tick *c = what;
+
+	return d->end_timestamp_us != 0 && d->end_timestamp_us <= c->downtimes_before_us;
+}
+
+static bool
+candidate_over(const void *row, const void *what)
+{
+	return ((const struct db_candidate *)row)->last_suggested_us <
+	       ((const struct rd_cmd_tick *)what)->candidates_before_us;
+}
+
+static bool
+maintenance_over(const void *row, const void *what)
+{
+	const struct db_maintenance *m = row;
+	const struct rd_cmd_tick *c = what;
+
+	return m->end_timestamp_us != 0 && m->end_timestamp_us <= c->maintenances_before_us;
+}
+
+static bool
+pool_over(const void *row, const void *what)
+{
+	return ((const struct db_pool *)row)->registered_at_us < ((const struct rd_cmd_tick *)what)->pools_before_us;
+}
+
+static bool
+unresolve_over(const void *row, const void *what)
+{
+	return ((const struct db_hostname_unresolve *)row)->last_registered_us <
+	       ((const struct rd_cmd_tick *)what)->unresolves_before_us;
+}
+
+/* --- ending it ------------------------------------------------------------------------------------------------- */
+static void
+end_row(struct apply *a, enum rd_table table, const struct topo_key *key, const void *row, const char *audit_type)
+{
+	rd_effect_touched(a, key);
+	if (audit_type != NULL)
+		rd_effect_audit(a, audit_type, key, "ended by itself");
+	(void)rd_row_take_away(a, table, row);
+}
+
+static void
+end_downtime(struct apply *a, const void *row)
+{
+	const struct db_downtime *d = row;
+	struct topo_key key = {d->hostname, d->port};
+
+	end_row(a, RD_TABLE_downtime, &key, row, "expire-downtime");
+}
+
+static void
+end_candidate(struct apply *a, const void *row)
+{
+	const struct db_candidate *d = row;
+	struct topo_key key = {d->hostname, d->port};
+
+	end_row(a, RD_TABLE_candidate, &key, row, NULL);
+}
+
+static void
+end_maintenance(struct apply *a, const void *row)
+{
+	rd_end_maintenance(a, row, "expire-maintenance");
+}
+
+static void
+end_pool(struct apply *a, const void *row)
+{
+	(void)rd_row_take_away(a, RD_TABLE_pool, row);
+}
+
+static void
+end_unresolve(struct apply *a, const void *row)
+{
+	(void)rd_row_take_away(a, RD_TABLE_hostname_unresolve, row);
+}
+
+static const struct {
+	enum rd_table table;
+	rd_match_fn over;
+	void (*end)(struct apply *a, const void *row);
+} kinds[] = {
+    {RD_TABLE_downtime, downtime_over, end_downtime},
+    {RD_TABLE_candidate, candidate_over, end_candidate},
+    {RD_TABLE_maintenance, maintenance_over, end_maintenance},
+    {RD_TABLE_pool, pool_over, end_pool},
+    {RD_TABLE_hostname_unresolve, unresolve_over, end_unresolve},
+};
+
+/* Whole seconds, as the backend compares them. */
+static void
+end_uids(struct apply *a, int64_t before_us)
+{
+	int64_t before_s = rd_floor_s(before_us);
+
+	if (before_us <= 0)
+		return;
+	rd_state_expire_uids(a->s, before_s);
+	rd_changes_purge(&a->out->changes, DB_TABLE_applied_command, "applied_at < ?", before_s);
+}
+
+int
+rd_apply_tick(struct apply *a, const struct rd_cmd_tick *c, struct err *e UNUSED)
+{
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		struct rd_picked over = rd_row_pick(a->s, kinds[i].table, kinds[i].over, c);
+		for (size_t k = 0; k < over.n; k++)
+			kinds[i].end(a, over.rows[k]);
+		free(over.rows);
+	}
+	end_uids(a, c->uids_before_us);
+	return 0;
+}
+
+/* --- is a tick due? -------------------------------------------------------------------------------------------- */
+static int64_t
+before(int64_t now_us, int64_t life_us)
+{
+	return life_us == 0 ? 0 : now_us - life_us;
+}
+
+static bool
+any_over(const struct rd_state *s, const struct rd_cmd_tick *c)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds) && n == 0; i++) {
+		struct rd_picked over = rd_row_pick(s, kinds[i].table, kinds[i].over, c);
+		n = over.n;
+		free(over.rows);
+	}
+	return n > 0;
+}
+
+bool
+rd_tick_due(const struct rd_state *s, int64_t now_us, const struct rd_lives *lives, struct rd_cmd_tick *ret)
+{
+	struct rd_cmd_tick c = {.downtimes_before_us = now_us,
+				.maintenances_before_us = now_us,
+				.candidates_before_us = before(now_us, lives->candidate_us),
+				.pools_before_us = before(now_us, lives->pool_us),
+				.unresolves_before_us = before(now_us, lives->unresolve_us)};
+	int64_t oldest_us = rd_state_oldest_uid_us(s);
+
+	/* uids in batches of an hour: each expiry is a command itself, and leaves a uid */
+	if (oldest_us != 0 && oldest_us < now_us - lives->uid_us - 3600 * CLK_S)
+		c.uids_before_us = now_us - lives->uid_us;
+	c.uids_before_us = max_i64(c.uids_before_us, rd_state_surplus_uids_us(s));
+	*ret = c;
+	return any_over(s, &c) || c.uids_before_us > 0;
+}
