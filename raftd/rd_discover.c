@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "conf/conf.h"
+#include "group/rd_group.h"
 #include "rd_merge.h"
 #include "rd_node_private.h"
 #include "topo/key.h"
@@ -115,6 +116,12 @@ propose_list(struct rd_node *n)
 	struct err e = {0};
 
 	n->to_list = (struct topo_key_list){0};
+	if (!rd_node_leads(n)) {
+		if (n->group != NULL)
+			rd_group_candidates(n->group, &all);
+		topo_key_list_done(&all);
+		return;
+	}
 	for (size_t i = 0; i < all.n; i += RD_KEYS_MAX) {
 		struct rd_cmd_inventory_add c = {.keys = {all.v + i, min_size(all.n - i, RD_KEYS_MAX)}, .reason = ""};
 		if (rd_propose_inventory_add(n->decide, &c, on_listed, n, &e) == 0)
@@ -215,6 +222,8 @@ rd_discover_applied(struct rd_node *n, const struct rd_applied *a)
 					 mono_add_us(rd_mono(n), FORGET_POLLS * n->rules->poll_us));
 			become_unknown(n, &x->key);
 			forgotten = n_forgotten++ == 0 ? &x->key : forgotten;
+		} else if (n->group != NULL) {
+			rd_group_effect(n->group, a, x);
 		}
 	}
 	rd_story_inventory("known from now on", n_known, known);

@@ -92,7 +92,7 @@ add_active_row(struct rd_node *n, struct rd_changes *c)
 				     .last_seen_active_us = rd_now_us(n),
 				     .first_seen_active_us = n->health.first_seen_us};
 
-	if (!n->one_shot)
+	if (!n->one_shot && n->group == NULL)
 		rd_changes_add(c, RD_CHANGE_UPSERT, DB_TABLE_active_node, &row);
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "group/rd_group.h"
 #include "rd_house_private.h"
 
 #define UID_LIFE_US (24 * 3600 * CLK_S)
@@ -28,6 +29,18 @@ rd_task_end_late(struct rd_node *n)
 	rd_probers_tick(n->probers, rd_mono(n));
 	rd_ask_tick(n);
 	rd_work_suspects(n);
+}
+
+void
+rd_task_keep_group(struct rd_node *n)
+{
+	rd_group_tick(n->group);
+}
+
+void
+rd_task_ask_health(struct rd_node *n)
+{
+	rd_group_ask_health(n->group);
 }
 
 void
@@ -129,9 +142,10 @@ static void (*const tasks[RD_TASK_COUNT])(struct rd_node *n) = {
 };
 
 static unsigned
-conditions(const struct rd_node *n)
+conditions(struct rd_node *n)
 {
-	return (n->decide != NULL ? (unsigned)RD_WHEN_OPEN : 0) | (n->one_shot ? 0 : (unsigned)RD_WHEN_SERVICE);
+	return (n->decide != NULL ? (unsigned)RD_WHEN_OPEN : 0) | (n->one_shot ? 0 : (unsigned)RD_WHEN_SERVICE) |
+	       (rd_node_leads(n) ? (unsigned)RD_WHEN_LEADER : 0) | (n->group != NULL ? (unsigned)RD_WHEN_RAFT : 0);
 }
 
 static void

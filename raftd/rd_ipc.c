@@ -1,10 +1,11 @@
 /* rd_ipc.c — apid's requests, one small function per message (to_raftd.def). Each is answered by exactly one REPLY,
  * changes only after the backend holds them. apid has authorised and resolved; what is checked here is what a change
  * means. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "rd_node_private.h"
+#include "rd_ipc_private.h"
 #include "topo/key.h"
 
 #define DOWNTIME_DEFAULT_S 600		     /* MaintenanceExpireMinutes, a constant */
@@ -22,15 +23,20 @@ on_decided(void *ctx, const struct rd_proposed *p)
 {
 	struct change *c = ctx;
 
-	if (p->outcome == RD_COMMITTED)
+	char id[24];
+
+	(void)snprintf(id, sizeof(id), "%lld", (long long)p->id);
+	if (p->outcome == RD_COMMITTED && p->id != 0)
+		rd_reply_message(c->node, c->req, p->index, id);
+	else if (p->outcome == RD_COMMITTED)
 		rd_reply_ok(c->node, c->req, p->index, p->keys, NULL);
 	else
 		rd_reply_error(c->node, c->req, p->e);
 	free(c);
 }
 
-static struct rd_req
-request(struct rd_door *door, struct ipc_link *l, uint64_t id)
+struct rd_req
+rd_ipc_request(struct rd_door *door, struct ipc_link *l, uint64_t id)
 {
 	door->node->metrics.requests++;
 	return (struct rd_req){id, ipc_link_peer_generation(l)};
@@ -54,8 +60,8 @@ is_open(struct rd_node *n, struct rd_req req)
 	return false;
 }
 
-static void
-change(struct rd_node *n, struct rd_req req, enum rd_op op, const void *payload)
+void
+rd_ipc_change(struct rd_node *n, struct rd_req req, enum rd_op op, const void *payload)
 {
 	struct change *c;
 	struct err e;
@@ -70,12 +76,12 @@ change(struct rd_node *n, struct rd_req req, enum rd_op op, const void *payload)
 	free(c);
 }
 
-static int
-check_duration(int64_t duration_s, struct err *e)
+int
+rd_ipc_check_duration(const char *what, int64_t duration_s, struct err *e)
 {
 	if (duration_s >= 0 && duration_s <= DOWNTIME_MAX_S)
 		return 0;
-	return err_set(e, ERR_INVALID, "downtime duration must be 0 to %lld seconds, 0 = %d", DOWNTIME_MAX_S,
+	return err_set(e, ERR_INVALID, "%s duration must be 0 to %lld seconds, 0 = %d", what, DOWNTIME_MAX_S,
 		       DOWNTIME_DEFAULT_S);
 }
 
@@ -83,18 +89,18 @@ void
 rd_on_begin_downtime(struct rd_door *door, struct ipc_link *l, const struct ipc_begin_downtime *m)
 {
 	struct rd_node *n = door->node;
-	struct rd_req req = request(door, l, m->request_id);
+	struct rd_req req = rd_ipc_request(door, l, m->request_id);
 	int64_t now_us = rd_now_us(n);
 	int64_t duration_s = m->duration_s == 0 ? DOWNTIME_DEFAULT_S : m->duration_s;
 	struct rd_cmd_begin_downtime c = {.key = m->key, .owner = m->owner, .reason = m->reason, .begins_us = now_us};
 	struct err e;
 
-	if (check_duration(m->duration_s, &e) != 0) {
+	if (rd_ipc_check_duration("downtime", m->duration_s, &e) != 0) {
 		rd_reply_error(n, req, &e);
 		return;
 	}
 	c.ends_us = now_us + duration_s * CLK_S;
-	change(n, req, RD_OP_BEGIN_DOWNTIME, &c);
+	rd_ipc_change(n, req, RD_OP_BEGIN_DOWNTIME, &c);
 }
 
 void
@@ -102,7 +108,7 @@ rd_on_end_downtime(struct rd_door *door, struct ipc_link *l, const struct ipc_en
 {
 	struct rd_cmd_end_downtime c = {.key = m->key};
 
-	change(door->node, request(door, l, m->request_id), RD_OP_END_DOWNTIME, &c);
+	rd_ipc_change(door->node, rd_ipc_request(door, l, m->request_id), RD_OP_END_DOWNTIME, &c);
 }
 
 void
@@ -110,7 +116,7 @@ rd_on_put_tag(struct rd_door *door, struct ipc_link *l, const struct ipc_put_tag
 {
 	struct rd_cmd_put_tag c = {.key = m->key, .tag_name = m->tag_name, .tag_value = m->tag_value};
 
-	change(door->node, request(door, l, m->request_id), RD_OP_PUT_TAG, &c);
+	rd_ipc_change(door->node, rd_ipc_request(door, l, m->request_id), RD_OP_PUT_TAG, &c);
 }
 
 void
@@ -119,7 +125,7 @@ rd_on_delete_tag(struct rd_door *door, struct ipc_link *l, const struct ipc_dele
 	struct rd_cmd_delete_tag c = {
 	    .key = m->key, .tag_name = m->tag_name, .has_value = m->has_value, .tag_value = m->tag_value};
 
-	change(door->node, request(door, l, m->request_id), RD_OP_DELETE_TAG, &c);
+	rd_ipc_change(door->node, rd_ipc_request(door, l, m->request_id), RD_OP_DELETE_TAG, &c);
 }
 
 void
@@ -127,14 +133,14 @@ rd_on_register_candidate(struct rd_door *door, struct ipc_link *l, const struct 
 {
 	struct rd_cmd_register_candidate c = {.key = m->key, .promotion_rule = m->promotion_rule};
 
-	change(door->node, request(door, l, m->request_id), RD_OP_REGISTER_CANDIDATE, &c);
+	rd_ipc_change(door->node, rd_ipc_request(door, l, m->request_id), RD_OP_REGISTER_CANDIDATE, &c);
 }
 
 void
 rd_on_forget(struct rd_door *door, struct ipc_link *l, const struct ipc_forget *m)
 {
 	struct rd_node *n = door->node;
-	struct rd_req req = request(door, l, m->request_id);
+	struct rd_req req = rd_ipc_request(door, l, m->request_id);
 	struct topo_key key = m->key;
 	struct rd_cmd_inventory_forget c = {.keys = {&key, 1}, .reason = "forget", .message = ""};
 	struct err e;
@@ -146,14 +152,14 @@ rd_on_forget(struct rd_door *door, struct ipc_link *l, const struct ipc_forget *
 		rd_reply_error(n, req, &e);
 		return;
 	}
-	change(n, req, RD_OP_INVENTORY_FORGET, &c);
+	rd_ipc_change(n, req, RD_OP_INVENTORY_FORGET, &c);
 }
 
 /* --- the rest -------------------------------------------------------------------------------------------------- */
 void
 rd_on_discover(struct rd_door *door, struct ipc_link *l, const struct ipc_discover *m)
 {
-	struct rd_req req = request(door, l, m->request_id);
+	struct rd_req req = rd_ipc_request(door, l, m->request_id);
 
 	if (is_open(door->node, req))
 		rd_ask_discover(door->node, req, m);
@@ -162,14 +168,14 @@ rd_on_discover(struct rd_door *door, struct ipc_link *l, const struct ipc_discov
 void
 rd_on_node_health(struct rd_door *door, struct ipc_link *l, const struct ipc_node_health *m)
 {
-	rd_health_ask(door->node, request(door, l, m->request_id));
+	rd_health_ask(door->node, rd_ipc_request(door, l, m->request_id));
 }
 
 void
 rd_on_write_audit(struct rd_door *door, struct ipc_link *l, const struct ipc_write_audit *m)
 {
 	struct rd_node *n = door->node;
-	struct rd_req req = request(door, l, m->request_id);
+	struct rd_req req = rd_ipc_request(door, l, m->request_id);
 
 	if (!is_open(n, req))
 		return;

@@ -1,41 +1,221 @@
-/* rd_ipc_raft.c — apid's requests about the raft group and leadership, and those changes that come with it: one small
- * function per message (to_raftd.def), each answered by exactly one REPLY. Nothing of it is there yet: every one is
- * refused with what it is missing. */
-#include "rd_node_private.h"
+/* rd_ipc_raft.c — apid's requests about the raft group and leadership, and those changes that came with it: one small
+ * function per message (to_raftd.def), each answered by exactly one REPLY. */
+#include <stdlib.h>
 
-static void
-refuse(struct rd_door *door, struct ipc_link *l, uint64_t id, const char *why)
+#include "group/rd_group.h"
+#include "rd_ipc_private.h"
+#include "state/rd_propose_raft.h"
+
+#define MAINTENANCE_DEFAULT_S 600 /* MaintenanceExpireMinutes, a constant */
+
+/* --- the group ------------------------------------------------------------------------------------------------- */
+/* False: answered already, there is none. */
+static bool
+has_group(struct rd_node *n, struct rd_req req)
 {
-	struct rd_req req = {id, ipc_link_peer_generation(l)};
 	struct err e;
 
-	door->node->metrics.requests++;
-	(void)err_set(&e, ERR_UNSUPPORTED, "%s", why);
+	if (n->group != NULL && n->decide != NULL)
+		return true;
+	if (n->group == NULL)
+		(void)err_set(&e, ERR_UNSUPPORTED, "raft is not enabled");
+	else
+		(void)err_set(&e, ERR_UNAVAILABLE, "this node is not yet part of its raft group");
+	rd_reply_error(n, req, &e);
+	return false;
+}
+
+void
+rd_on_step_down(struct rd_door *door, struct ipc_link *l, const struct ipc_step_down *m)
+{
+	struct rd_req req = rd_ipc_request(door, l, m->request_id);
+
+	if (door->node->group == NULL)
+		rd_reply_ok(door->node, req, 0, NULL, NULL); /* the only node is elected anew at once */
+	else if (has_group(door->node, req))
+		rd_group_step_down(door->node->group, req);
+}
+
+void
+rd_on_grab_election(struct rd_door *door, struct ipc_link *l, const struct ipc_grab_election *m)
+{
+	struct rd_req req = rd_ipc_request(door, l, m->request_id);
+	struct err e;
+
+	if (door->node->group == NULL) {
+		rd_reply_ok(door->node, req, 0, NULL, NULL); /* the only node has it */
+		return;
+	}
+	(void)err_set(&e, ERR_UNSUPPORTED, "Cannot grab election on raft setup");
 	rd_reply_error(door->node, req, &e);
 }
 
-#define NO_RAFT "raft is not enabled"
-#define NOT_YET "this version does not do this yet"
+void
+rd_on_raft_yield(struct rd_door *door, struct ipc_link *l, const struct ipc_raft_yield *m)
+{
+	struct rd_req req = rd_ipc_request(door, l, m->request_id);
 
-#define REFUSE(name, why)                                                                       \
-	void rd_on_##name(struct rd_door *door, struct ipc_link *l, const struct ipc_##name *m) \
-	{                                                                                       \
-		refuse(door, l, m->request_id, why);                                            \
+	if (has_group(door->node, req))
+		rd_group_yield(door->node->group, req, m->node);
+}
+
+void
+rd_on_raft_yield_hint(struct rd_door *door, struct ipc_link *l, const struct ipc_raft_yield_hint *m)
+{
+	struct rd_req req = rd_ipc_request(door, l, m->request_id);
+
+	if (has_group(door->node, req))
+		rd_group_yield_hint(door->node->group, req, m->hint);
+}
+
+void
+rd_on_raft_snapshot(struct rd_door *door, struct ipc_link *l, const struct ipc_raft_snapshot *m)
+{
+	struct rd_req req = rd_ipc_request(door, l, m->request_id);
+
+	if (has_group(door->node, req))
+		rd_group_snapshot(door->node->group, req);
+}
+
+void
+rd_on_raft_add_peer(struct rd_door *door, struct ipc_link *l, const struct ipc_raft_add_peer *m)
+{
+	struct rd_req req = rd_ipc_request(door, l, m->request_id);
+
+	if (has_group(door->node, req))
+		rd_group_add_peer(door->node->group, req, m->addr);
+}
+
+void
+rd_on_raft_remove_peer(struct rd_door *door, struct ipc_link *l, const struct ipc_raft_remove_peer *m)
+{
+	struct rd_req req = rd_ipc_request(door, l, m->request_id);
+
+	if (has_group(door->node, req))
+		rd_group_remove_peer(door->node->group, req, m->addr);
+}
+
+void
+rd_on_follower_health_report(struct rd_door *door, struct ipc_link *l, const struct ipc_follower_health_report *m)
+{
+	struct rd_req req = rd_ipc_request(door, l, m->request_id);
+
+	if (has_group(door->node, req))
+		rd_group_health_report(door->node->group, req, m);
+}
+
+/* --- waiting for the view -------------------------------------------------------------------------------------- */
+struct wait {
+	struct rd_node *node;
+	struct rd_req req;
+};
+
+static void
+on_waited(void *ctx, int rc)
+{
+	struct wait *w = ctx;
+	struct err e;
+
+	if (rc == 0) {
+		rd_reply_ok(w->node, w->req, rd_proposer_view_index(w->node->decide), NULL, NULL);
+	} else {
+		(void)err_set(&e, -rc, "this node's backend does not hold the change yet");
+		rd_reply_error(w->node, w->req, &e);
 	}
+	free(w);
+}
 
-REFUSE(step_down, NO_RAFT)
-REFUSE(raft_yield, NO_RAFT)
-REFUSE(raft_yield_hint, NO_RAFT)
-REFUSE(raft_snapshot, NO_RAFT)
-REFUSE(raft_add_peer, NO_RAFT)
-REFUSE(raft_remove_peer, NO_RAFT)
-REFUSE(follower_health_report, NO_RAFT)
-REFUSE(wait_index, NO_RAFT)
-REFUSE(grab_election, NOT_YET)
-REFUSE(begin_maintenance, NOT_YET)
-REFUSE(end_maintenance, NOT_YET)
-REFUSE(submit_pool, NOT_YET)
-REFUSE(register_hostname_unresolve, NOT_YET)
-REFUSE(deregister_hostname_unresolve, NOT_YET)
-REFUSE(set_cluster_alias, NOT_YET)
-REFUSE(set_global_recoveries, NOT_YET)
+void
+rd_on_wait_index(struct rd_door *door, struct ipc_link *l, const struct ipc_wait_index *m)
+{
+	struct rd_node *n = door->node;
+	struct rd_req req = rd_ipc_request(door, l, m->request_id);
+	struct wait *w;
+	struct err e;
+
+	if (!has_group(n, req))
+		return;
+	w = mem_new(struct wait);
+	*w = (struct wait){n, req};
+	if (rd_proposer_wait_index(n->decide, m->index, (struct mono){m->deadline_us}, on_waited, w, &e) == 0)
+		return;
+	rd_reply_error(n, req, &e);
+	free(w);
+}
+
+/* --- decisions ------------------------------------------------------------------------------------------------- */
+void
+rd_on_begin_maintenance(struct rd_door *door, struct ipc_link *l, const struct ipc_begin_maintenance *m)
+{
+	struct rd_node *n = door->node;
+	struct rd_req req = rd_ipc_request(door, l, m->request_id);
+	int64_t duration_s = m->duration_s == 0 ? MAINTENANCE_DEFAULT_S : m->duration_s;
+	struct rd_cmd_begin_maintenance c = {.key = m->key,
+					     .owner = m->owner,
+					     .reason = m->reason,
+					     .explicitly_bounded = m->duration_s != 0,
+					     .token = proc_setup(n->proc)->node_token};
+	struct err e;
+
+	if (rd_ipc_check_duration("maintenance", m->duration_s, &e) != 0) {
+		rd_reply_error(n, req, &e);
+		return;
+	}
+	c.ends_us = rd_now_us(n) + duration_s * CLK_S;
+	rd_ipc_change(n, req, RD_OP_BEGIN_MAINTENANCE, &c);
+}
+
+void
+rd_on_end_maintenance(struct rd_door *door, struct ipc_link *l, const struct ipc_end_maintenance *m)
+{
+	struct rd_cmd_end_maintenance c = {.maintenance_id = (int64_t)m->maintenance_id, .key = m->key};
+
+	rd_ipc_change(door->node, rd_ipc_request(door, l, m->request_id), RD_OP_END_MAINTENANCE, &c);
+}
+
+void
+rd_on_submit_pool(struct rd_door *door, struct ipc_link *l, const struct ipc_submit_pool *m)
+{
+	struct rd_cmd_submit_pool c = {.pool = m->pool, .keys = m->keys};
+
+	rd_ipc_change(door->node, rd_ipc_request(door, l, m->request_id), RD_OP_SUBMIT_POOL, &c);
+}
+
+void
+rd_on_register_hostname_unresolve(struct rd_door *door, struct ipc_link *l,
+				  const struct ipc_register_hostname_unresolve *m)
+{
+	struct rd_cmd_register_hostname_unresolve c = {.key = m->key, .unresolved_hostname = m->unresolved_hostname};
+
+	rd_ipc_change(door->node, rd_ipc_request(door, l, m->request_id), RD_OP_REGISTER_HOSTNAME_UNRESOLVE, &c);
+}
+
+void
+rd_on_deregister_hostname_unresolve(struct rd_door *door, struct ipc_link *l,
+				    const struct ipc_deregister_hostname_unresolve *m)
+{
+	struct rd_cmd_register_hostname_unresolve c = {.key = m->key, .unresolved_hostname = ""};
+
+	rd_ipc_change(door->node, rd_ipc_request(door, l, m->request_id), RD_OP_REGISTER_HOSTNAME_UNRESOLVE, &c);
+}
+
+void
+rd_on_set_cluster_alias(struct rd_door *door, struct ipc_link *l, const struct ipc_set_cluster_alias *m)
+{
+	struct rd_cmd_set_cluster_alias c = {.cluster_name = m->cluster_name, .alias = m->alias};
+
+	rd_ipc_change(door->node, rd_ipc_request(door, l, m->request_id), RD_OP_SET_CLUSTER_ALIAS, &c);
+}
+
+void
+rd_on_set_global_recoveries(struct rd_door *door, struct ipc_link *l, const struct ipc_set_global_recoveries *m)
+{
+	struct rd_req req = rd_ipc_request(door, l, m->request_id);
+	struct rd_cmd_enable_global_recoveries on = {.by = m->user};
+	struct rd_cmd_disable_global_recoveries off = {.by = m->user};
+
+	if (m->enabled)
+		rd_ipc_change(door->node, req, RD_OP_ENABLE_GLOBAL_RECOVERIES, &on);
+	else
+		rd_ipc_change(door->node, req, RD_OP_DISABLE_GLOBAL_RECOVERIES, &off);
+}

@@ -267,6 +267,15 @@ rd_reply_ok(struct rd_node *n, struct rd_req req, uint64_t index, const struct t
 }
 
 void
+rd_reply_message(struct rd_node *n, struct rd_req req, uint64_t index, const char *message)
+{
+	struct ipc_reply m = {.request_id = req.id, .message = message, .index = index};
+
+	rec_init(&topo_instance_desc, &m.instance);
+	send_reply(n, req, &m);
+}
+
+void
 rd_reply_error(struct rd_node *n, struct rd_req req, const struct err *e)
 {
 	struct ipc_reply m = {.request_id = req.id, .code = -e->code, .message = e->msg};

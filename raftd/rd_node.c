@@ -8,7 +8,9 @@
 
 #include "base/log.h"
 #include "conf/conf.h"
+#include "group/rd_group.h"
 #include "rd_node_private.h"
+#include "state/rd_propose_raft.h"
 
 #define OPEN_LOG_AGAIN_US (10 * CLK_S)
 #define LOAD_SLICE 1000
@@ -61,9 +63,14 @@ log_open(const struct rd_node *n, const struct db_open_info *info, const struct 
 		log_warning("backend", "%zu rows break a limit and are not used", loaded->skipped);
 }
 
-/* Everything is taken over: from now on this node knows, decides and leads. */
-static void
-become_active(struct rd_node *n)
+bool
+rd_node_leads(struct rd_node *n)
+{
+	return n->decide != NULL && !n->stopping && (n->group == NULL || rd_group_leads(n->group));
+}
+
+void
+rd_node_become_active(struct rd_node *n, const struct rd_raft_door *raft, struct rd_state *state, bool view_fits)
 {
 	struct rd_proposer_conf pc = {.view = n->view,
 				      .clock = n->clock,
@@ -75,8 +82,7 @@ become_active(struct rd_node *n)
 				      .on_backend = on_backend};
 	bool was_failing = n->health.error.code != 0;
 
-	n->decide = rd_proposer_new(&pc, n->loading->state);
-	n->loading->state = NULL;
+	n->decide = raft == NULL ? rd_proposer_new(&pc, state) : rd_proposer_new_raft(&pc, raft, state, view_fits);
 	rd_loaded_free(n->loading);
 	n->loading = NULL;
 	n->health.open = true;
@@ -90,6 +96,19 @@ become_active(struct rd_node *n)
 	rd_house_wake(n);
 	if (!was_failing)
 		proc_ready(n->proc, "backend open");
+}
+
+static void
+take_over(struct rd_node *n)
+{
+	struct rd_state *state = n->loading->state;
+
+	if (n->group != NULL) {
+		rd_group_backend_read(n->group);
+		return;
+	}
+	n->loading->state = NULL;
+	rd_node_become_active(n, NULL, state, true);
 }
 
 /* The newest known state of every server, as it was written before the last stop; a slice per turn of the loop. */
@@ -108,7 +127,7 @@ on_load_timer(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 	if (n->loaded < list->n)
 		(void)event_add(n->load_timer, &next_turn);
 	else
-		become_active(n);
+		take_over(n);
 }
 
 static void
@@ -202,22 +221,27 @@ new_node(struct proc *p)
 	return n;
 }
 
+/* A one-shot command works on the backend alone (apid has refused it, unless --ignore-raft-setup). */
+static int
+start_group(struct rd_node *n, int *ret_code, struct err *e)
+{
+	if (!proc_conf(n->proc)->RaftEnabled || n->one_shot)
+		return 0;
+	return rd_group_start(n, &n->group, ret_code, e);
+}
+
 int
 rd_node_start(struct proc *p, void **ret_app)
 {
-	struct rd_node *n;
+	struct rd_node *n = new_node(p);
+	int code = PROC_EXIT_RETRY;
 	struct err e;
 
-	if (proc_conf(p)->RaftEnabled && proc_setup(p)->mode != PROC_MODE_ONE_SHOT) {
-		(void)err_set(&e, ERR_NOT_YET, "RaftEnabled: raft is not there yet, set it to false");
-		proc_fail(p, PROC_EXIT_CONFIG, &e);
-		return PROC_EXIT_CONFIG;
-	}
-	n = new_node(p);
-	if (rd_rules_new(proc_conf(p), &n->rules, &e) != 0 || start_parts(n, &e) != 0) {
-		proc_fail(p, PROC_EXIT_RETRY, &e);
+	if (rd_rules_new(proc_conf(p), &n->rules, &e) != 0 || start_group(n, &code, &e) != 0 ||
+	    start_parts(n, &e) != 0) {
+		proc_fail(p, code, &e);
 		rd_node_done(p, n);
-		return PROC_EXIT_RETRY;
+		return code;
 	}
 	*ret_app = n;
 	return 0;
@@ -247,6 +271,8 @@ rd_node_reload(struct proc *p, void *app)
 	rd_rules_free(n->rules);
 	n->rules = fresh;
 	rewatch_all(n);
+	if (n->group != NULL)
+		rd_group_reload(n->group);
 	if (n->decide != NULL)
 		rd_audit(n, "reload-configuration", NULL, "configuration reloaded");
 }
@@ -272,17 +298,28 @@ on_drained(struct rd_node *n)
 	rd_view_stop(n->view, on_stopped, n);
 }
 
+static void
+on_group_stopped(struct rd_node *n)
+{
+	n->stopping = true;
+	rd_publish_state(n);
+	rd_flush_drain(n, on_drained);
+}
+
 void
-rd_node_stop(struct proc *p UNUSED, void *app, int64_t deadline_ms UNUSED)
+rd_node_stop(struct proc *p UNUSED, void *app, int64_t deadline_ms)
 {
 	struct rd_node *n = app;
 
-	n->stopping = true;
-	if (n->decide != NULL) {
-		rd_publish_state(n);
-		if (!n->one_shot)
-			rd_audit(n, "shutdown", NULL, "");
+	if (n->decide != NULL && !n->one_shot)
+		rd_audit(n, "shutdown", NULL, "");
+	if (n->group != NULL) {
+		rd_group_stop(n->group, deadline_ms * CLK_MS / 2, on_group_stopped);
+		return;
 	}
+	n->stopping = true;
+	if (n->decide != NULL)
+		rd_publish_state(n);
 	rd_flush_drain(n, on_drained);
 }
 
@@ -297,6 +334,7 @@ rd_node_done(struct proc *p UNUSED, void *app)
 	}
 	if (n->load_timer != NULL)
 		event_free(n->load_timer);
+	rd_group_free(n->group);
 	rd_loaded_free(n->loading);
 	rd_proposer_free(n->decide);
 	rd_names_done(n);

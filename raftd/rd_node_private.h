@@ -22,7 +22,9 @@
 #include "state/rd_propose.h"
 
 struct conf;
+struct rd_group;
 struct rd_node;
+struct rd_raft_door;
 
 /* One link as its handlers see it. */
 struct rd_door {
@@ -79,6 +81,7 @@ struct rd_node {
 	unsigned n_probers;
 
 	struct rd_view *view;
+	struct rd_group *group;	    /* NULL: no raft */
 	struct rd_proposer *decide; /* NULL until the backend is read */
 	struct rd_loaded *loading;  /* what was read, while it is being taken over */
 	size_t loaded;		    /* its instances taken so far */
@@ -136,6 +139,12 @@ rd_decisions(const struct rd_node *n)
 	return rd_proposer_state(n->decide);
 }
 
+/* Whether this node may propose: without raft always, once the backend is read. */
+bool rd_node_leads(struct rd_node *n);
+/* Memory is made (rd_group.h, or the backend without raft): from now on this node knows and decides. state is taken;
+ * raft NULL: the database is the truth. */
+void rd_node_become_active(struct rd_node *n, const struct rd_raft_door *raft, struct rd_state *state, bool view_fits);
+
 /* --- rd_link.c: sockets and their handlers --------------------------------------------------------------------- */
 int rd_link_open(struct rd_node *n, struct err *e) MUST_USE;
 void rd_link_close(struct rd_node *n);
@@ -145,6 +154,7 @@ void rd_link_tell(struct rd_node *n);
 /* Answers a request of apid. keys and inst may be NULL. */
 void rd_reply_ok(struct rd_node *n, struct rd_req req, uint64_t index, const struct topo_key_list *keys,
 		 const struct topo_instance *inst);
+void rd_reply_message(struct rd_node *n, struct rd_req req, uint64_t index, const char *message);
 void rd_reply_error(struct rd_node *n, struct rd_req req, const struct err *e);
 
 /* --- rd_work.c: probe results ---------------------------------------------------------------------------------- */
@@ -239,6 +249,7 @@ void rd_health_done(struct rd_node *n);
 
 /* --- rd_publish.c ---------------------------------------------------------------------------------------------- */
 void rd_publish_state(struct rd_node *n);
+void rd_publish_lease(struct rd_node *n, bool leads, uint64_t term, struct mono lease_end, struct mono quorum_until);
 void rd_publish_metrics(struct rd_node *n);
 void rd_publish_changed(struct rd_node *n, const struct topo_key_list *keys, bool more);
 

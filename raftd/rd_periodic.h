@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 
-enum rd_when { RD_WHEN_ALWAYS = 0, RD_WHEN_OPEN = 1, RD_WHEN_SERVICE = 2 };
+enum rd_when { RD_WHEN_ALWAYS = 0, RD_WHEN_OPEN = 1, RD_WHEN_SERVICE = 2, RD_WHEN_LEADER = 4, RD_WHEN_RAFT = 8 };
 #define RD_EVERY_POLL 0
 
 enum rd_task {

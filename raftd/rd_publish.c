@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "group/rd_group.h"
 #include "rd_node_private.h"
 
 #define LEASE_US (2 * CLK_S) /* without raft: as long as raftd says so, and a little longer */
@@ -42,8 +43,25 @@ rd_publish_state(struct rd_node *n)
 			      .caught_up = all_probed(n)};
 	struct err e;
 
+	if (n->group != NULL)
+		rd_group_fill_state(n->group, &m);
 	m.seq = ++n->published;
 	note_sent(n, ipc_send_state(n->events_door.link, &m, &e), &e);
+}
+
+/* Small and often: STATE follows when something else changes. */
+void
+rd_publish_lease(struct rd_node *n, bool leads, uint64_t term, struct mono lease_end, struct mono quorum_until)
+{
+	struct ipc_lease m = {.is_leader = leads,
+			      .term = term,
+			      .lease_end_us = lease_end.us,
+			      .quorum_until_us = quorum_until.us,
+			      .applied_index = n->decide == NULL ? 0 : rd_state_index(rd_decisions(n))};
+	struct err e;
+
+	m.seq = ++n->published;
+	note_sent(n, ipc_send_lease(n->events_door.link, &m, &e), &e);
 }
 
 /* --- figures --------------------------------------------------------------------------------------------------- */
@@ -104,7 +122,7 @@ rd_publish_metrics(struct rd_node *n)
 	m->candidates = HASH_COUNT(n->candidates.all);
 	m->candidate_overflows = n->candidates.overflows;
 	m->requests_waiting = n->n_asks;
-	m->is_elected = n->decide != NULL;
+	m->is_elected = rd_node_leads(n);
 	m->is_healthy = n->health.open && n->health.failing_since_us == 0;
 	m->overruns = proc_overruns(n->proc);
 	out.metrics.n = rd_metrics_list(m, n->pool_stats, list, METRICS_MAX);

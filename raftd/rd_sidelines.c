@@ -21,7 +21,7 @@ take_promotion_rule(struct rd_node *n, const struct rd_server *s, const struct t
 	    .key = s->inst.key, .promotion_rule = p->detected_promotion_rule, .detected = true};
 	struct err e;
 
-	if (!rd_promotion_rule_valid(c.promotion_rule))
+	if (!rd_promotion_rule_valid(c.promotion_rule) || !rd_node_leads(n))
 		return;
 	if (row != NULL && strcmp(row->promotion_rule, c.promotion_rule) == 0 &&
 	    rd_now_us(n) - row->last_suggested_us < n->rules->candidate_life_us / 2)

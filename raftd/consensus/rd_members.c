@@ -257,7 +257,7 @@ remove_member(struct rd_members *m, uint64_t id)
 }
 
 int
-rd_members_change(const struct rd_change_view *view, enum rd_change what, uint64_t id, const char *name,
+rd_members_change(const struct rd_change_view *view, enum rd_member_change what, uint64_t id, const char *name,
 		  struct rd_members *ret_members, struct err *e)
 {
 	const struct rd_member *old = rd_members_by_id(view->members, id);

@@ -52,7 +52,7 @@ size_t rd_members_encode(const struct rd_members *m, void *ret);
 /* Of bytes from outside: every length is checked, at least one member, nothing behind but zero padding. */
 int rd_members_decode(const void *p, size_t n, struct rd_members *ret_members, struct err *e) MUST_USE;
 
-enum rd_change { RD_CHANGE_ADD, RD_CHANGE_PROMOTE, RD_CHANGE_REMOVE };
+enum rd_member_change { RD_CHANGE_ADD, RD_CHANGE_PROMOTE, RD_CHANGE_REMOVE };
 
 /* What the leader knows when somebody wants a change. */
 struct rd_change_view {
@@ -66,7 +66,7 @@ struct rd_change_view {
 /* The configuration after the change, or why not: BUSY (retry later: pending, term_open, handing_over), NOT_FOUND,
  * EXISTS, PRECONDITION (the group would not have a living majority of voters afterwards, or no voter at all).
  * `name` is used by ADD only. */
-int rd_members_change(const struct rd_change_view *view, enum rd_change what, uint64_t id, const char *name,
+int rd_members_change(const struct rd_change_view *view, enum rd_member_change what, uint64_t id, const char *name,
 		      struct rd_members *ret_members, struct err *e) MUST_USE;
 
 /* Catching up in rounds (thesis 4.2.1): caught up once a round, from "the log ends here" to "the learner has it", took

@@ -159,7 +159,7 @@ int rd_raft_submit(struct rd_raft *r, struct mono now, const struct rec_bin *com
 
 /* One change; errors of rd_members_change, and NOT_LEADER. Learners are promoted by the leader itself when they have
  * caught up and answer. */
-int rd_raft_change(struct rd_raft *r, struct mono now, enum rd_change what, uint64_t id, const char *name,
+int rd_raft_change(struct rd_raft *r, struct mono now, enum rd_member_change what, uint64_t id, const char *name,
 		   struct err *e) MUST_USE;
 
 /* Hands leadership over to a voter (0: to the best one). The lease is given up for the rest of the term; the hand-over

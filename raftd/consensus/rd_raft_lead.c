@@ -160,7 +160,7 @@ submit_members(struct rd_raft *r, const struct rd_members *m, struct err *e)
 }
 
 int
-rd_lead_change(struct rd_raft *r, enum rd_change what, uint64_t id, const char *name, struct err *e)
+rd_lead_change(struct rd_raft *r, enum rd_member_change what, uint64_t id, const char *name, struct err *e)
 {
 	bool live[RD_MEMBERS_MAX];
 	struct rd_change_view view = {.members = &r->members,
@@ -186,7 +186,8 @@ rd_lead_change(struct rd_raft *r, enum rd_change what, uint64_t id, const char *
 }
 
 int
-rd_raft_change(struct rd_raft *r, struct mono now, enum rd_change what, uint64_t id, const char *name, struct err *e)
+rd_raft_change(struct rd_raft *r, struct mono now, enum rd_member_change what, uint64_t id, const char *name,
+	       struct err *e)
 {
 	int rc;
 

@@ -208,7 +208,8 @@ void rd_lead_barrier(struct rd_raft *r);
 void rd_lead_depose(struct rd_raft *r);
 void rd_lead_handover(struct rd_raft *r);
 void rd_lead_surrender(struct rd_raft *r);
-int rd_lead_change(struct rd_raft *r, enum rd_change what, uint64_t id, const char *name, struct err *e) MUST_USE;
+int rd_lead_change(struct rd_raft *r, enum rd_member_change what, uint64_t id, const char *name,
+		   struct err *e) MUST_USE;
 int rd_lead_transfer(struct rd_raft *r, uint64_t to, struct err *e) MUST_USE;
 struct mono rd_lead_evidence(const struct rd_raft *r);
 

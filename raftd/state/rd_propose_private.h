@@ -44,7 +44,7 @@ struct db_side {
 };
 
 struct raft_side {
-	struct rd_raft raft;
+	struct rd_raft_door raft;
 	struct pending_list open;  /* fate not known */
 	struct pending_list shown; /* decided, waiting for the view */
 	struct pending_list due;   /* to be answered by rd_proposer_work */

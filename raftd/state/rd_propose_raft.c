@@ -11,7 +11,7 @@
 
 /* --- life ------------------------------------------------------------------------------------------------------ */
 struct rd_proposer *
-rd_proposer_new_raft(const struct rd_proposer_conf *conf, const struct rd_raft *raft, struct rd_state *state,
+rd_proposer_new_raft(const struct rd_proposer_conf *conf, const struct rd_raft_door *raft, struct rd_state *state,
 		     bool view_fits)
 {
 	struct rd_proposer *p = rd_proposer_make(conf, &rd_decider_raft, state);

@@ -1,6 +1,6 @@
 /* rd_propose_raft.h — decisions with raft: the log is the truth, memory is what was applied, the backend is a view.
  *
- * The node's shell stands between this and consensus: it gives one function to append bytes (struct rd_raft) and calls
+ * The node's shell stands between this and consensus: it gives one function to append bytes (struct rd_raft_door) and calls
  * what happened, in the order of the log, on every node, leader or not. Nothing here knows raft's messages, so it is
  * tested without consensus. All calls come from the loop; no callback is called from inside rd_propose.
  *
@@ -30,7 +30,7 @@
 #define RD_REBUILD_PAUSE_MIN_US CLK_S
 #define RD_REBUILD_PAUSE_MAX_US (30 * CLK_S)
 
-struct rd_raft {
+struct rd_raft_door {
 	void *ctx;
 	/* Appends to the log: 0 and where it will stand, or ERR_NOT_LEADER, ERR_LIMIT, ERR_UNAVAILABLE: not appended. */
 	int (*submit)(void *ctx, const void *bytes, size_t n, struct rd_entry_at *ret_at, struct err *e);
@@ -43,7 +43,7 @@ struct rd_raft {
 
 /* state (taken) is what memory holds now: read from a fitting view (rd_loaded_unfit), from a snapshot, or empty.
  * view_fits false: the view is rebuilt from it first. */
-struct rd_proposer *rd_proposer_new_raft(const struct rd_proposer_conf *conf, const struct rd_raft *raft,
+struct rd_proposer *rd_proposer_new_raft(const struct rd_proposer_conf *conf, const struct rd_raft_door *raft,
 					 struct rd_state *state, bool view_fits);
 
 /* --- what the log says, in its order --------------------------------------------------------------------------- */

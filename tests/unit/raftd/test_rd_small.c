@@ -108,7 +108,7 @@ each_task_runs_at_its_interval(void **state UNUSED)
 	struct rd_periodic p;
 
 	rd_periodic_init(&p, at(0), 5 * CLK_S);
-	run(&p, 0, 120005, RD_WHEN_OPEN | RD_WHEN_SERVICE, counts);
+	run(&p, 0, 120005, RD_WHEN_OPEN | RD_WHEN_SERVICE | RD_WHEN_LEADER, counts);
 	assert_in_range(counts[RD_TASK_publish_state], 455, 480);
 	assert_in_range(counts[RD_TASK_heartbeat], 117, 120);
 	assert_in_range(counts[RD_TASK_rebuild_aliases], 23, 24);

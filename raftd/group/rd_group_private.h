@@ -1,0 +1,176 @@
+/* rd_group_private.h — struct rd_group, shared by the files of raftd/group; each section names its owner. */
+#ifndef RD_GROUP_PRIVATE_H
+#define RD_GROUP_PRIVATE_H
+
+#include "conf/conf.h"
+#include "consensus/rd_found.h"
+#include "consensus/rd_lease.h"
+#include "consensus/rd_logwriter.h"
+#include "consensus/rd_members.h"
+#include "consensus/rd_raft.h"
+#include "net/rn_net.h"
+#include "rd_group.h"
+#include "state/rd_propose_raft.h"
+#include "state/rd_snapshot.h"
+
+enum rd_group_phase {
+	RD_PHASE_OPENING,  /* RaftDataDir */
+	RD_PHASE_FOUNDING, /* blank: asks its peers */
+	RD_PHASE_WAITING,  /* for the backend, or for the snapshot to be read */
+	RD_PHASE_MEMBER,   /* the core runs (it may still have to be added) */
+	RD_PHASE_FAILED,   /* says why; neither votes nor applies */
+};
+
+struct rd_sending;
+struct rd_receiving;
+TAILQ_HEAD(rd_sending_list, rd_sending);
+
+#define RD_TOKEN_BYTES 9
+struct rd_health_token {
+	char text[RD_TOKEN_BYTES];
+	struct mono at;
+};
+
+struct rd_reporter {
+	char name[RD_MEMBER_NAME_BYTES];
+	struct mono at;
+};
+
+struct rd_group {
+	struct rd_node *node;
+	char name[RD_MEMBER_NAME_BYTES]; /* own member name */
+	char bind[RD_MEMBER_NAME_BYTES];
+	char **names; /* configured members, own name included */
+	size_t n_names;
+	char conf_hash[RD_CONF_HASH_BYTES];
+	char http_uri[512];
+	unsigned election_ms, heartbeat_ms;
+	struct mono born;
+
+	enum rd_group_phase phase;
+	char why[256]; /* of the phase, for operators */
+	bool adopting; /* a group wants this lone founder: its directory is being wiped */
+
+	struct rd_logwriter *log;
+	struct rn_net *net;
+	struct rd_raft *raft;	     /* NULL until RD_PHASE_MEMBER */
+	struct rd_stored *stored;    /* what the directory holds, until the core has started */
+	struct rd_identity identity; /* owning */
+	bool backend_read;
+
+	/* rd_group_core.c */
+	struct event *timer; /* the core's deadline; the next look at founding */
+	struct event *work;  /* what must not be done inside the core's callbacks */
+	unsigned changed;    /* enum rd_raft_changed bits not yet looked at */
+	bool leading;	     /* as last said in the log */
+	bool lease_told;     /* as last published */
+	uint64_t lease_term;
+	struct mono lease_end, quorum_until, lease_sent;
+	bool had_quorum;      /* since the start */
+	struct err fatal;     /* an entry can't be applied */
+	uint64_t undelivered; /* messages for peers that were down or slow */
+
+	/* rd_group_snapshot.c */
+	struct rd_snapshot_dump *dump;
+	struct rd_raft_snapshot taking; /* owning: of the dump under way */
+	uint64_t dump_offset;
+	size_t dump_pieces; /* given to the log writer, not yet written */
+	bool dump_ended;
+	struct rd_req *snapshot_waiters;
+	size_t n_snapshot_waiters, cap_snapshot_waiters;
+	struct rd_sending_list sending;
+	struct rd_receiving *receiving;
+	struct rd_state *received;	  /* decoded, waits until the core has made it durable */
+	struct rd_snapshot_load *loading; /* own snapshot, at start */
+	uint64_t load_offset;
+
+	/* rd_group_lead.c */
+	bool stopping;
+	struct mono stop_by;
+	void (*on_stopped)(struct rd_node *n);
+	bool log_stopping;
+	bool give_way;					   /* asked for by a command, done in the next turn */
+	bool found_proposed, uri_proposed, level_proposed; /* on their way */
+	uint64_t regressed_handled;
+
+	/* rd_group_health.c */
+	struct rd_health_token tokens[4];
+	size_t next_token;
+	struct rd_reporter reporters[RD_MEMBERS_MAX];
+	size_t n_reporters;
+	uint64_t hash_said; /* index of the newest state hash that was sent */
+	char diverged[256]; /* this node's state differs from another's: says how */
+
+	/* rd_group_status.c: what the last STATE borrows */
+	struct ipc_member members[RD_MEMBERS_MAX];
+	char member_ids[RD_MEMBERS_MAX][24];
+	struct rec_text healthy[RD_MEMBERS_MAX];
+	char leader[RD_MEMBER_NAME_BYTES];
+	char hash_text[20];
+};
+
+static inline struct mono
+rd_group_now(struct rd_group *g)
+{
+	return rd_mono(g->node);
+}
+
+static inline const struct rd_state *
+rd_group_state(struct rd_group *g)
+{
+	return g->node->decide == NULL ? NULL : rd_decisions(g->node);
+}
+
+/* --- rd_group.c ------------------------------------------------------------------------------------------------ */
+void rd_group_set_phase(struct rd_group *g, enum rd_group_phase phase, const char *why);
+/* Ends the membership for good: the process ends with a code after which it is not restarted blindly. */
+void rd_group_fail(struct rd_group *g, int exit_code, const struct err *e);
+
+/* --- rd_group_core.c ------------------------------------------------------------------------------------------- */
+int rd_group_core_init(struct rd_group *g, struct err *e) MUST_USE;
+void rd_group_core_done(struct rd_group *g);
+/* Memory is made: the core starts with what the directory holds. state is taken. */
+void rd_group_core_start(struct rd_group *g, struct rd_state *state, bool view_fits);
+/* After each event that went into the core: looks at what changed, applies, arms the timer. */
+void rd_group_core_after(struct rd_group *g);
+/* Something is to be done in the next turn. */
+void rd_group_want_work(struct rd_group *g);
+void rd_group_to_store(const struct rd_raft_snapshot *s, struct rd_snapshot *ret);
+void rd_group_core_message(struct rd_group *g, const char *peer, const void *p, size_t n);
+
+/* --- rd_group_found.c ------------------------------------------------------------------------------------------ */
+/* Own hello from what is known now; peers are told when it changed. */
+void rd_group_say_hello(struct rd_group *g);
+/* Whom the net shall be connected with. */
+void rd_group_set_peers(struct rd_group *g);
+void rd_group_found(struct rd_group *g);
+void rd_group_adopt(struct rd_group *g, const char *peer, const struct rn_hello *hello);
+
+/* --- rd_group_snapshot.c --------------------------------------------------------------------------------------- */
+void rd_group_snapshot_done(struct rd_group *g);
+/* At start: memory from the newest snapshot in the directory. */
+void rd_group_snapshot_load(struct rd_group *g);
+void rd_group_snapshot_work(struct rd_group *g);
+void rd_group_snapshot_tick(struct rd_group *g);
+
+/* --- rd_group_transfer.c --------------------------------------------------------------------------------------- */
+void rd_group_transfer_tick(struct rd_group *g);
+void rd_group_transfer_done(struct rd_group *g);
+void rd_group_snapshot_send(struct rd_group *g, uint64_t to, const char *to_name, const struct rd_raft_msg *m);
+void rd_group_snapshot_message(struct rd_group *g, const char *peer, const void *p, size_t n);
+void rd_group_snapshot_peer_down(struct rd_group *g, const char *peer);
+void rd_group_snapshot_room(struct rd_group *g, const char *peer);
+void rd_group_snapshot_install(struct rd_group *g, const struct rd_raft_snapshot *s);
+void rd_group_snapshot_drop(struct rd_group *g);
+
+/* --- rd_group_lead.c ------------------------------------------------------------------------------------------- */
+void rd_group_lead(struct rd_group *g); /* a leader's duties, whenever something changed and once a second */
+void rd_group_effects_work(struct rd_group *g);
+
+/* --- rd_group_health.c ----------------------------------------------------------------------------------------- */
+void rd_group_health_message(struct rd_group *g, const char *peer, const void *p, size_t n);
+void rd_group_candidates_message(struct rd_group *g, const char *peer, const void *p, size_t n);
+void rd_group_say_hash(struct rd_group *g);
+size_t rd_group_healthy(struct rd_group *g, struct rec_text *ret, size_t max);
+
+#endif
