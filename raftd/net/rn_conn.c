@@ -366,7 +366,7 @@ rn_conn_refuse(struct rn_conn *c, enum rn_refuse code, const char *text)
 	bufferevent_setwatermark(c->bev, EV_WRITE, 0, 0);
 	rn_conn_write(c, out.p, out.len);
 	codec_out_done(&out);
-	part(c, text, code == RN_REFUSE_NAME || code == RN_REFUSE_SELF || code == RN_REFUSE_CERTIFICATE);
+	part(c, text, code == RN_REFUSE_NAME || code == RN_REFUSE_SELF);
 }
 
 void

@@ -38,6 +38,7 @@ rn_refuse_name(uint64_t code)
 	    [RN_REFUSE_CERTIFICATE] = "certificate",
 	    [RN_REFUSE_DUPLICATE] = "duplicate",
 	    [RN_REFUSE_LIMIT] = "limit",
+	    [RN_REFUSE_TWIN] = "twin",
 	};
 
 	return code < RN_REFUSE_COUNT ? names[code] : "unknown";

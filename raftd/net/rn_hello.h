@@ -67,6 +67,7 @@ enum rn_refuse {
 	RN_REFUSE_CERTIFICATE,	    /* its certificate is made out to another name */
 	RN_REFUSE_DUPLICATE,	    /* another connection of this pair is in use */
 	RN_REFUSE_LIMIT,	    /* too many connections */
+	RN_REFUSE_TWIN,		    /* another process of that name is connected */
 	RN_REFUSE_COUNT
 };
 const char *rn_refuse_name(uint64_t code); /* "cluster id" …; "unknown" */

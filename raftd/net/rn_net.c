@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/str.h"
+#include "conf/conf_addr.h"
 #include "rn_private.h"
 
 #define SILENCE_MS 1500
@@ -139,6 +140,19 @@ net_new(struct event_base *base, const struct rn_net_conf *conf)
 	return net;
 }
 
+/* Not fatal: the certificate may be renewed while the node runs. */
+static void
+check_own_certificate(const struct rn_net *net)
+{
+	char host[CONF_HOST_BYTES], text[RN_TEXT_BYTES];
+	int64_t port;
+	struct err e;
+
+	if (conf_addr_split(net->name, -1, host, &port, &e) == 0 &&
+	    rn_tls_own_trouble(net->tls, host, text, sizeof(text)))
+		log_error("link", "%s", text);
+}
+
 static int
 open_parts(struct rn_net *net, const struct rn_net_conf *conf, struct err *e)
 {
@@ -148,6 +162,8 @@ open_parts(struct rn_net *net, const struct rn_net_conf *conf, struct err *e)
 		return err_wrap(e, "this node's name");
 	if (conf->tls.on)
 		rc = rn_tls_new(&conf->tls, &net->tls, e);
+	if (rc == 0 && conf->tls.on)
+		check_own_certificate(net);
 	if (rc == 0)
 		rc = rn_resolver_new(net->base, conf->look_up, conf->look_up_ctx, on_answer, net, &net->resolver, e);
 	return rc == 0 ? rn_listen_open(net, conf, e) : rc;
@@ -206,6 +222,7 @@ rn_net_reload_tls(struct rn_net *net, const struct rn_tls_conf *tls, struct err 
 		return rc;
 	rn_tls_free(net->tls);
 	net->tls = fresh;
+	check_own_certificate(net);
 	return 0;
 }
 

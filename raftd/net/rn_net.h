@@ -6,8 +6,9 @@
  * under way may be. A lost connection is dialled again within 20–50 ms, later every second at most. A connection on
  * which nothing was heard for silence_ms (pings go out on idle ones) is dead.
  *
- * Nothing is dialled or accepted before the first rn_net_set_hello. All calls and callbacks belong to the event loop;
- * callbacks may call everything here except rn_net_close. Bytes given to callbacks live until they return. Names are
+ * The process ignores SIGPIPE (common/proc does that). Nothing is dialled or accepted before the first rn_net_set_hello. All calls and callbacks belong to the event loop;
+ * callbacks may call everything here except rn_net_close, and may be called
+ * from within rn_net_set_peers, _set_open and _set_hello. Bytes given to callbacks live until they return. Names are
  * member names (rn_name_make). */
 #ifndef RN_NET_H
 #define RN_NET_H
@@ -73,7 +74,7 @@ struct rn_net_conf {
 /* Listens. CONFIG: unusable address, certificate or key, the text says which and what to do; IO: cannot listen. */
 int rn_net_open(struct event_base *base, const struct rn_net_conf *conf, struct rn_net **ret_net,
 		struct err *e) MUST_USE;
-/* Not from a callback. No on_down. NULL is fine. */
+/* Not from a callback. No on_down. NULL is fine. libevent frees the last buffers in the loop's next turn. */
 void rn_net_close(struct rn_net *net);
 
 /* The peers to be connected with; own name and repetitions are skipped. Those no longer in it are told so and dropped

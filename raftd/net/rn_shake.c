@@ -7,7 +7,8 @@
  *   READY      →
  *   USE       → or ←    USE            by the deciding node, or REFUSE (duplicate)
  *
- * A stranger gets a hello only in exchange for one that is accepted, the dialled node only if its certificate fits. */
+ * A stranger gets a hello only in exchange for one that is accepted, and with TLS nothing at all without the certificate
+ * of the node that it says it is. */
 #include <stdio.h>
 #include <string.h>
 
@@ -28,7 +29,7 @@ refuse(struct rn_conn *c, struct rn_peer *p, enum rn_refuse code, const char *te
 	rn_conn_refuse(c, code, text);
 }
 
-/* Whether the certificate is the claimed node's. */
+/* Whether the certificate is that of the node called name. If not, it gets nothing, not even a refusal. */
 static bool
 certified(struct rn_conn *c, struct rn_peer *p, const char *name)
 {
@@ -38,13 +39,20 @@ certified(struct rn_conn *c, struct rn_peer *p, const char *name)
 
 	if (c->ssl == NULL)
 		return true;
-	if (conf_addr_split(name, -1, host, &port, &e) == 0 && rn_tls_is(c->ssl, host, names, sizeof(names)))
+	if (conf_addr_split(name, -1, host, &port, &e) != 0)
+		(void)str_copy(host, sizeof(host), "nobody");
+	else if (rn_tls_is(c->ssl, host, names, sizeof(names)))
 		return true;
 	(void)snprintf(
 	    text, sizeof(text),
-	    "%s claims to be %.100s, but its certificate is made out to %.120s: RaftTLSCertFile must name %.100s",
+	    "%s should be %.100s, but its certificate is made out to %.120s: RaftTLSCertFile there must name %.100s",
 	    c->where, name, names, host);
-	refuse(c, p, RN_REFUSE_CERTIFICATE, text);
+	c->net->stats.refused++;
+	if (p != NULL)
+		rn_peer_trouble(p, RN_REFUSE_CERTIFICATE, text);
+	else
+		rn_listen_stranger(c->net, c, text);
+	rn_conn_drop(c, text, true);
 	return false;
 }
 
@@ -107,15 +115,19 @@ static void
 give_up_duplicate(struct rn_conn *c)
 {
 	struct rn_peer *p = c->peer;
-	bool twin = p->live->hello.instance != c->hello.instance;
 	char text[RN_TEXT_BYTES];
 
 	c->net->stats.duplicates++;
-	(void)snprintf(text, sizeof(text), "%s is connected already, from %s%s", p->name, p->live->where,
-		       twin ? ", and this is another process: two nodes may not use one RaftAdvertise" : "");
-	if (twin)
-		rn_peer_trouble(p, RN_REFUSE_DUPLICATE, text);
-	rn_conn_refuse(c, RN_REFUSE_DUPLICATE, text);
+	if (p->live->hello.instance == c->hello.instance) {
+		(void)snprintf(text, sizeof(text), "%s is connected already, from %s", p->name, p->live->where);
+		rn_conn_refuse(c, RN_REFUSE_DUPLICATE, text);
+		return;
+	}
+	(void)snprintf(text, sizeof(text),
+		       "another process called %s is connected, from %s: if it has ended this passes in a moment, else "
+		       "each node needs a RaftAdvertise (else RaftBind) of its own",
+		       p->name, p->live->where);
+	refuse(c, p, RN_REFUSE_TWIN, text);
 }
 
 /* Both hellos are accepted. */
@@ -155,11 +167,7 @@ claimed(struct rn_conn *c, const struct rn_hello *h)
 	struct rn_peer *p = rn_peer_find(c->net, h->name);
 	char text[RN_TEXT_BYTES];
 
-	if (p != NULL)
-		return certified(c, p, h->name) ? p : NULL;
-	if (!certified(c, NULL, h->name))
-		return NULL;
-	if (c->net->open)
+	if (p == NULL && c->net->open)
 		p = rn_peer_new(c->net, h->name, false);
 	if (p != NULL)
 		return p;
@@ -177,8 +185,11 @@ on_hello(struct rn_conn *c, const struct rn_hello *h)
 	struct rn_peer *p = c->dialled ? c->peer : rn_peer_find(net, h->name);
 	uint8_t ready[RN_HEAD_BYTES];
 	char text[RN_TEXT_BYTES];
-	enum rn_refuse code = rn_hello_check(&net->hello, h, text);
+	enum rn_refuse code;
 
+	if (!c->dialled && !certified(c, p, h->name))
+		return;
+	code = rn_hello_check(&net->hello, h, text);
 	if (code == RN_ACCEPT && c->dialled && strcmp(h->name, p->name) != 0) {
 		code = RN_REFUSE_NAME;
 		(void)snprintf(text, sizeof(text),

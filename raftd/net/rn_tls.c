@@ -47,14 +47,16 @@ static int
 load(SSL_CTX *ctx, const struct rn_tls_conf *c, struct err *e)
 {
 	STACK_OF(X509_NAME) * names;
+	bool ok;
 
 	if (SSL_CTX_load_verify_file(ctx, c->ca_file) != 1)
 		return openssl_says(e, "RaftTLSCAFile", c->ca_file);
 	if (SSL_CTX_use_certificate_chain_file(ctx, c->cert_file) != 1)
 		return openssl_says(e, "RaftTLSCertFile", c->cert_file);
-	if (SSL_CTX_use_PrivateKey_file(ctx, c->key_file, SSL_FILETYPE_PEM) != 1)
+	ok = SSL_CTX_use_PrivateKey_file(ctx, c->key_file, SSL_FILETYPE_PEM) == 1;
+	if (!ok && ERR_GET_REASON(ERR_peek_last_error()) != X509_R_KEY_VALUES_MISMATCH)
 		return openssl_says(e, "RaftTLSKeyFile", c->key_file);
-	if (SSL_CTX_check_private_key(ctx) != 1)
+	if (!ok || SSL_CTX_check_private_key(ctx) != 1)
 		return err_set(e, ERR_CONFIG, "RaftTLSKeyFile \"%.200s\" does not belong to RaftTLSCertFile \"%.200s\"",
 			       c->key_file, c->cert_file);
 	names = SSL_load_client_CA_file(c->ca_file);
@@ -71,8 +73,8 @@ harden(SSL_CTX *ctx)
 	(void)SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	(void)SSL_CTX_set_num_tickets(ctx, 0);
 	(void)SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-	(void)SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-					SSL_MODE_ENABLE_PARTIAL_WRITE);
+	/* no SSL_MODE_ENABLE_PARTIAL_WRITE: libevent would go on behind what was not written */
+	(void)SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
 }
 
@@ -204,6 +206,27 @@ rn_tls_is(const struct ssl_st *ssl, const char *host, char *names, size_t names_
 	X509_free(cert);
 	ERR_clear_error();
 	return is;
+}
+
+bool
+rn_tls_own_trouble(const struct rn_tls *tls, const char *host, char *text, size_t bytes)
+{
+	X509 *cert = SSL_CTX_get0_certificate(tls->ctx);
+	char names[128];
+
+	text[0] = '\0';
+	describe_names(cert, names, sizeof(names));
+	if (X509_cmp_current_time(X509_get0_notAfter(cert)) < 0)
+		(void)snprintf(text, bytes,
+			       "RaftTLSCertFile has expired: the other nodes refuse this one; renew it, then reload");
+	else if (!cert_is(cert, host))
+		(void)snprintf(
+		    text, bytes,
+		    "RaftTLSCertFile is made out to \"%s\", but the other nodes know this one as \"%.100s\" and "
+		    "refuse it: name that in the certificate",
+		    names, host);
+	ERR_clear_error();
+	return text[0] != '\0';
 }
 
 void
