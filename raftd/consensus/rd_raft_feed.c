@@ -236,10 +236,10 @@ rd_feed_snapshot(struct rd_raft *r, const struct raft_message *x)
 
 	if (p == NULL || r->snapshot.index != a->last_index)
 		return;
-	if (p->snapshot != 0 && (p->grace.us == RD_NEVER.us || mono_before(r->now, p->grace)))
+	if (p->snapshot != 0 && mono_before(r->now, p->grace))
 		return;
 	p->snapshot = a->last_index;
-	p->grace = RD_NEVER;
+	p->grace = mono_add_us(r->now, RD_SNAPSHOT_WAY_US);
 	r->counters.snapshots_offered++;
 	rec_init(&rd_raft_msg_desc, &m);
 	m.type = RD_MSG_SNAPSHOT;

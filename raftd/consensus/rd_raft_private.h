@@ -23,8 +23,9 @@
 #define RD_HELD_MAX 256	  /* messages that wait for a term to be durable */
 #define RD_INFLIGHT_ENTRIES 1024
 #define RD_REGRESSIONS_TO_TELL 3
-#define RD_NOTICE_US (2 * CLK_MS)	 /* commit indexes are told at this pace when nothing else is sent */
-#define RD_INSTALL_GRACE_US (30 * CLK_S) /* a delivered snapshot is not offered again so soon */
+#define RD_NOTICE_US (2 * CLK_MS)	  /* commit indexes are told at this pace when nothing else is sent */
+#define RD_INSTALL_GRACE_US (30 * CLK_S)  /* a delivered snapshot is not offered again so soon */
+#define RD_SNAPSHOT_WAY_US (1800 * CLK_S) /* nor one of which nothing was heard since it was offered */
 
 /* Entries that libraft wants a follower to have, [next, end), cut into batches. */
 struct rd_feed {
@@ -54,7 +55,7 @@ struct rd_peer {
 	bool caught_up;
 	struct rd_feed feed;
 	uint64_t snapshot; /* index of the one on its way; 0 = none */
-	struct mono grace; /* delivered: not again before this; RD_NEVER while bytes are under way */
+	struct mono grace; /* not to be offered again before this */
 };
 
 /* A write that isn't durable yet. */

@@ -34,12 +34,18 @@ may_campaign(const struct rd_raft *r)
 	return from;
 }
 
+static bool
+knows_leader(const struct rd_raft *r)
+{
+	return r->raft.state == RAFT_FOLLOWER && r->raft.follower_state.current_leader.id != 0;
+}
+
 /* Its time as the leader's faithful follower is over although it doesn't campaign itself: otherwise libraft would go on
  * refusing everybody else. */
 static void
 forget_leader(struct rd_raft *r)
 {
-	if (r->raft.state != RAFT_FOLLOWER || r->raft.follower_state.current_leader.id == 0)
+	if (!knows_leader(r))
 		return;
 	r->raft.follower_state.current_leader.id = 0;
 	raft_free(r->raft.follower_state.current_leader.address);
@@ -150,7 +156,7 @@ rd_raft_deadline(const struct rd_raft *r)
 	if (!rd_raft_alive(r))
 		return at;
 	at = raft_due(r);
-	if (r->leading == 0 && mono_before(at, may_campaign(r)) && r->raft.follower_state.current_leader.id == 0)
+	if (r->leading == 0 && mono_before(at, may_campaign(r)) && !knows_leader(r))
 		at = may_campaign(r);
 	if (r->handover == RD_HANDOVER_DRAIN)
 		at = earlier(at, r->lease.end);

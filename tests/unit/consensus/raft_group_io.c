@@ -137,9 +137,10 @@ send_over(struct group_node *from, uint64_t to, const struct rd_raft_msg *msg, b
 		from->largest_message = m.bytes.len;
 	for (m.to = 0; m.to < g->n && g->node[m.to].id != to; m.to++)
 		;
-	if (m.to < g->n && !g->cut[m.from][m.to] && group_random(g, 100) >= g->loss_percent) {
+	if (m.to < g->n) {
+		m.lost = g->cut[m.from][m.to] || group_random(g, 100) < g->loss_percent;
 		post(g, &m, g->t_us + g->delay_us + (g->loss_percent > 0 ? group_random(g, 5000) : 0));
-		if (group_random(g, 100) < g->duplicate_percent)
+		if (!m.lost && group_random(g, 100) < g->duplicate_percent)
 			post(g, &m, g->t_us + g->delay_us + group_random(g, 300000));
 	}
 	codec_out_done(&m.bytes);
@@ -172,17 +173,17 @@ void
 group_deliver(struct group *g, struct group_message *m)
 {
 	struct group_node *d = &g->node[m->to];
+	bool arrives = d->r != NULL && !m->lost && !g->cut[m->from][m->to];
 	struct mem_arena arena = {0};
 	struct rd_raft_msg msg;
 	struct err e;
 
 	if (rd_raft_msg_decode(m->bytes.p, m->bytes.len, &arena, &msg, &e) != 0)
 		fail_msg("decode of a %zu byte message: %s", m->bytes.len, e.msg);
-	if (d->r != NULL && !g->cut[m->from][m->to])
+	if (arrives)
 		rd_raft_received(d->r, group_now(g, m->to), m->from_name, &msg);
-	if (m->snapshot && g->node[m->from].r != NULL)
-		rd_raft_snapshot_sent(g->node[m->from].r, group_now(g, m->from), msg.to, msg.snapshot.index,
-				      d->r != NULL);
+	if (m->snapshot && g->node[m->from].r != NULL) /* the shell knows how it ended */
+		rd_raft_snapshot_sent(g->node[m->from].r, group_now(g, m->from), msg.to, msg.snapshot.index, arrives);
 	mem_arena_done(&arena);
 }
 

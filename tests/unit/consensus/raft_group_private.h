@@ -9,6 +9,7 @@ struct group_message {
 	uint64_t order;
 	size_t from, to;
 	bool snapshot;
+	bool lost; /* on the way: nobody gets it */
 	char from_name[RD_MEMBER_NAME_BYTES];
 	struct codec_out bytes;
 };
