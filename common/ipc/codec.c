@@ -23,7 +23,8 @@ out_write(void *ctx, const char *p, size_t n)
 	if (n == 0)
 		return 0; /* an empty value has no address */
 	mem_grow(o->p, o->cap, o->len + n);
-	memcpy(o->p + o->len, p, n);
+	if (n > 0) /* an empty value may have no address */
+		memcpy(o->p + o->len, p, n);
 	o->len += n;
 	return 0;
 }

@@ -97,7 +97,7 @@ struct rd_stored {
 void rd_stored_free(struct rd_stored *s);
 
 struct rd_store_conf {
-	const char *dir;     /* RaftDataDir; must exist */
+	const char *dir;     /* RaftDataDir; made when it is missing */
 	size_t recent_bytes; /* how much of the newest entries' data to load */
 };
 int rd_store_open(const struct rd_store_conf *conf, struct rd_store **ret_store, struct rd_stored **ret_found,
