@@ -81,9 +81,9 @@ set_replicas(const struct rd_merge *m, const struct topo_probe *p, struct topo_i
 		struct topo_key key = {.hostname = m->resolve(m->ctx, peer->hostname),
 				       .port = peer_port(peer, inst->key.port)};
 		if (take_replica(m, peer, &key) && !topo_key_equal(&key, &inst->key))
-			(void)topo_key_list_add(&inst->replicas, &key);
+			(void)topo_key_list_append(&inst->replicas, &key);
 	}
-	topo_key_list_sort(&inst->replicas);
+	topo_key_list_sort_unique(&inst->replicas);
 }
 
 static void
@@ -237,18 +237,26 @@ rd_live_read(const struct topo_instance *inst, const char *promotion_rule, struc
 	ret->problems = (struct rec_text_list){NULL, 0};
 }
 
+static bool
+is_wanted(const struct rd_rules *rules, const struct topo_key *k)
+{
+	return topo_key_valid(k) && !conf_filter_matches(rules->ignore_replica, k->hostname, k->port);
+}
+
+/* A server may name thousands of replicas, but only once each: they are not compared with each other. */
 void
 rd_neighbours(const struct topo_instance *inst, const struct rd_rules *rules, struct topo_key_list *ret)
 {
-	const struct topo_key_list *lists[] = {&inst->group_members, &inst->replicas};
 	const struct topo_key *source = &inst->source_key;
 
-	for (size_t l = 0; l < ARRAY_LEN(lists); l++) {
-		for (size_t i = 0; i < lists[l]->n; i++) {
-			const struct topo_key *k = &lists[l]->v[i];
-			if (topo_key_valid(k) && !conf_filter_matches(rules->ignore_replica, k->hostname, k->port))
-				(void)topo_key_list_add(ret, k);
-		}
+	for (size_t i = 0; i < inst->group_members.n; i++) {
+		if (is_wanted(rules, &inst->group_members.v[i]))
+			(void)topo_key_list_add(ret, &inst->group_members.v[i]);
+	}
+	for (size_t i = 0; i < inst->replicas.n; i++) {
+		const struct topo_key *k = &inst->replicas.v[i];
+		if (is_wanted(rules, k) && !topo_key_list_has(&inst->group_members, k))
+			(void)topo_key_list_append(ret, k);
 	}
 	if (topo_key_valid(source) && !conf_filter_matches(rules->ignore_source, source->hostname, source->port))
 		(void)topo_key_list_add(ret, source);

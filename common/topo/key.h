@@ -43,8 +43,11 @@ void topo_key_reattach(const struct topo_key *k, struct topo_key *ret_key);
 void topo_key_list_done(struct topo_key_list *l); /* of an owning list */
 /* Appends a copy; false when the list already holds it or TOPO_LIST_MAX items. */
 bool topo_key_list_add(struct topo_key_list *l, const struct topo_key *k);
+/* The same without looking whether it is there: for lists as long as a server makes them, then sort_unique. */
+bool topo_key_list_append(struct topo_key_list *l, const struct topo_key *k);
 bool topo_key_list_has(const struct topo_key_list *l, const struct topo_key *k);
 void topo_key_list_sort(struct topo_key_list *l);
+void topo_key_list_sort_unique(struct topo_key_list *l); /* of an owning list */
 /* "a:1,b:2 c" — separated by commas or blanks, empty pieces ignored, order kept, doubles dropped. One bad piece fails
  * all. */
 int topo_key_list_parse(const char *text, int64_t default_port, struct topo_key_list *ret_list, struct err *e) MUST_USE;

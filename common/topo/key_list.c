@@ -36,6 +36,15 @@ append(struct topo_key_list *l, const char *hostname, int64_t port)
 }
 
 bool
+topo_key_list_append(struct topo_key_list *l, const struct topo_key *k)
+{
+	if (l->n >= TOPO_LIST_MAX)
+		return false;
+	append(l, k->hostname, k->port);
+	return true;
+}
+
+bool
 topo_key_list_add(struct topo_key_list *l, const struct topo_key *k)
 {
 	if (l->n >= TOPO_LIST_MAX || topo_key_list_has(l, k))
@@ -55,6 +64,21 @@ topo_key_list_sort(struct topo_key_list *l)
 {
 	if (l->n > 1)
 		qsort(l->v, l->n, sizeof(*l->v), cmp_items);
+}
+
+void
+topo_key_list_sort_unique(struct topo_key_list *l)
+{
+	size_t kept = 0;
+
+	topo_key_list_sort(l);
+	for (size_t i = 0; i < l->n; i++) {
+		if (kept > 0 && topo_key_equal(&l->v[kept - 1], &l->v[i]))
+			topo_key_done(&l->v[i]);
+		else
+			l->v[kept++] = l->v[i];
+	}
+	l->n = kept;
 }
 
 /* --- comma lists -------------------------------------------------------------------------------------------------- */

@@ -206,6 +206,12 @@ comma_lists_keep_order_and_drop_doubles(void **state UNUSED)
 	topo_key_list_sort(&l);
 	assert_string_equal(TOPO_KEY_TEXT(&l.v[0]), "a:1");
 	assert_string_equal(TOPO_KEY_TEXT(&l.v[2]), "b:2");
+	for (size_t i = 0; i < 3; i++)
+		assert_true(topo_key_list_append(&l, &(struct topo_key){.hostname = "a", .port = 1}));
+	topo_key_list_sort_unique(&l);
+	assert_int_equal(l.n, 3);
+	assert_string_equal(TOPO_KEY_TEXT(&l.v[0]), "a:1");
+	assert_string_equal(TOPO_KEY_TEXT(&l.v[2]), "b:2");
 	topo_key_list_done(&l);
 
 	assert_int_equal(topo_key_list_parse("", 3306, &l, &e), 0);
