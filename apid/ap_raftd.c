@@ -256,6 +256,12 @@ on_events_down(void *ctx, struct ipc_link *l UNUSED, const char *why UNUSED)
 	((struct ap_raftd *)ctx)->last_seq = 0; /* a new raftd counts from 1 */
 }
 
+static void
+on_missed(void *ctx, struct ipc_link *l UNUSED)
+{
+	proc_missed(((struct ap_raftd *)ctx)->ap->proc);
+}
+
 static int
 open_link(struct ap_raftd *r, bool events, uint64_t raftd_generation, struct err *e)
 {
@@ -267,7 +273,9 @@ open_link(struct ap_raftd *r, bool events, uint64_t raftd_generation, struct err
 				     .inbox = &ap_inbox,
 				     .ctx = r,
 				     .on_up = events ? NULL : on_raftd_up,
-				     .on_down = events ? on_events_down : on_raftd_down};
+				     .on_down = events ? on_events_down : on_raftd_down,
+				     .meet_ms = PROC_MEET_MS,
+				     .on_missed = on_missed};
 	char address[160];
 
 	proc_socket_address(r->ap->proc, address, sizeof(address), events ? PROC_SOCKET_EVENTS : PROC_SOCKET_APID,

@@ -175,6 +175,12 @@ on_down(void *ctx, struct ipc_link *l UNUSED, const char *why)
 	pr_pool_link_down(app->pool);
 }
 
+static void
+on_missed(void *ctx, struct ipc_link *l UNUSED)
+{
+	proc_missed(((struct pr_app *)ctx)->proc);
+}
+
 /* --- once a second ---------------------------------------------------------------------------------------------- */
 
 static void
@@ -263,7 +269,9 @@ open_link(struct pr_app *app, uint64_t raftd_generation, struct err *e)
 				     .inbox = &pr_inbox,
 				     .ctx = app,
 				     .on_up = on_up,
-				     .on_down = on_down};
+				     .on_down = on_down,
+				     .meet_ms = PROC_MEET_MS,
+				     .on_missed = on_missed};
 	char address[128];
 
 	proc_socket_address(app->proc, address, sizeof(address), PROC_SOCKET_PROBER, proc_setup(app->proc)->slot,

@@ -76,6 +76,9 @@ go_down(struct ipc_link *l, const char *why)
 {
 	if (!l->up)
 		return;
+	log_debug("ipc", "link is down (%s) link=%s generation=%llu peer=%llu", why, l->name,
+		  (unsigned long long)l->conf.generation,
+		  (unsigned long long)l->peer_generation); /* tests: test_links.py */
 	l->up = false;
 	l->peer_generation = 0;
 	l->stats.downs++;
@@ -87,10 +90,12 @@ go_down(struct ipc_link *l, const char *why)
 static void
 note_peer(struct ipc_link *l, uint32_t role, uint64_t generation)
 {
-	l->up = true;
+	l->up = l->met = true;
 	l->peer_role = role;
 	l->peer_generation = generation;
 	l->stats.ups++;
+	log_debug("ipc", "link is up link=%s generation=%llu peer=%llu", l->name,
+		  (unsigned long long)l->conf.generation, (unsigned long long)generation); /* tests: test_links.py */
 }
 
 static void
@@ -202,7 +207,14 @@ on_tick(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
 	struct ipc_link *l = arg;
 
-	say_hello(l);
+	l->in_use++;
+	if (l->has_hello)
+		say_hello(l);
+	if (!l->met && !mono_before(clk_mono(clk_real()), l->meet_by)) {
+		l->met = true;
+		l->conf.on_missed(l->conf.ctx, l);
+	}
+	ipc_link_leave(l);
 }
 
 struct ipc_link *
@@ -225,11 +237,14 @@ ipc_link_begin(struct ipc_link *l)
 {
 	static const struct timeval interval = {IPC_HELLO_MS / 1000, (IPC_HELLO_MS % 1000) * 1000};
 
-	if (!l->has_hello)
+	l->met = l->conf.meet_ms == 0;
+	l->meet_by = mono_add_us(clk_mono(clk_real()), l->conf.meet_ms * CLK_MS);
+	if (!l->has_hello && l->met)
 		return;
 	l->tick = event_new(l->base, -1, EV_PERSIST, on_tick, l);
 	ASSERT(l->tick != NULL && event_add(l->tick, &interval) == 0);
-	say_hello(l);
+	if (l->has_hello)
+		say_hello(l);
 }
 
 static void

@@ -8,10 +8,12 @@
  *
  * nanomsg does not report a dead peer (style.md section 8), and version 1.1.5 has two defects that meet when a peer is
  * killed: (a) a connecting endpoint keeps unread bytes of the old connection and takes them for the header of the next
- * one; (b) a bound PAIR may miss the end of a connection that ends right after its header, and turns away all others
- * for ever. Therefore no nanomsg socket outlives one of its two processes: each pair of generations has a socket
+ * one; (b) either endpoint may miss the end of a connection that ends right after its header: it turns away all others
+ * or connects to nobody, for ever. Therefore no nanomsg socket outlives one of its two processes: each pair of generations has a socket
  * address of its own (proc/proc_contract.h), and the supervisor, which sees every start and end, says when to open and
  * when to end it (CHILD_PEER, ipc_link_follow). A NULL link is one that is down: no such process runs.
+ * What is left is a process that is stopped for more than a second (nanomsg's patience) while it greets; the other may
+ * then run into (b). The end that connects hears of it by on_missed.
  *
  * A message from a role that may not send it, of unknown type, or malformed is dropped, counted, and logged at most
  * once a second. Sending never blocks: what the socket does not take is queued up to out_max_bytes, beyond that
@@ -53,6 +55,10 @@ struct ipc_link_conf {
 	void (*on_up)(void *ctx, struct ipc_link *l);			 /* may be NULL */
 	void (*on_down)(void *ctx, struct ipc_link *l, const char *why); /* may be NULL; the link object stays */
 	size_t out_max_bytes;						 /* 0 = 32 MiB */
+	int64_t meet_ms;						 /* 0 = no limit */
+	/* Once, when the link is not up meet_ms after it was opened: only another generation of one of the processes can
+	 * help. May close the link. */
+	void (*on_missed)(void *ctx, struct ipc_link *l);
 };
 
 /* fd: one end of a SOCK_STREAM socketpair; owned by the link from now on. */

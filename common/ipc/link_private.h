@@ -36,6 +36,8 @@ struct ipc_link {
 	uint64_t peer_generation;
 	uint64_t seq;
 	struct mono last_complaint;
+	struct mono meet_by; /* conf.meet_ms after opening */
+	bool met;	     /* or on_missed was told */
 	struct event *tick;
 
 	STAILQ_HEAD(, ipc_frame) out;

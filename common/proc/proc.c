@@ -110,6 +110,16 @@ proc_fail(struct proc *p, int code, const struct err *e)
 	proc_exit_loop(p, code);
 }
 
+void
+proc_missed(struct proc *p)
+{
+	struct err e;
+
+	(void)err_set(&e, ERR_IPC_DOWN, "no link to raftd, which runs, within %d s: starting anew",
+		      PROC_MEET_MS / 1000);
+	proc_fail(p, PROC_EXIT_RETRY, &e);
+}
+
 static void
 on_limit(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {

@@ -50,6 +50,9 @@ void proc_remove_old_sockets(struct proc *p);
 void proc_ready(struct proc *p, const char *what);
 /* Ends the loop; proc_main returns code. */
 void proc_exit_loop(struct proc *p, int code);
+/* For links to raftd: it runs, but the link does not come up (ipc/link.h). Ends the loop: the next process has a link of
+ * its own. */
+void proc_missed(struct proc *p);
 /* Logs the error once and ends the loop with code. The first code given counts. */
 void proc_fail(struct proc *p, int code, const struct err *e);
 /* One-shot: tell the supervisor the command's exit code; it answers with CHILD_STOP (ops->stop), until then the loop

@@ -28,6 +28,7 @@
 #define PROC_BEAT_MS 500
 #define PROC_BEAT_DEAD_MS 3000
 #define PROC_READY_MS 30000
+#define PROC_MEET_MS 15000 /* an other child that has no link to a running raftd for so long starts anew */
 #define PROC_STOP_MS 10000 /* SIGTERM of the supervisor → everything ended */
 
 enum proc_mode {

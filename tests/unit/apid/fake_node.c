@@ -82,6 +82,13 @@ proc_lifeline(struct proc *p UNUSED)
 	return process.lifeline;
 }
 
+void
+proc_missed(struct proc *p UNUSED)
+{
+	fprintf(stderr, "fake_node: no link to raftd\n");
+	abort();
+}
+
 uint64_t
 proc_overruns(struct proc *p UNUSED)
 {

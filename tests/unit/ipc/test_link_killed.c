@@ -33,7 +33,8 @@ struct end {
 	enum ipc_nn_kind kind;
 	uint64_t generation;
 	struct ipc_link *link;
-	int ups, downs;
+	int ups, downs, missed;
+	int64_t meet_ms;
 	int64_t slowest_us; /* of following */
 };
 
@@ -51,6 +52,16 @@ on_down(void *ctx, struct ipc_link *l, const char *why UNUSED)
 	assert_ptr_equal(me->link, l);
 	assert_false(ipc_link_is_up(l));
 	me->downs++;
+}
+
+static void
+on_missed(void *ctx, struct ipc_link *l)
+{
+	struct end *me = ctx;
+
+	me->missed++;
+	ipc_link_close(l);
+	me->link = NULL;
 }
 
 /* bound: the generation of the process that binds. */
@@ -74,7 +85,9 @@ open_link(struct end *me, uint64_t peer)
 				     .peer_roles = binds ? IPC_ROLE_PROBER : IPC_ROLE_RAFTD,
 				     .ctx = me,
 				     .on_up = on_up,
-				     .on_down = on_down};
+				     .on_down = on_down,
+				     .meet_ms = me->meet_ms,
+				     .on_missed = on_missed};
 	char address[96];
 	struct err e;
 
@@ -353,6 +366,40 @@ a_frame_of_another_process_is_dropped(void **state UNUSED)
 	event_base_free(base);
 }
 
+/* (b) at the connecting end: what nanomsg does not repair is told. */
+static void
+who_is_not_met_in_time_is_told_once(void **state UNUSED)
+{
+	static const enum ipc_nn_kind kinds[] = {IPC_NN_PAIR_CONNECT, IPC_NN_SUB_CONNECT};
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		struct end me = {.base = event_base_new(), .kind = kinds[i], .generation = 5, .meet_ms = 700};
+		struct mono began = clk_mono(clk_real());
+		follow(&me, 11, true);
+		run_until(me.base, &me.missed, 1);
+		assert_true(mono_diff_us(clk_mono(clk_real()), began) >= 700 * CLK_MS);
+		assert_null(me.link);
+		event_base_free(me.base);
+	}
+}
+
+static void
+who_is_met_is_not_missed(void **state UNUSED)
+{
+	struct event_base *base = event_base_new();
+	struct end a = {.base = base, .kind = IPC_NN_PAIR_BIND, .generation = 5};
+	struct end b = {.base = base, .kind = IPC_NN_PAIR_CONNECT, .generation = 6, .meet_ms = 1};
+
+	follow(&a, 6, true);
+	follow(&b, 5, true);
+	run_until(base, &b.ups, 1);
+	turn(base, 2 * IPC_HELLO_MS);
+	assert_int_equal(b.missed, 0);
+	ipc_link_close(a.link);
+	ipc_link_close(b.link);
+	event_base_free(base);
+}
+
 static int
 count_entries(const char *dir, const char *prefix)
 {
@@ -422,6 +469,8 @@ main(void)
 	    cmocka_unit_test(nobody_is_down_and_hears_nothing),
 	    cmocka_unit_test(down_is_told_once_when_the_generation_ends),
 	    cmocka_unit_test(a_frame_of_another_process_is_dropped),
+	    cmocka_unit_test(who_is_not_met_in_time_is_told_once),
+	    cmocka_unit_test(who_is_met_is_not_missed),
 	    cmocka_unit_test(a_thousand_restarts_leave_nothing),
 	};
 
