@@ -60,7 +60,7 @@ garbage(struct rn_conn *c, const struct err *e)
 	c->net->stats.garbage++;
 	(void)str_copy(text, sizeof(text), e->msg);
 	if (c->peer == NULL)
-		rn_listen_stranger(c->net, c, text);
+		rn_listen_stranger(c->net, c->where, text);
 	rn_conn_refuse(c, RN_REFUSE_FORMAT, text);
 }
 
@@ -159,7 +159,7 @@ tls_failed(struct rn_conn *c)
 	if (c->peer != NULL)
 		rn_peer_trouble(c->peer, RN_TROUBLE_TLS, text);
 	else
-		rn_listen_stranger(c->net, c, text);
+		rn_listen_stranger(c->net, c->where, text);
 	rn_conn_drop(c, text, true);
 }
 

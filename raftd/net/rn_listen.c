@@ -16,7 +16,7 @@
 #define SAY_STRANGER_US (10 * CLK_S)
 
 void
-rn_listen_stranger(struct rn_net *net, const struct rn_conn *c, const char *what)
+rn_listen_stranger(struct rn_net *net, const char *where, const char *what)
 {
 	struct mono now = rn_now(net);
 
@@ -25,7 +25,7 @@ rn_listen_stranger(struct rn_net *net, const struct rn_conn *c, const char *what
 		return;
 	}
 	/* tests: test_nodelink.py */
-	log_warning("link", "stranger=%s trouble=%s others_since=%llu", c->where, LOG_Q(what),
+	log_warning("link", "stranger=%s trouble=%s others_since=%llu", where, LOG_Q(what),
 		    (unsigned long long)net->strangers_unsaid);
 	net->strangers_said = now;
 	net->strangers_unsaid = 0;
@@ -90,7 +90,7 @@ make_room(struct rn_net *net, const union rn_address *from)
 	net->stats.shed++;
 	if (victim == NULL)
 		return false;
-	rn_listen_stranger(net, victim, "too many connections without a hello");
+	rn_listen_stranger(net, victim->where, "too many connections without a hello");
 	rn_conn_drop(victim, "too many connections", false);
 	return true;
 }
@@ -118,8 +118,7 @@ on_acceptable(evutil_socket_t fd, short what UNUSED, void *arg)
 		socklen_t n = sizeof(from);
 		int s = accept4(fd, &from.sa, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (s < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)) {
-			log_warning("link", "no descriptor for another connection: %s, next try in a moment",
-				    strerror(errno));
+			rn_listen_stranger(net, "any", strerror(errno));
 			rn_listen_pause(net); /* until the next tick */
 			return;
 		}

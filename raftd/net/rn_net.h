@@ -55,7 +55,7 @@ struct rn_net_conf {
 	const char *bind;      /* RaftBind */
 	const char *name;      /* own member name */
 	uint16_t default_port; /* DefaultRaftPort; 0: bind must name one */
-	uint32_t silence_ms;   /* 0: 1500 */
+	uint32_t silence_ms;   /* 0: 1500; three election timeouts are a good choice */
 	struct rn_tls_conf tls;
 	struct clock *clock; /* NULL: the machine's */
 	rn_look_up *look_up; /* NULL: getaddrinfo */
@@ -66,6 +66,9 @@ struct rn_net_conf {
 	void (*on_up)(void *ctx, const char *peer, const struct rn_hello *hello);
 	void (*on_hello)(void *ctx, const char *peer, const struct rn_hello *hello); /* it changed, while up */
 	void (*on_down)(void *ctx, const char *peer, const char *why);
+	/* May be NULL. A node of the list and this one don't work together, told at each attempt: hello is what it says of
+	 * itself, or NULL when it was the one that refused. Founding must not take such a node for one that isn't there. */
+	void (*on_refused)(void *ctx, const char *peer, enum rn_refuse code, const struct rn_hello *hello);
 	void (*on_message)(void *ctx, const char *peer, enum rn_channel channel, const void *p, size_t n);
 	/* May be NULL: something of what waited for this peer has gone to the socket (rn_net_room has grown). */
 	void (*on_room)(void *ctx, const char *peer);

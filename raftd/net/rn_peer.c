@@ -118,7 +118,7 @@ rn_peer_trouble(struct rn_peer *p, unsigned kind, const char *text)
 	uint64_t bit = UINT64_C(1) << kind;
 
 	ASSERT(kind < 64);
-	if (kind != RN_TROUBLE_WARNING)
+	if (p->live == NULL && kind != RN_TROUBLE_WARNING)
 		(void)str_copy(p->trouble, sizeof(p->trouble), text);
 	if (mono_diff_us(now, p->said_since) > SAY_AGAIN_US) {
 		p->said = 0;

@@ -180,6 +180,6 @@ void rn_listen_start(struct rn_net *net);
 void rn_listen_pause(struct rn_net *net);
 void rn_listen_close(struct rn_net *net);
 /* A line about somebody who is no peer, at most one in ten seconds. */
-void rn_listen_stranger(struct rn_net *net, const struct rn_conn *c, const char *what);
+void rn_listen_stranger(struct rn_net *net, const char *where, const char *what);
 
 #endif

@@ -25,7 +25,7 @@ refuse(struct rn_conn *c, struct rn_peer *p, enum rn_refuse code, const char *te
 	if (p != NULL)
 		rn_peer_trouble(p, code, text);
 	else
-		rn_listen_stranger(c->net, c, text);
+		rn_listen_stranger(c->net, c->where, text);
 	rn_conn_refuse(c, code, text);
 }
 
@@ -51,7 +51,7 @@ certified(struct rn_conn *c, struct rn_peer *p, const char *name)
 	if (p != NULL)
 		rn_peer_trouble(p, RN_REFUSE_CERTIFICATE, text);
 	else
-		rn_listen_stranger(c->net, c, text);
+		rn_listen_stranger(c->net, c->where, text);
 	rn_conn_drop(c, text, true);
 	return false;
 }
@@ -157,6 +157,18 @@ decide(struct rn_conn *c)
 	rn_peer_up(p, c, net->number);
 }
 
+static void
+tell_refused(const struct rn_peer *p, enum rn_refuse code, const struct rn_hello *h)
+{
+	const struct rn_net_conf *conf;
+
+	if (p == NULL || p->gone || !p->listed)
+		return;
+	conf = &p->net->conf;
+	if (conf->on_refused != NULL)
+		conf->on_refused(conf->ctx, p->name, code, h);
+}
+
 /* --- the other's frames --------------------------------------------------------------------------------------------
  */
 
@@ -199,6 +211,7 @@ on_hello(struct rn_conn *c, const struct rn_hello *h)
 	}
 	if (code != RN_ACCEPT) {
 		refuse(c, p, code, text);
+		tell_refused(p, code, h);
 		return;
 	}
 	if (!c->dialled)
@@ -244,13 +257,17 @@ on_hello_again(struct rn_conn *c, const struct rn_hello *h)
 static void
 on_refused(struct rn_conn *c, const struct rn_refusal *r)
 {
+	enum rn_refuse code = r->code < RN_REFUSE_COUNT ? (enum rn_refuse)r->code : RN_REFUSE_FORMAT;
+	struct rn_peer *p = c->peer;
 	char text[RN_TEXT_BYTES];
 
 	c->net->stats.refused_us++;
 	(void)snprintf(text, sizeof(text), "refused (%s): %.400s", rn_refuse_name(r->code), r->text);
-	if (c->peer != NULL && r->code != RN_REFUSE_DUPLICATE)
-		rn_peer_trouble(c->peer, r->code < RN_REFUSE_COUNT ? (unsigned)r->code : RN_REFUSE_FORMAT, text);
-	rn_conn_drop(c, text, r->code == RN_REFUSE_NAME || r->code == RN_REFUSE_SELF);
+	if (p != NULL && code != RN_REFUSE_DUPLICATE)
+		rn_peer_trouble(p, code, text);
+	rn_conn_drop(c, text, code == RN_REFUSE_NAME || code == RN_REFUSE_SELF);
+	if (code != RN_REFUSE_DUPLICATE)
+		tell_refused(p, code, NULL);
 }
 
 static int

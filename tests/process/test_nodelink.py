@@ -343,6 +343,10 @@ def test_an_election_timeout_that_differs_is_refused(new_group):
         end.set_peers(group.names)
     a.wait_trouble(b.name, "RaftElectionTimeoutMilliseconds is")
     assert not a.is_up(b.name)
+    # whoever decides about founding hears of the other, and what it is
+    b.say_hello(state=ACTIVE)
+    a.next_event("refused", peer=b.name, code="election timeout", state=ACTIVE)
+    a.next_event("refused", peer=b.name, code="election timeout", state=0)
 
 
 def test_open_takes_unlisted_members(new_group):
