@@ -18,8 +18,10 @@ note_failure(struct rd_node *n, const struct err *e)
 	bool fresh = h->failing_since_us == 0;
 
 	h->error = *e;
-	if (fresh)
+	if (fresh) {
 		h->failing_since_us = rd_now_us(n);
+		h->failing_from = rd_mono(n);
+	}
 	if (!fresh && mono_diff_us(rd_mono(n), h->logged) < LOG_AGAIN_US)
 		return;
 	h->logged = rd_mono(n);

@@ -55,6 +55,7 @@ struct rd_flush {
 struct rd_backend_health {
 	bool open;
 	int64_t failing_since_us; /* wall; 0 = not failing */
+	struct mono failing_from; /* the same, for durations */
 	struct err error;	  /* of the newest failure */
 	struct mono logged;	  /* last time a failure was logged */
 	int64_t first_seen_us;	  /* wall: since when this node is active */

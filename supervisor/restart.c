@@ -29,6 +29,8 @@ static const struct {
     {PROC_EXIT_VERSION, "version",
      "programs or database are of another version: reinstall, or start the version that the database belongs to"},
     {PROC_EXIT_PERMISSION, "permission", "check owner and mode of the files and programs named above"},
+    {PROC_EXIT_JOIN, "raft group not joined",
+     "see that the other nodes of RaftNodes run and can be reached, or raise RaftJoinTimeoutSeconds"},
     {PROC_EXIT_CONFIG, "configuration", "correct the configuration, check it with: orchestrator -t"},
 };
 

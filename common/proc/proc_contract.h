@@ -44,14 +44,15 @@ enum proc_mode {
  * it. */
 enum proc_exit {
 	PROC_EXIT_OK = 0,
-	PROC_EXIT_FAILED = 1,	   /* one-shot command failed; anything else that may be retried */
-	PROC_EXIT_USAGE = 64,	   /* EX_USAGE */
-	PROC_EXIT_BACKEND = 74,	   /* EX_IOERR: corrupt, full or unwritable backend or raft store: operator! */
-	PROC_EXIT_RETRY = 75,	   /* EX_TEMPFAIL: start again with back-off */
-	PROC_EXIT_VERSION = 76,	   /* EX_PROTOCOL: another build, another schema */
-	PROC_EXIT_PERMISSION = 77, /* EX_NOPERM */
-	PROC_EXIT_CONFIG = 78,	   /* EX_CONFIG */
-	PROC_EXIT_LOST_PARENT = 79 /* the supervisor vanished */
+	PROC_EXIT_FAILED = 1,	    /* one-shot command failed; anything else that may be retried */
+	PROC_EXIT_USAGE = 64,	    /* EX_USAGE */
+	PROC_EXIT_BACKEND = 74,	    /* EX_IOERR: corrupt, full or unwritable backend or raft store: operator! */
+	PROC_EXIT_RETRY = 75,	    /* EX_TEMPFAIL: start again with back-off */
+	PROC_EXIT_VERSION = 76,	    /* EX_PROTOCOL: another build, another schema */
+	PROC_EXIT_PERMISSION = 77,  /* EX_NOPERM */
+	PROC_EXIT_CONFIG = 78,	    /* EX_CONFIG */
+	PROC_EXIT_LOST_PARENT = 79, /* the supervisor vanished */
+	PROC_EXIT_JOIN = 80	    /* the raft group could not be joined in time: init may start the node again */
 };
 
 /* Formats: of slot (probers only), raftd's generation, the other's; all uint64_t. */

@@ -16,7 +16,7 @@
 /* --- phases ---------------------------------------------------------------------------------------------------- */
 static const char *const phase_texts[] = {
     [RD_PHASE_OPENING] = "opening",	  [RD_PHASE_FOUNDING] = "founding", [RD_PHASE_WAITING] = "reading",
-    [RD_PHASE_MEMBER] = "member started", [RD_PHASE_FAILED] = "failed",
+    [RD_PHASE_MEMBER] = "member started", [RD_PHASE_STOPPED] = "stopped",   [RD_PHASE_FAILED] = "failed",
 };
 
 void
@@ -33,7 +33,7 @@ rd_group_set_phase(struct rd_group *g, enum rd_group_phase phase, const char *wh
 void
 rd_group_fail(struct rd_group *g, int exit_code, const struct err *e)
 {
-	if (g->phase == RD_PHASE_FAILED)
+	if (g->phase == RD_PHASE_FAILED || g->phase == RD_PHASE_STOPPED)
 		return;
 	if (g->raft != NULL)
 		rd_raft_write_failed(g->raft, e->msg);
@@ -175,6 +175,7 @@ on_log_open(void *ctx, struct rd_stored *found)
 	}
 	if (g->identity.raft_id == 0) {
 		rd_group_set_phase(g, RD_PHASE_FOUNDING, "asking the other nodes");
+		proc_ready(g->node->proc, "waiting for the other nodes");
 		rd_group_set_peers(g);
 		rd_group_say_hello(g);
 		rd_group_found(g);
@@ -225,7 +226,6 @@ on_up(void *ctx, const char *peer, const struct rn_hello *hello)
 {
 	struct rd_group *g = ctx;
 
-	log_info("raft", "connected with peer=%s version=%s", LOG_Q(peer), LOG_Q(hello->version));
 	rd_group_found(g);
 	rd_group_adopt(g, peer, hello);
 	rd_group_want_work(g);
@@ -242,11 +242,10 @@ on_hello(void *ctx, const char *peer, const struct rn_hello *hello)
 }
 
 static void
-on_down(void *ctx, const char *peer, const char *why)
+on_down(void *ctx, const char *peer, const char *why UNUSED)
 {
 	struct rd_group *g = ctx;
 
-	log_warning("raft", "connection with peer=%s lost, dialling again: %s", LOG_Q(peer), why);
 	rd_group_snapshot_peer_down(g, peer);
 	rd_group_want_work(g);
 }
@@ -256,7 +255,7 @@ on_message(void *ctx, const char *peer, enum rn_channel channel, const void *p, 
 {
 	struct rd_group *g = ctx;
 
-	if (g->raft == NULL || g->phase == RD_PHASE_FAILED)
+	if (!rd_group_runs(g))
 		return;
 	switch (channel) {
 	case RN_CHANNEL_RAFT:

@@ -19,7 +19,7 @@ on_written(void *ctx, struct rd_log_job *job)
 	bool ok = job->rc == 0;
 
 	rd_log_job_free(job);
-	if (!ok || g->raft == NULL || g->phase == RD_PHASE_FAILED)
+	if (!ok || !rd_group_runs(g))
 		return; /* on_failed has said it */
 	rd_raft_written(g->raft, rd_group_now(g), ticket);
 	rd_group_core_after(g);
@@ -82,7 +82,7 @@ on_read(void *ctx, struct rd_log_job *job)
 	struct rd_raft_entry *entries = NULL;
 	size_t n = r == NULL ? 0 : r->n;
 
-	if (g->raft != NULL && g->phase != RD_PHASE_FAILED) {
+	if (rd_group_runs(g)) {
 		entries = mem_calloc(n, sizeof(*entries));
 		for (size_t i = 0; i < n; i++)
 			entries[i] = (struct rd_raft_entry){
@@ -200,8 +200,7 @@ rd_group_leads(struct rd_group *g)
 	uint64_t term;
 	struct mono end, now = rd_group_now(g);
 
-	return g->raft != NULL && g->phase == RD_PHASE_MEMBER && rd_raft_lease(g->raft, now, &term, &end) &&
-	       mono_before(now, end);
+	return rd_group_runs(g) && rd_raft_lease(g->raft, now, &term, &end) && mono_before(now, end);
 }
 
 /* At each change, and when it moved on by a tenth of an election timeout: apid needs no more. */
@@ -211,7 +210,7 @@ publish_lease(struct rd_group *g)
 	struct mono now = rd_group_now(g), end = {0}, quorum;
 	int64_t step_us = (int64_t)g->election_ms * 100;
 	uint64_t term = 0;
-	bool leads = g->phase == RD_PHASE_MEMBER && rd_raft_lease(g->raft, now, &term, &end);
+	bool leads = rd_group_runs(g) && rd_raft_lease(g->raft, now, &term, &end);
 
 	quorum = g->phase == RD_PHASE_MEMBER ? rd_raft_quorum_until(g->raft, now) : (struct mono){0};
 	g->had_quorum = g->had_quorum || mono_before(now, quorum);
@@ -240,6 +239,7 @@ say_leadership(struct rd_group *g, const struct rd_raft_status *s)
 	if (!leading && g->leading)
 		rd_proposer_lost_leadership(g->node->decide);
 	g->leading = leading;
+	rd_group_go_on_stopping(g);
 }
 
 static void
@@ -281,7 +281,7 @@ arm(struct rd_group *g)
 void
 rd_group_core_after(struct rd_group *g)
 {
-	if (g->raft == NULL || g->phase == RD_PHASE_FAILED)
+	if (!rd_group_runs(g))
 		return;
 	publish_lease(g);
 	arm(g);
@@ -300,7 +300,7 @@ on_work(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
 	struct rd_group *g = arg;
 
-	if (g->raft == NULL || g->phase == RD_PHASE_FAILED)
+	if (!rd_group_runs(g))
 		return;
 	if (g->fatal.code != 0) {
 		rd_group_fail(g, g->fatal.code == ERR_UNSUPPORTED ? PROC_EXIT_VERSION : PROC_EXIT_BACKEND, &g->fatal);
@@ -331,7 +331,7 @@ on_timer(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 		rd_group_found(g);
 		return;
 	}
-	if (g->raft == NULL || g->phase == RD_PHASE_FAILED)
+	if (!rd_group_runs(g))
 		return;
 	rd_raft_tick(g->raft, rd_group_now(g));
 	rd_group_core_after(g);
@@ -345,7 +345,7 @@ submit(void *ctx, const void *bytes, size_t n, struct rd_entry_at *ret_at, struc
 	struct rec_bin command = {bytes, n};
 	int rc;
 
-	if (g->raft == NULL || g->phase != RD_PHASE_MEMBER)
+	if (!rd_group_runs(g))
 		return err_set(e, ERR_NOT_LEADER, "this node is no member yet: %s", g->why);
 	if (rd_log_is_full(g->log))
 		return err_set(e, ERR_LIMIT, "the disk of RaftDataDir is behind, try again later");

@@ -251,7 +251,7 @@ become(struct rd_group *g, const struct rd_found_out *d)
 	rec_done(&rd_identity_desc, &g->identity);
 	g->identity = copy;
 	log_notice("raft", "%s: %s", id.founded ? "founding the group" : "joining the group", d->why);
-	rd_group_set_phase(g, RD_PHASE_OPENING, d->why);
+	rd_group_set_phase(g, RD_PHASE_OPENING, "");
 	write_identity(g, d);
 }
 

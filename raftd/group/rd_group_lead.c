@@ -9,6 +9,8 @@
 
 #define ABSTAIN_US (5 * CLK_S) /* of those that give way to a yield: 5 heartbeats of the historical program */
 #define CLUSTER_ID_BYTES 16
+#define GIVE_WAY_US (5 * CLK_S) /* of a failing backend, raft-and-nodes.md section 7 */
+#define BAIL_OUT_US (30 * CLK_S)
 
 /* --- duties ---------------------------------------------------------------------------------------------------- */
 static void
@@ -461,18 +463,18 @@ on_log_stopped(void *ctx)
 }
 
 /* Called again by the tick until leadership is gone, or time is up. */
-static void
-go_on_stopping(struct rd_group *g)
+void
+rd_group_go_on_stopping(struct rd_group *g)
 {
 	struct rd_raft_status s = {0};
 
-	if (g->on_stopped == NULL || g->log_stopping)
+	if (g->on_stopped == NULL || g->phase == RD_PHASE_STOPPED)
 		return;
 	if (g->raft != NULL)
 		rd_raft_status(g->raft, &s);
 	if (s.state == RD_RAFT_LEADER && s.transfer_to != 0 && mono_before(rd_group_now(g), g->stop_by))
 		return;
-	g->log_stopping = true;
+	rd_group_set_phase(g, RD_PHASE_STOPPED, "");
 	rd_logwriter_stop(g->log, on_log_stopped, g);
 }
 
@@ -483,17 +485,53 @@ rd_group_stop(struct rd_group *g, int64_t wait_us, void (*done)(struct rd_node *
 	g->on_stopped = done;
 	g->stop_by = mono_add_us(rd_group_now(g), wait_us);
 	rd_group_give_way(g, "this node stops");
-	go_on_stopping(g);
+	rd_group_go_on_stopping(g);
+}
+
+/* raft-and-nodes.md section 7: a node whose backend can't be written gives leadership away, and ends at last, since
+ * neither operators nor clients see what is decided there. */
+static void
+watch_backend(struct rd_group *g)
+{
+	const struct rd_backend_health *h = &g->node->health;
+	int64_t failing_us = h->failing_since_us == 0 ? 0 : mono_diff_us(rd_group_now(g), h->failing_from);
+	struct err e;
+
+	if (failing_us > BAIL_OUT_US) {
+		(void)err_set(&e, ERR_DB, "the backend could not be written for %lld s, this node bails out: %s",
+			      (long long)(failing_us / CLK_S), h->error.msg);
+		rd_group_fail(g, PROC_EXIT_BACKEND, &e);
+	} else if (failing_us > GIVE_WAY_US) {
+		rd_group_give_way(g, "the backend cannot be written");
+	}
+}
+
+/* The seeds' "bail out if it can't join": only before the first contact, see RaftJoinTimeoutSeconds. */
+static void
+watch_joining(struct rd_group *g)
+{
+	int64_t limit_s = (int64_t)proc_conf(g->node->proc)->RaftJoinTimeoutSeconds;
+	int64_t since_us = mono_diff_us(rd_group_now(g), g->born);
+	struct err e;
+
+	if (limit_s == 0 || g->had_quorum || since_us < limit_s * CLK_S || g->phase == RD_PHASE_FAILED)
+		return;
+	(void)err_set(&e, ERR_UNAVAILABLE,
+		      "this node could not join the raft group within %lld s (RaftJoinTimeoutSeconds): %s",
+		      (long long)limit_s, rd_group_trouble(g));
+	rd_group_fail(g, PROC_EXIT_JOIN, &e);
 }
 
 void
 rd_group_tick(struct rd_group *g)
 {
+	watch_joining(g);
 	if (g->stopping)
-		go_on_stopping(g);
+		rd_group_go_on_stopping(g);
 	if (g->raft == NULL || g->phase != RD_PHASE_MEMBER || g->stopping)
 		return;
 	rd_group_lead(g);
 	rd_group_snapshot_tick(g);
 	rd_proposer_tick(g->node->decide);
+	watch_backend(g);
 }

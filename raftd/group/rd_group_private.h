@@ -18,6 +18,7 @@ enum rd_group_phase {
 	RD_PHASE_FOUNDING, /* blank: asks its peers */
 	RD_PHASE_WAITING,  /* for the backend, or for the snapshot to be read */
 	RD_PHASE_MEMBER,   /* the core runs (it may still have to be added) */
+	RD_PHASE_STOPPED,  /* the log writer ends: nothing more goes into the core */
 	RD_PHASE_FAILED,   /* says why; neither votes nor applies */
 };
 
@@ -88,7 +89,6 @@ struct rd_group {
 	bool stopping;
 	struct mono stop_by;
 	void (*on_stopped)(struct rd_node *n);
-	bool log_stopping;
 	bool give_way;					   /* asked for by a command, done in the next turn */
 	bool found_proposed, uri_proposed, level_proposed; /* on their way */
 	uint64_t regressed_handled;
@@ -113,6 +113,13 @@ static inline struct mono
 rd_group_now(struct rd_group *g)
 {
 	return rd_mono(g->node);
+}
+
+/* Whether events may still go into the core. */
+static inline bool
+rd_group_runs(const struct rd_group *g)
+{
+	return g->raft != NULL && g->phase == RD_PHASE_MEMBER;
 }
 
 static inline const struct rd_state *
@@ -166,6 +173,12 @@ void rd_group_snapshot_drop(struct rd_group *g);
 /* --- rd_group_lead.c ------------------------------------------------------------------------------------------- */
 void rd_group_lead(struct rd_group *g); /* a leader's duties, whenever something changed and once a second */
 void rd_group_effects_work(struct rd_group *g);
+/* While the node stops: leadership may be gone by now. */
+void rd_group_go_on_stopping(struct rd_group *g);
+
+/* --- rd_group_status.c ------------------------------------------------------------------------------------------ */
+/* Why this node is not a working member, in a sentence; "" when it is. Borrowed until the next call. */
+const char *rd_group_trouble(struct rd_group *g);
 
 /* --- rd_group_health.c ----------------------------------------------------------------------------------------- */
 void rd_group_health_message(struct rd_group *g, const char *peer, const void *p, size_t n);

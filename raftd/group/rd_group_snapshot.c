@@ -62,7 +62,7 @@ on_piece_written(void *ctx, struct rd_log_job *job)
 	struct rd_group *g = ctx;
 
 	g->dump_pieces--;
-	if (is_taking(g) && g->phase != RD_PHASE_FAILED) {
+	if (is_taking(g) && rd_group_runs(g)) {
 		if (job->rc != 0)
 			end_dump(g, &job->e);
 		else if (job->last)
@@ -133,7 +133,7 @@ rd_group_snapshot(struct rd_group *g, struct rd_req req)
 {
 	struct err e;
 
-	if (g->raft == NULL || g->phase != RD_PHASE_MEMBER) {
+	if (!rd_group_runs(g)) {
 		(void)err_set(&e, ERR_UNAVAILABLE, "this node is no member yet: %s", g->why);
 		rd_reply_error(g->node, req, &e);
 		return;

@@ -15,6 +15,8 @@ phase_name(struct rd_group *g)
 		return "waiting";
 	case RD_PHASE_FOUNDING:
 		return "founding";
+	case RD_PHASE_STOPPED:
+		return "stopped";
 	case RD_PHASE_FAILED:
 		return "failed";
 	case RD_PHASE_MEMBER:
@@ -27,8 +29,8 @@ phase_name(struct rd_group *g)
 }
 
 /* For who waits to be added: what the others say. */
-static const char *
-trouble(struct rd_group *g)
+const char *
+rd_group_trouble(struct rd_group *g)
 {
 	static char text[512];
 	struct rn_peer_status peers[RN_PEERS_MAX];
@@ -106,7 +108,7 @@ rd_group_fill_state(struct rd_group *g, struct ipc_state *m)
 	m->self = g->name;
 	m->bind = g->bind;
 	m->phase = phase_name(g);
-	m->phase_why = trouble(g);
+	m->phase_why = rd_group_trouble(g);
 	m->raft_state = rd_raft_state_name(g->phase == RD_PHASE_FAILED ? RD_RAFT_SHUTDOWN : RD_RAFT_CANDIDATE);
 	if (g->raft == NULL)
 		return;

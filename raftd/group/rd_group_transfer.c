@@ -75,7 +75,7 @@ end_sending(struct rd_sending *s, bool ok, const char *why)
 	else
 		log_warning("raft", "snapshot index=%llu not sent to peer=%s, trying again: %s",
 			    (unsigned long long)s->index, LOG_Q(s->name), why);
-	if (g->raft != NULL && g->phase != RD_PHASE_FAILED) {
+	if (rd_group_runs(g)) {
 		rd_raft_snapshot_sent(g->raft, rd_group_now(g), s->to, s->index, ok);
 		rd_group_core_after(g);
 	}
