@@ -148,25 +148,6 @@ pass_on(struct ap_relay *r)
 		ap_reply_relayed(rq, status);
 }
 
-static void
-fail(struct ap_relay *r, bool sent)
-{
-	const char *outcome = !r->changes ? "" : sent ? "; the outcome is unknown" : "; nothing was changed";
-	int status = r->timed_out ? GATEWAY_TIMEOUT : BAD_GATEWAY;
-	char *leader = r->leader;
-	char why[CURL_ERROR_SIZE];
-	struct ap_request *rq;
-
-	r->p->stats.failed++;
-	(void)str_copy(why, sizeof(why), r->too_large ? "its answer is too large" : r->error);
-	r->leader = NULL;
-	rq = release(r);
-	log_info("proxy", "no answer from the leader, path=%s leader=%s: %s", LOG_Q(rq->match.route->path),
-		 LOG_Q(leader), LOG_Q(why));
-	ap_reply_error_status(rq, status, "no answer from the leader %s: %s%s", leader, why, outcome);
-	free(leader);
-}
-
 /* --- attempts ------------------------------------------------------------------------------------------------------- */
 static void
 wait_for_next(struct ap_relay *r)
@@ -199,14 +180,60 @@ try_again(struct ap_relay *r)
 		give_up(r);
 }
 
+/* Trying again cannot help: certificates, ours or the leader's. */
+static bool
+is_hopeless(const struct ap_relay *r, CURLcode rc)
+{
+	return r->too_large || rc == CURLE_PEER_FAILED_VERIFICATION || rc == CURLE_SSL_CERTPROBLEM ||
+	       rc == CURLE_SSL_CACERT_BADFILE || (r->timed_out && !r->hurried);
+}
+
+/* 503 means that nothing was done and that it may be tried again: a client may do so even with a change. */
+static int
+failure_status(const struct ap_relay *r, CURLcode rc, bool sent)
+{
+	if (r->timed_out)
+		return GATEWAY_TIMEOUT;
+	return sent || is_hopeless(r, rc) ? BAD_GATEWAY : HTTP_SERVUNAVAIL;
+}
+
+static void
+fail(struct ap_relay *r, CURLcode rc, bool sent)
+{
+	const char *outcome = !r->changes ? "" : sent ? "; the outcome is unknown" : "; nothing was changed";
+	int status = failure_status(r, rc, sent);
+	char *leader = r->leader;
+	char why[CURL_ERROR_SIZE];
+	struct ap_request *rq;
+
+	r->p->stats.failed++;
+	(void)str_copy(why, sizeof(why), r->too_large ? "its answer is too large" : r->error);
+	r->leader = NULL;
+	rq = release(r);
+	log_info("proxy", "no answer from the leader, path=%s leader=%s: %s", LOG_Q(rq->match.route->path),
+		 LOG_Q(leader), LOG_Q(why));
+	if (status == HTTP_SERVUNAVAIL)
+		ap_add_header(rq, "Retry-After", "1");
+	ap_reply_error_status(rq, status, "no answer from the leader %s: %s%s", leader, why, outcome);
+	free(leader);
+}
+
+static bool
+may_repeat(const struct ap_relay *r, CURLcode rc, bool sent)
+{
+	return (!sent || !r->changes) && !is_hopeless(r, rc) && mono_before(now_of(r->p), r->rq->relay_until);
+}
+
 static void
 attempt_ended(struct ap_relay *r, CURLcode rc)
 {
 	long request_bytes = 0;
-	bool sent, patient = mono_before(now_of(r->p), r->rq->relay_until);
+	bool sent;
 
 	(void)curl_easy_getinfo(r->easy, CURLINFO_REQUEST_SIZE, &request_bytes);
 	sent = request_bytes > 0;
+	if (rc == CURLE_OK && (r->status < HTTP_OK || r->status > 999))
+		rc = CURLE_WEIRD_SERVER_REPLY;
 	if (r->error[0] == '\0')
 		(void)str_copy(r->error, sizeof(r->error), curl_easy_strerror(rc));
 	if (r->streaming) {
@@ -217,10 +244,10 @@ attempt_ended(struct ap_relay *r, CURLcode rc)
 		try_again(r);
 	} else if (rc == CURLE_OK) {
 		pass_on(r);
-	} else if (patient && !r->too_large && (!sent || !r->changes) && (!r->timed_out || r->hurried)) {
+	} else if (may_repeat(r, rc, sent)) {
 		wait_for_next(r);
 	} else {
-		fail(r, sent);
+		fail(r, rc, sent);
 	}
 }
 
@@ -303,9 +330,9 @@ another_leads(const struct ap_relay *r)
 }
 
 static void
-hurry(struct ap_relay *r)
+hurry(struct ap_relay *r, int64_t ms)
 {
-	struct mono soon = in_ms(r->p, HURRY_MS);
+	struct mono soon = in_ms(r->p, ms);
 
 	r->hurried = true;
 	if (mono_before(soon, r->deadline))
@@ -323,7 +350,7 @@ look_at(struct ap_relay *r)
 	if (r->paused && !feed_client(r))
 		return;
 	if (!r->streaming && !r->hurried && another_leads(r))
-		hurry(r);
+		hurry(r, HURRY_MS);
 	if (!mono_before(now_of(r->p), r->deadline))
 		cut(r, "no answer in time");
 }
@@ -352,6 +379,19 @@ ap_proxy_start(struct ap *ap, struct ap_proxy **ret_p)
 	ASSERT(p->sweep != NULL);
 	TAILQ_INIT(&p->relays);
 	*ret_p = p;
+}
+
+void
+ap_proxy_finish(struct ap *ap, int64_t ms)
+{
+	struct ap_relay *r;
+
+	if (ap->proxy == NULL)
+		return;
+	TAILQ_FOREACH (r, &ap->proxy->relays, next) {
+		hurry(r, ms);
+		r->rq->relay_until = now_of(r->p);
+	}
 }
 
 static void

@@ -24,6 +24,8 @@
 struct ap_proxy;
 
 void ap_proxy_start(struct ap *ap, struct ap_proxy **ret_p);
+/* The node stops soon: no further attempts, and what is under way has so much time left. */
+void ap_proxy_finish(struct ap *ap, int64_t ms);
 /* Requests under way are answered with an error. Sets ap->proxy to NULL; NULL is fine. */
 void ap_proxy_stop(struct ap *ap);
 

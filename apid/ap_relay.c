@@ -36,6 +36,7 @@ take_status(struct ap_relay *r, const char *line)
 static void
 take_header(struct ap_relay *r, const char *name, const char *value)
 {
+	uint64_t length;
 	struct err e;
 
 	if (str_eq_nocase(name, "Connection")) {
@@ -45,6 +46,8 @@ take_header(struct ap_relay *r, const char *name, const char *value)
 		r->not_leader = true;
 	} else if (str_eq_nocase(name, AP_HEADER_INDEX) && str_parse_u64(value, UINT64_MAX, &r->index, &e) != 0) {
 		r->index = 0;
+	} else if (str_eq_nocase(name, "Content-Length") && str_parse_u64(value, INT64_MAX, &length, &e) != 0) {
+		r->too_large = true; /* curl would read until the connection ends and call that whole */
 	}
 	(void)evhttp_add_header(&r->answer, name, value); /* sorted out when all are there */
 }

@@ -99,6 +99,7 @@ on_stop(struct proc *p, void *app, int64_t deadline_ms)
 	struct ap *ap = app;
 
 	ap->stopping = true;
+	ap_proxy_finish(ap, deadline_ms / 3);
 	if (ap->httpd == NULL)
 		on_drained(p);
 	else

@@ -1,6 +1,7 @@
 """orchestrator-client: endpoints and leaders, retries, authentication, and answers that are not from the API."""
 
 import base64
+import json
 import os
 import signal
 import socket
@@ -153,6 +154,20 @@ def test_takeover_that_cannot_have_happened_is_repeated(client):
     assert (result.stderr, result.stdout, result.returncode) == ("", "b:1\n", 0)
     assert mock.paths() == [path, path]
     assert "gave up: " in client.run("-c", "graceful-master-takeover-auto", "-a", "shop", "-U", DOWN).stderr
+
+
+def test_without_a_leader_even_a_takeover_is_tried_again(client):
+    """Our servers answer 503 when nothing was done: no leader, or one that cannot be reached."""
+    path = "graceful-master-takeover-auto/shop"
+    nobody = Answer(json.dumps({"Code": "ERROR", "Message": "there is no raft leader at present", "Details": None}), 503)
+    mock = client.mock({path: [nobody, nobody, ok({"SuccessorKey": {"Hostname": "b", "Port": 1}})]})
+    result = client.run("-c", "graceful-master-takeover-auto", "-a", "shop")
+    assert (result.stderr, result.stdout, result.returncode) == ("", "b:1\n", 0)
+    assert mock.paths() == [path] * 3
+    lost = client.mock({"clusters-info": [nobody] * 8})
+    result = client.run("-c", "clusters", "-U", lost.url)
+    assert (result.stdout, result.returncode) == ("", 1)
+    assert "gave up: " in result.stderr and "there is no raft leader at present" in result.stderr
 
 
 def test_leader_question_may_be_repeated(client):

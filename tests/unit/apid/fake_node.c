@@ -248,7 +248,7 @@ take_request(struct fake_raftd *r, struct ipc_link *l, uint32_t type, const void
 	for (size_t i = 1; i < info->desc->n_fields; i++) {
 		const struct rec_field *f = &info->desc->fields[i];
 		describe_field(&r->last, f, m);
-		if (f->sub == &topo_key_desc)
+		if (f->kind == REC_REC && f->sub == &topo_key_desc)
 			key = *(const struct topo_key *)rec_at(m, f);
 	}
 	if (!r->mute)

@@ -97,6 +97,33 @@ raftd_is_asked_for_changes(void **state UNUSED)
 	     OK("Instance forgotten: db1:3306", KEY("db1"))},
 	    {"GET /api/refresh/db1/3306", "DISCOVER user= key=db1.example.net:3306 mode=0",
 	     OK("Instance refreshed: db1.example.net:3306", KEY("db1.example.net"))},
+	    {"GET /api/begin-maintenance/db1/3306/me/why%0A",
+	     "BEGIN_MAINTENANCE user= key=db1.example.net:3306 owner=me reason=why duration_s=0",
+	     OK("Maintenance begun: db1.example.net:3306", KEY("db1.example.net"))},
+	    {"GET /api/end-maintenance/db1/3306", "END_MAINTENANCE user= key=db1.example.net:3306 maintenance_id=0",
+	     OK("Maintenance ended: db1.example.net:3306", KEY("db1.example.net"))},
+	    {"GET /api/end-maintenance/17", "END_MAINTENANCE user= key=:0 maintenance_id=17",
+	     OK("Maintenance ended: 17", "17")},
+	    {"GET /api/submit-pool-instances/p1?instances=db1:3306,%20other%0A",
+	     "SUBMIT_POOL user= pool=p1 keys=db1.example.net:3306,other:3306",
+	     OK("Applied p1 pool instances", "\"p1\"")},
+	    {"GET /api/submit-pool-instances/p1",
+	     "SUBMIT_POOL user= pool=p1 keys=", OK("Applied p1 pool instances", "\"p1\"")},
+	    {"GET /api/register-hostname-unresolve/db1/3306/vip.example",
+	     "REGISTER_HOSTNAME_UNRESOLVE user= key=db1.example.net:3306 unresolved_hostname=vip.example",
+	     OK("Registered hostname unresolve", KEY("db1.example.net"))},
+	    {"GET /api/deregister-hostname-unresolve/db1/3306",
+	     "DEREGISTER_HOSTNAME_UNRESOLVE user= key=db1.example.net:3306",
+	     OK("Deregistered hostname unresolve", KEY("db1.example.net"))},
+	    {"GET /api/set-cluster-alias/db1:3306?alias=shop%0A",
+	     "SET_CLUSTER_ALIAS user= cluster_name=db1:3306 alias=shop",
+	     OK("Cluster db1:3306 now has alias 'shop'", "null")},
+	    {"GET /api/disable-global-recoveries", "SET_GLOBAL_RECOVERIES user= enabled=false",
+	     OK("Globally disabled recoveries", "\"disabled\"")},
+	    {"GET /api/enable-global-recoveries", "SET_GLOBAL_RECOVERIES user= enabled=true",
+	     OK("Enabled recoveries globally", "\"enabled\"")},
+	    {"GET /api/reelect", "STEP_DOWN user=", OK("Set re-elections", "null")},
+	    {"GET /api/grab-election", "GRAB_ELECTION user=", OK("Node elected as active", "null")},
 	    {"GET /api/async-discover/new/3306", "DISCOVER user= key=new:3306 mode=2",
 	     OK("Asynchronous discovery initiated for Instance: new:3306", "null")},
 	};
@@ -138,6 +165,11 @@ nonsense_is_refused_before_raftd_is_asked(void **state UNUSED)
 	    {"GET /api/tag/db1/3306?tag=%20", "tag"},
 	    {"GET /api/tag/db1/3306?tag=~x", "only be searched for"},
 	    {"GET /api/untag/db1/3306?tag=!x", "only be searched for"},
+	    {"GET /api/begin-maintenance/db1/3306/%20/why", "needs an owner and a reason"},
+	    {"GET /api/end-maintenance/x", "maintenance key"},
+	    {"GET /api/end-maintenance/0", "maintenance key"},
+	    {"GET /api/submit-pool-instances/p1?instances=db1:x", "db1:x"},
+	    {"GET /api/raft-add-peer/n2", "not running with raft setup"},
 	    {"GET /api/relocate/a/1/b/2", "does not serve this route yet"},
 	};
 	size_t asked = fake_raftd_asked(&node);
@@ -160,6 +192,8 @@ what_raftd_refuses_is_told(void **state UNUSED)
 	expect_answer("GET /api/untag/zz/3306?tag=t", ERROR("no such \\\"server\\\"", "null"));
 	expect_answer("GET /api/begin-downtime/zz/3306/me/why", ERROR("no such \\\"server\\\"", KEY("zz")));
 	expect_answer("GET /api/discover/zz/3306", ERROR("no such \\\"server\\\"", "null"));
+	expect_answer("GET /api/begin-maintenance/zz/3306/me/why", ERROR("no such \\\"server\\\"", "0"));
+	expect_answer("GET /api/submit-pool-instances/p", ERROR("no such \\\"server\\\"", "null"));
 }
 
 /* --- raftd is away --------------------------------------------------------------------------------------------- */
