@@ -673,7 +673,8 @@ def test_tls_with_a_client_certificate(new_apid, tmp_path):
         node = new_apid(SSLCAFile=str(pki.ca), SSLCertFile=str(pair.cert), SSLPrivateKeyFile=str(pair.key))
         assert node.play(leader).get(READ).status == 200
         bare = new_apid(SSLCAFile=str(pki.ca))
-        assert bare.play(leader).get(READ).status == 502
+        assert bare.play(leader).get(READ).status in (502, 503)  # with TLS 1.3 the refusal may come after the request
+        assert len(leader.heads) == 1
 
 
 # -- the end, and figures
