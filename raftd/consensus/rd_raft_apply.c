@@ -46,8 +46,7 @@ void
 rd_replay_read_done(struct rd_raft *r, uint64_t first, const struct rd_raft_entry *entries, size_t n)
 {
 	r->replay_ticket = 0;
-	if (first != r->applied + 1 && r->applied < limit(r) && n > 0)
-		return; /* a snapshot came in between */
+	ASSERT(n == 0 || first == r->applied + 1);
 	if (n == 0)
 		rd_raft_fail(r, "entry %llu was committed but is not in the log any more",
 			     (unsigned long long)r->applied + 1);
@@ -200,9 +199,8 @@ rd_raft_installed(struct rd_raft *r)
 	if (rd_members_decode(s->members.p, s->members.n, &r->applied_members, &e) != 0)
 		rd_raft_fail(r, "snapshot: %s", e.msg);
 	r->log_first = s->index + 1;
-	rd_raft_cache_clear(&r->replay);
-	r->replay_ticket = 0;
 	rec_assign(&rd_raft_snapshot_desc, &r->snapshot, s);
 	r->out.install_snapshot(r->out.ctx, s);
 	rd_raft_step(r, &event, NULL);
+	rd_raft_sync_members(r, true);
 }

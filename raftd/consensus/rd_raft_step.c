@@ -138,7 +138,9 @@ take_snapshot(struct rd_raft *r, const struct raft_update *update, struct rd_raf
 	w->clears_log = true;
 	for (size_t i = 0; i < r->n_waits; i++)
 		r->waits[i].last = 0; /* of a log that is gone: libraft must not hear of them any more */
+	r->replay_ticket = 0;	      /* likewise a read that is under way */
 	rd_raft_cache_clear(&r->cache);
+	rd_raft_cache_clear(&r->replay);
 	r->last_index = update->snapshot.metadata.index;
 }
 

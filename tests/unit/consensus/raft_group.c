@@ -163,6 +163,7 @@ group_start(struct group *g, size_t i)
 	struct err e;
 
 	recall_state(g, d);
+	d->told_term = d->term;
 	s.snapshot = d->snapshot.index == 0 ? NULL : &d->snapshot;
 	s.first_index = d->log_first;
 	s.entries = d->log;
@@ -209,6 +210,13 @@ check_leases(struct group *g)
 }
 
 static void
+report_write(struct group *g, size_t i, const struct group_pending *p)
+{
+	g->node[i].told_term = p->term;
+	rd_raft_written(g->node[i].r, group_now(g, i), p->ticket);
+}
+
+static void
 report_pending(struct group *g, size_t i)
 {
 	struct group_node *d = &g->node[i];
@@ -224,7 +232,7 @@ report_pending(struct group *g, size_t i)
 		if (p.read)
 			group_report_read(g, i, &p);
 		else
-			rd_raft_written(d->r, group_now(g, i), p.ticket);
+			report_write(g, i, &p);
 		at = 0;
 	}
 }

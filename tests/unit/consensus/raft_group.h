@@ -18,6 +18,7 @@ struct group_node {
 	char name[RD_MEMBER_NAME_BYTES];
 	/* disk */
 	uint64_t term, vote;
+	uint64_t told_term;		  /* of which the member knows that it is durable */
 	struct rd_raft_snapshot snapshot; /* owned; index 0: none */
 	uint64_t log_first;
 	struct rd_raft_entry log[GROUP_LOG_MAX]; /* owned */

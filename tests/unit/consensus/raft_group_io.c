@@ -80,7 +80,7 @@ on_write(void *ctx, const struct rd_raft_write *w)
 		rec_dup(&rd_raft_entry_desc, &d->log[d->n_log++], &w->entries[i]);
 	if (w->compact_to > 0)
 		disk_compact(d, w->compact_to);
-	add_pending(d, (struct group_pending){.ticket = w->ticket});
+	add_pending(d, (struct group_pending){.ticket = w->ticket, .term = d->term});
 }
 
 static void
@@ -89,7 +89,7 @@ on_read(void *ctx, const struct rd_raft_read *q)
 	struct group_node *d = ctx;
 
 	d->reads++;
-	add_pending(d, (struct group_pending){q->ticket, true, q->first, q->last, q->max_bytes});
+	add_pending(d, (struct group_pending){q->ticket, true, q->first, q->last, q->max_bytes, 0});
 }
 
 void
@@ -127,7 +127,7 @@ send_over(struct group_node *from, uint64_t to, const struct rd_raft_msg *msg, b
 
 	assert_int_equal(msg->from, from->id);
 	assert_int_equal(msg->to, to);
-	assert_true(msg->term <= from->term || msg->pre_vote); /* nothing is said before its term is durable */
+	assert_true(msg->term <= from->told_term || msg->pre_vote); /* nothing is said before its term is durable */
 	str_copy(m.from_name, sizeof m.from_name, from->name);
 	if (rd_raft_msg_encode(&m.bytes, msg, &e) != 0)
 		fail_msg("encode: %s", e.msg);

@@ -19,6 +19,7 @@ struct group_pending {
 	bool read;
 	uint64_t first, last;
 	size_t max_bytes;
+	uint64_t term; /* on disk after this write */
 };
 
 extern struct group *the_group; /* callbacks get a node; one group at a time */
