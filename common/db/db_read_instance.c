@@ -24,9 +24,11 @@ enum extra {
 	EXTRA_COUNT
 };
 
-#define SHARES_UUID                                                                                                  \
-	"i.server_uuid <> '' AND EXISTS (SELECT 1 FROM database_instance o WHERE o.server_uuid = i.server_uuid AND " \
-	"(o.hostname <> i.hostname OR o.port <> i.port) AND o.last_checked <= o.last_seen)"
+/* CASE, because AND would look for others among all servers that have no uuid. */
+#define SHARES_UUID                                                                                 \
+	"CASE WHEN i.server_uuid = '' THEN 0 ELSE EXISTS (SELECT 1 FROM database_instance o WHERE " \
+	"o.server_uuid = i.server_uuid AND (o.hostname <> i.hostname OR o.port <> i.port) AND "     \
+	"o.last_checked <= o.last_seen) END"
 #define EXTRA_COLUMNS                                                                                    \
 	", d.downtime_active, d.begin_timestamp, d.end_timestamp, d.owner, d.reason, c.promotion_rule, " \
 	"u.unresolved_hostname, a.count_mysql_snapshots, " SHARES_UUID
