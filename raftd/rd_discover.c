@@ -1,5 +1,5 @@
 /* rd_discover.c — who is known: seeds, neighbours, the inventory and what leaves it (probing.md sections 7.3 and 11).
- * Owns the list of found servers that are about to be listed. A server enters the inventory by a decision
+ * Owns the list of found servers that are about to be listed (rd_listing.h). A server enters the inventory by a decision
  * (inventory-add), several at a time; model and watches follow the inventory. */
 #include <stdlib.h>
 
@@ -10,7 +10,6 @@
 #include "rd_node_private.h"
 #include "topo/key.h"
 
-#define LIST_MS 100 /* candidates are gathered this long */
 #define FORGET_POLLS 3
 
 /* --- naming candidates ----------------------------------------------------------------------------------------- */
@@ -98,62 +97,87 @@ rd_discover_seeds(struct rd_node *n)
 }
 
 /* --- listing --------------------------------------------------------------------------------------------------- */
-static void
-on_listed(void *ctx, const struct rd_proposed *p)
-{
-	struct rd_node *n = ctx;
+/* One command on its way. */
+struct flight {
+	struct rd_node *node;
+	struct topo_key_list keys; /* owning */
+};
 
-	if (p->outcome == RD_COMMITTED)
+static void list_more(struct rd_node *n);
+
+static void
+end_flight(struct flight *f, const struct err *e)
+{
+	struct rd_node *n = f->node;
+
+	rd_listing_ended(&n->listing, &f->keys);
+	topo_key_list_done(&f->keys);
+	free(f);
+	if (e == NULL)
 		return;
-	log_warning("discover", "new servers were not listed, their next probe lists them: %s", p->e->msg);
-	rd_ask_not_listed(n, p->e);
+	log_warning("discover", "new servers were not listed, their next probe lists them: %s", e->msg);
+	rd_ask_not_listed(n, e);
 }
 
 static void
-propose_list(struct rd_node *n)
+on_listed(void *ctx, const struct rd_proposed *p)
 {
-	struct topo_key_list all = n->to_list;
-	struct err e = {0};
+	struct flight *f = ctx;
+	struct rd_node *n = f->node;
 
-	n->to_list = (struct topo_key_list){0};
+	end_flight(f, p->outcome == RD_COMMITTED ? NULL : p->e);
+	list_more(n);
+}
+
+static void
+propose_list(struct rd_node *n, struct topo_key_list *keys)
+{
+	struct flight *f = mem_new(struct flight);
+	struct rd_cmd_inventory_add c = {.keys = *keys, .reason = ""};
+	struct err e;
+
+	*f = (struct flight){n, *keys};
 	if (!rd_node_leads(n)) {
 		if (n->group != NULL)
-			rd_group_candidates(n->group, &all);
-		topo_key_list_done(&all);
+			rd_group_candidates(n->group, keys);
+		end_flight(f, NULL);
 		return;
 	}
-	for (size_t i = 0; i < all.n; i += RD_KEYS_MAX) {
-		struct rd_cmd_inventory_add c = {.keys = {all.v + i, min_size(all.n - i, RD_KEYS_MAX)}, .reason = ""};
-		if (rd_propose_inventory_add(n->decide, &c, on_listed, n, &e) == 0)
-			continue;
-		log_warning("discover", "new servers are not listed, their next probe lists them: %s", e.msg);
-		rd_ask_not_listed(n, &e);
-	}
-	topo_key_list_done(&all);
+	if (rd_propose_inventory_add(n->decide, &c, on_listed, f, &e) != 0)
+		end_flight(f, &e);
 }
 
 static void
 on_list_timer(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
 	struct rd_node *n = arg;
+	struct topo_key_list keys;
 
-	if (n->to_list.n > 0)
-		propose_list(n);
+	while (rd_listing_take(&n->listing, rd_mono(n), &keys))
+		propose_list(n, &keys);
+	list_more(n);
+}
+
+static void
+list_more(struct rd_node *n)
+{
+	struct mono at;
+	struct timeval delay = {0};
+
+	if (!rd_listing_due(&n->listing, &at))
+		return;
+	if (n->list_timer == NULL)
+		n->list_timer = event_new(n->base, -1, 0, on_list_timer, n);
+	ASSERT(n->list_timer != NULL);
+	delay.tv_usec = (suseconds_t)min_i64(max_i64(mono_diff_us(at, rd_mono(n)), 0), RD_LISTING_GATHER_US);
+	(void)event_add(n->list_timer, &delay);
 }
 
 void
 rd_discover_list(struct rd_node *n, const struct topo_key *key, bool now)
 {
-	static const struct timeval delay = {0, LIST_MS * 1000};
-
-	(void)topo_key_list_add(&n->to_list, key);
-	if (n->list_timer == NULL)
-		n->list_timer = event_new(n->base, -1, 0, on_list_timer, n);
-	ASSERT(n->list_timer != NULL);
-	if (now || n->to_list.n >= RD_KEYS_MAX)
-		event_active(n->list_timer, EV_TIMEOUT, 0);
-	else if (!event_pending(n->list_timer, EV_TIMEOUT, NULL))
-		(void)event_add(n->list_timer, &delay);
+	(void)rd_listing_add(&n->listing, key, now, rd_mono(n));
+	list_more(n);
 }
 
 /* --- forgetting ------------------------------------------------------------------------------------------------ */
@@ -274,6 +298,6 @@ rd_discover_done(struct rd_node *n)
 {
 	if (n->list_timer != NULL)
 		event_free(n->list_timer);
-	topo_key_list_done(&n->to_list);
+	rd_listing_done(&n->listing);
 	rd_candidates_done(&n->candidates);
 }

@@ -28,7 +28,7 @@ struct rd_listing {
 };
 
 void rd_listing_done(struct rd_listing *l);
-/* False: it waits already, or there is no room. at_once: somebody waits for it. */
+/* False: it waits already, or there is no room. at_once: somebody waits for it, so it goes first. */
 bool rd_listing_add(struct rd_listing *l, const struct topo_key *key, bool at_once, struct mono now);
 /* The next command's servers, when one is due: *ret_keys is the caller's (topo_key_list_done) until it gives them back
  * by rd_listing_ended. False: nothing is due now. */

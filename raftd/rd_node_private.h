@@ -12,6 +12,7 @@
 #include "proc/proc.h"
 #include "rd_candidates.h"
 #include "rd_metrics.h"
+#include "rd_listing.h"
 #include "rd_model.h"
 #include "rd_periodic.h"
 #include "rd_probers.h"
@@ -100,7 +101,7 @@ struct rd_node {
 	struct event *tell; /* watches changed */
 
 	/* rd_discover.c */
-	struct topo_key_list to_list; /* owning: found, to be proposed as one inventory-add */
+	struct rd_listing listing; /* found, to be proposed as inventory-add */
 	struct event *list_timer;
 
 	struct rd_flush flush;

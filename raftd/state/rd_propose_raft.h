@@ -53,7 +53,8 @@ int rd_proposer_entry(struct rd_proposer *p, struct rd_entry_at at, const void *
 		      struct err *e) MUST_USE;
 /* A committed entry that is no command: barrier, change of membership. */
 void rd_proposer_barrier(struct rd_proposer *p, struct rd_entry_at at);
-/* A snapshot replaces the state (taken). */
+/* A snapshot replaces the state (taken). Not while the caller has paused apply: whatever reads the old state must have
+ * ended (rd_proposer_resume) before it goes. */
 void rd_proposer_install(struct rd_proposer *p, struct rd_state *state);
 /* This node leads no longer: what it has proposed ends within two election timeouts. */
 void rd_proposer_lost_leadership(struct rd_proposer *p);
