@@ -79,7 +79,7 @@ static int
 append_piece(struct rd_raft *r, const struct rd_received *in, size_t from, size_t n)
 {
 	const struct rd_raft_msg *m = in->m;
-	const struct rd_raft_entry *entries = m->entries.v + from;
+	const struct rd_raft_entry *entries = n == 0 ? NULL : m->entries.v + from;
 	struct rd_payload payload = {m->log_index + 1 + from, entries, n};
 	struct raft_message x = {.type = RAFT_APPEND_ENTRIES,
 				 .append_entries = {.term = m->term,
@@ -169,7 +169,10 @@ on_timeout_now(struct rd_raft *r, const struct rd_received *in)
 static bool
 regressed(struct rd_raft *r, struct rd_peer *p, const struct rd_raft_msg *m, uint64_t match)
 {
-	if (m->rejected == 0 || m->rejected < match || m->log_index >= match)
+	/* what it still has: libraft caps it likewise */
+	uint64_t has = (uint64_t)min_i64((int64_t)m->log_index, (int64_t)m->rejected - 1);
+
+	if (m->rejected == 0 || m->rejected < match || has >= match)
 		return false;
 	r->counters.regressions++;
 	if (++p->regressions == RD_REGRESSIONS_TO_TELL) {
@@ -246,7 +249,11 @@ on_vote_result(struct rd_raft *r, const struct rd_received *in)
 		.version = 2, .term = m->term, .vote_granted = m->granted, .pre_vote = m->pre_vote}};
 
 	/* otherwise libraft reads the candidate's part of a union that is something else (libraft.md section 2) */
-	if (r->raft.state == RAFT_CANDIDATE)
+	if (r->raft.state != RAFT_CANDIDATE)
+		return;
+	if (m->granted && m->term > r->raft.current_term + m->pre_vote)
+		r->counters.malformed++; /* nobody asked for it */
+	else
 		receive(r, in, &x, NULL);
 }
 
