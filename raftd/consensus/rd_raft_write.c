@@ -102,11 +102,10 @@ persisted(struct rd_raft *r, uint64_t last)
 
 /* One completed write; adjacent ones of entries are reported once. */
 static uint64_t
-complete(struct rd_raft *r, uint64_t last)
+complete(struct rd_raft *r, const struct rd_wait *of, uint64_t last)
 {
-	struct rd_wait wait = r->waits[0];
+	struct rd_wait wait = *of; /* the array may move: what completes may cause further writes */
 
-	memmove(r->waits, r->waits + 1, --r->n_waits * sizeof *r->waits);
 	r->unwritten_bytes -= wait.bytes;
 	if (wait.has_term) {
 		if (r->term_ticket == wait.ticket)
@@ -123,10 +122,13 @@ void
 rd_raft_written(struct rd_raft *r, struct mono now, uint64_t ticket)
 {
 	uint64_t last = 0;
+	size_t done = 0;
 
 	rd_raft_enter(r, now);
-	while (rd_raft_alive(r) && r->n_waits > 0 && r->waits[0].ticket <= ticket)
-		last = complete(r, last);
+	while (rd_raft_alive(r) && done < r->n_waits && r->waits[done].ticket <= ticket)
+		last = complete(r, &r->waits[done++], last);
+	if (done > 0)
+		memmove(r->waits, r->waits + done, (r->n_waits -= done) * sizeof *r->waits);
 	if (rd_raft_alive(r) && last > 0)
 		persisted(r, last);
 	rd_raft_leave(r);
