@@ -7,6 +7,7 @@ import re
 import pytest
 
 from node import Node, build_dir
+from raftnodes import Group
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -49,6 +50,29 @@ def new_node(request, artefacts):
             node.keep(place)
         try:
             node.close(keep_in=place)
+        except AssertionError as e:
+            errors.append(e)
+    if errors and not failed(request):
+        raise errors[0]
+
+
+@pytest.fixture
+def new_group(request, artefacts):
+    """Group(...) of raftnodes.py, closed and checked at the end of the test; logs are kept when the test or that check fails."""
+    groups = []
+
+    def make(*args, **kwargs):
+        groups.append(Group(*args, **kwargs))
+        return groups[-1]
+
+    yield make
+    errors = []
+    for number, group in enumerate(groups):
+        place = artefacts / re.sub(r"[^\w.-]+", "_", request.node.nodeid) / f"group{number}"
+        if failed(request):
+            group.keep(place)
+        try:
+            group.close(keep_in=place)
         except AssertionError as e:
             errors.append(e)
     if errors and not failed(request):
