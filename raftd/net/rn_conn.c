@@ -142,8 +142,13 @@ on_writable(struct bufferevent *bev, void *arg)
 
 	if (c->state == RN_CONN_CLOSING && evbuffer_get_length(bufferevent_get_output(bev)) == 0)
 		(void)shutdown(bufferevent_getfd(bev), SHUT_WR); /* its end of file, or the deadline, is the end */
-	if (c->state == RN_CONN_LIVE && rn_queue_pump(c) && net->conf.on_room != NULL)
+	if (c->state != RN_CONN_LIVE)
+		return;
+	rn_queue_pump(c);
+	if (c->room_grew && net->conf.on_room != NULL) { /* by this pump, or by one in rn_net_send */
+		c->room_grew = false;
 		net->conf.on_room(net->conf.ctx, c->peer->name);
+	}
 }
 
 /* --- beginning --------------------------------------------------------------------------------------------------- */

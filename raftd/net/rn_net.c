@@ -374,7 +374,7 @@ rn_net_send(struct rn_net *net, const char *peer, enum rn_channel channel, const
 	if (rc != 0)
 		net->stats.dropped_full++;
 	else
-		(void)rn_queue_pump(to->live);
+		rn_queue_pump(to->live);
 	return rc;
 }
 

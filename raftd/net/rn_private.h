@@ -56,6 +56,7 @@ struct rn_conn {
 	bool has_hello;
 	uint64_t said_version; /* of our hello */
 	struct rn_queue queues[RN_CHANNELS];
+	bool room_grew; /* on_room is due when the socket has taken what it was given */
 };
 
 /* Kinds of trouble with a peer besides enum rn_refuse: each is logged once until it was up again. */
@@ -151,8 +152,8 @@ void rn_shake_frame(struct rn_conn *c, uint8_t kind, const void *p, size_t n);
 
 /* --- rn_queue.c --- */
 int rn_queue_add(struct rn_conn *c, int channel, const void *p, size_t n, struct err *e) MUST_USE;
-/* To the socket what may go now; true when something of it was taken out of a queue. */
-bool rn_queue_pump(struct rn_conn *c);
+/* To the socket what may go now; sets room_grew when something of it was taken out of a queue. */
+void rn_queue_pump(struct rn_conn *c);
 size_t rn_queue_clear(struct rn_conn *c); /* number of frames */
 size_t rn_queue_bytes(const struct rn_conn *c);
 #define RN_OUT_LOW ((size_t)16 << 10)

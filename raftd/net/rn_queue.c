@@ -50,26 +50,24 @@ give(struct rn_conn *c, struct evbuffer *out, struct rn_queue *q)
 	c->net->stats.sent_frames++;
 	c->net->stats.sent_bytes += f->n;
 	c->sent = rn_now(c->net);
+	c->room_grew = true;
 	if (evbuffer_add_reference(out, f->bytes, f->n, on_written, f) != 0)
 		free(f);
 }
 
-bool
+void
 rn_queue_pump(struct rn_conn *c)
 {
 	struct evbuffer *out = bufferevent_get_output(c->bev);
-	bool taken = false;
 
 	for (size_t i = 0; i < RN_CHANNELS; i++) {
 		size_t most = i == 0 ? OUT_HIGH : RN_OUT_LOW;
 		while (!STAILQ_EMPTY(&c->queues[i].frames)) {
 			if (evbuffer_get_length(out) >= most)
-				return taken;
+				return;
 			give(c, out, &c->queues[i]);
-			taken = true;
 		}
 	}
-	return taken;
 }
 
 size_t

@@ -510,7 +510,7 @@ def test_half_open_connections(new_group):
 # -- load
 
 def test_a_snapshot_beside_heartbeats(new_group):
-    group = new_group(3)
+    group = new_group(3, silence_ms=5000)
     group.wait_all_up()
     a, b, c = group
     for end in (b, c):
@@ -566,7 +566,7 @@ class Narrow(threading.Thread):
 
 
 def test_heartbeats_overtake_a_snapshot_on_a_slow_way(new_group):
-    group = new_group(2, connect=False, silence_ms=3000)
+    group = new_group(2, connect=False, silence_ms=5000)
     a, b = group
     way = Narrow("127.0.0.60", group.port, ("127.0.0.2", group.port))
     group.resolver["n2"] = "127.0.0.60"
@@ -612,7 +612,7 @@ def nodes_tls(pki):
 
 
 def test_tls_connects_members(new_group, pki):
-    group = new_group(3, tls=nodes_tls(pki))
+    group = new_group(3, tls=nodes_tls(pki), silence_ms=5000)
     group.wait_all_up()
     a, b, _ = group
     a.send(b.name, "secret")
