@@ -10,6 +10,9 @@
 #define AP_HEADER_NOT_LEADER "X-Orchestrator-Not-Leader"
 /* Answer to a change: raft index of the (last) command. */
 #define AP_HEADER_INDEX "X-Orchestrator-Raft-Index"
+/* 200 of leader-check with raft: the term in which this node leads. No two nodes lead in the same one, and it only grows:
+ * answers can be put in order. */
+#define AP_HEADER_TERM "X-Orchestrator-Raft-Term"
 /* "true": the answer comes from this node's own data, which may be behind. */
 #define AP_HEADER_STALE "X-Orchestrator-Stale"
 

@@ -4,10 +4,12 @@
 #include <event2/event.h>
 #include <event2/keyvalq_struct.h>
 #include <netdb.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
 
+#include "ap_hop.h"
 #include "ap_lookup.h"
 #include "ap_node.h"
 #include "ap_proxy.h"
@@ -40,11 +42,23 @@ failure_status(const struct ap_request *rq)
 }
 
 static void
+add_term(struct ap_request *rq)
+{
+	char text[24];
+
+	if (!ap_standing_now(rq->ap).raft)
+		return;
+	(void)snprintf(text, sizeof(text), "%llu", (unsigned long long)ap_state(rq->ap)->term);
+	ap_add_header(rq, AP_HEADER_TERM, text);
+}
+
+static void
 reply_leader(struct ap_request *rq, int status_if_not)
 {
-	if (ap_is_leader(rq->ap))
+	if (ap_is_leader(rq->ap)) {
+		add_term(rq);
 		ap_reply_text(rq, HTTP_OK, "OK");
-	else
+	} else
 		ap_reply_text(rq, status_if_not, "Not leader");
 }
 

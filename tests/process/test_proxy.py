@@ -105,6 +105,7 @@ def test_leader_and_follower_show_what_raftd_says(pair):
     leader, follower = pair
     for node, state, check in ((leader, "Leader", 200), (follower, "Follower", 404)):
         assert node.get("/api/leader-check").status == check
+        assert node.get("/api/leader-check").headers.get("X-Orchestrator-Raft-Term") == (str(leader.term) if check == 200 else None)
         assert node.get("/api/leader-check/").body == ('"OK"' if check == 200 else '"Not leader"')
         assert node.get("/api/leader-check/503").status == (200 if check == 200 else 503)
         assert node.get("/health/leader").status == (200 if check == 200 else 503)
