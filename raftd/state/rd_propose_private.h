@@ -35,6 +35,14 @@ struct wait {
 };
 TAILQ_HEAD(wait_list, wait);
 
+/* An entry on its way to the view. */
+struct shown {
+	TAILQ_ENTRY(shown) next;
+	struct rd_proposer *p;
+	struct rd_applied applied;
+};
+TAILQ_HEAD(shown_list, shown);
+
 struct db_side {
 	struct pending_list writing; /* in the order of their jobs */
 	struct pending_list failed;  /* write failed; told after the reload */
@@ -53,10 +61,10 @@ struct raft_side {
 	size_t n_waits;
 	unsigned pauses;
 	/* the view */
-	uint64_t view_index; /* it holds everything up to here */
-	size_t jobs_out;
-	bool behind;	 /* nothing is queued for it until it is rebuilt */
-	bool rebuilding; /* a REBUILD job is under way */
+	uint64_t view_index;	/* it holds everything up to here */
+	struct shown_list jobs; /* in the order of their jobs */
+	bool behind;		/* nothing is queued for it until it is rebuilt */
+	bool rebuilding;	/* a REBUILD job is under way */
 	struct mono rebuild_at;
 	int64_t rebuild_pause_us;
 	struct rd_snapshot_dump *dump; /* for the next REBUILD job; apply is paused */
@@ -111,7 +119,8 @@ void rd_view_tick(struct rd_proposer *p);
 /* A slice of the dump for a rebuild. True: more to do. */
 bool rd_view_work(struct rd_proposer *p);
 void rd_view_forget_dump(struct rd_proposer *p);
-void rd_waits_done(struct rd_proposer *p);
+/* After the view has ended: its jobs call back no more. */
+void rd_view_done(struct rd_proposer *p);
 /* Moves to due what the view holds now. rd_propose_raft.c has the answers, this file the waits. */
 void rd_view_moved(struct rd_proposer *p);
 void rd_pending_visible(struct rd_proposer *p);

@@ -20,6 +20,7 @@ rd_proposer_new_raft(const struct rd_proposer_conf *conf, const struct rd_raft_d
 	TAILQ_INIT(&p->r.open);
 	TAILQ_INIT(&p->r.shown);
 	TAILQ_INIT(&p->r.due);
+	TAILQ_INIT(&p->r.jobs);
 	TAILQ_INIT(&p->r.waits);
 	TAILQ_INIT(&p->r.waits_due);
 	p->r.rebuild_pause_us = RD_REBUILD_PAUSE_MIN_US;
@@ -36,8 +37,7 @@ done(struct rd_proposer *p)
 	rd_pending_free_all(&p->r.open);
 	rd_pending_free_all(&p->r.shown);
 	rd_pending_free_all(&p->r.due);
-	rd_waits_done(p);
-	rd_view_forget_dump(p);
+	rd_view_done(p);
 }
 
 static struct mono

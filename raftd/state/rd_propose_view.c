@@ -10,12 +10,6 @@
 /* Left free for telemetry and for the rebuild itself. */
 #define JOBS_MAX (RD_VIEW_JOBS_MAX * 3 / 4)
 
-/* An entry on its way to the view. */
-struct shown {
-	struct rd_proposer *p;
-	struct rd_applied applied;
-};
-
 /* --- entries --------------------------------------------------------------------------------------------------- */
 static void
 tell_committed(struct rd_proposer *p, struct rd_applied *a)
@@ -38,7 +32,7 @@ on_shown(void *ctx, struct rd_job *job)
 	struct shown *x = ctx;
 	struct rd_proposer *p = x->p;
 
-	p->r.jobs_out--;
+	TAILQ_REMOVE(&p->r.jobs, x, next);
 	p->conf.on_backend(p->conf.ctx, job->rc, &job->e);
 	if (job->rc == 0)
 		p->r.view_index = job->at.index;
@@ -70,10 +64,11 @@ submit(struct rd_proposer *p, struct rd_applied *a)
 	x->applied = *a;
 	*a = (struct rd_applied){0};
 	job->at = rd_position_of(p->state);
-	p->r.jobs_out++;
-	if (rd_view_submit(p->conf.view, job, &e) == 0)
+	if (rd_view_submit(p->conf.view, job, &e) == 0) {
+		TAILQ_INSERT_TAIL(&p->r.jobs, x, next);
 		return 0;
-	p->r.jobs_out--; /* stopping: the log has it */
+	}
+	/* stopping: the log has it */
 	*a = x->applied;
 	free(x);
 	rd_job_free(job);
@@ -153,7 +148,7 @@ submit_rebuild(struct rd_proposer *p)
 static bool
 may_rebuild(const struct rd_proposer *p)
 {
-	return p->r.behind && !p->r.rebuilding && p->r.jobs_out == 0 &&
+	return p->r.behind && !p->r.rebuilding && TAILQ_EMPTY(&p->r.jobs) &&
 	       !mono_before(clk_mono(p->conf.clock), p->r.rebuild_at) && !rd_view_stats(p->conf.view).stopping;
 }
 
@@ -250,9 +245,18 @@ rd_view_tick(struct rd_proposer *p)
 }
 
 void
-rd_waits_done(struct rd_proposer *p)
+rd_view_done(struct rd_proposer *p)
 {
 	struct wait_list *lists[] = {&p->r.waits, &p->r.waits_due};
+	struct shown *x;
+
+	rd_snapshot_dump_free(p->r.dump);
+	codec_out_done(&p->r.image);
+	while ((x = TAILQ_FIRST(&p->r.jobs)) != NULL) {
+		TAILQ_REMOVE(&p->r.jobs, x, next);
+		rd_applied_done(&x->applied);
+		free(x);
+	}
 
 	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
 		struct wait *w;
