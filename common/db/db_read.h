@@ -104,9 +104,8 @@ int db_read_nodes(struct db *db, struct wall since, db_row_fn on_row, void *ctx,
 int db_read_recovery_disabled(struct db *db, bool *ret_disabled, struct err *e) MUST_USE;
 
 /* --- bookkeeping ----------------------------------------------------------------------------------------------- */
-/* Names in orchestrator_meta, beside the schema version. */
+/* Names in orchestrator_meta, beside the schema version. (The group's id is a row of replicated_setting.) */
 #define DB_META_APPLIED_INDEX "applied_index"
-#define DB_META_CLUSTER_ID "cluster_id"
 /* "rebuilding" while the replicated tables are being replaced (their rows are half there: don't show them), "complete"
  * or nothing otherwise. */
 #define DB_META_VIEW "view"
