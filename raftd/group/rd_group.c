@@ -242,6 +242,12 @@ on_hello(void *ctx, const char *peer, const struct rn_hello *hello)
 }
 
 static void
+on_refused(void *ctx, const char *peer, enum rn_refuse code, const struct rn_hello *hello)
+{
+	rd_group_refused(ctx, peer, code, hello);
+}
+
+static void
 on_down(void *ctx, const char *peer, const char *why UNUSED)
 {
 	struct rd_group *g = ctx;
@@ -291,6 +297,7 @@ open_net(struct rd_group *g, struct err *e)
 				 .ctx = g,
 				 .on_up = on_up,
 				 .on_hello = on_hello,
+				 .on_refused = on_refused,
 				 .on_down = on_down,
 				 .on_message = on_message,
 				 .on_room = on_room};
@@ -354,5 +361,6 @@ rd_group_free(struct rd_group *g)
 	for (size_t i = 0; i < g->n_names; i++)
 		free(g->names[i]);
 	free(g->names);
+	free(g->refused);
 	free(g);
 }

@@ -168,7 +168,42 @@ take_hello(const struct rn_hello *h, struct rd_found_peer *p)
 	}
 }
 
-/* Only those that are connected now: what a peer said before it was wiped doesn't count. */
+static struct rd_found_peer *
+find_refused(struct rd_group *g, const char *name)
+{
+	for (size_t i = 0; i < g->n_refused; i++) {
+		if (strcmp(g->refused[i].name, name) == 0)
+			return &g->refused[i];
+	}
+	return NULL;
+}
+
+/* A peer that is there and doesn't work with this node may hold a group's state: a blank node must not found beside it.
+ * One that says that this node is no member, or of another group, has a group. */
+void
+rd_group_refused(struct rd_group *g, const char *peer, enum rn_refuse code, const struct rn_hello *hello)
+{
+	bool has_group = code == RN_REFUSE_MEMBER || code == RN_REFUSE_CLUSTER || code == RN_REFUSE_FEATURE;
+	struct rd_found_peer *p = find_refused(g, peer);
+
+	if (g->phase != RD_PHASE_FOUNDING || (hello == NULL && !has_group))
+		return;
+	if (p == NULL) {
+		if (g->n_refused >= RN_PEERS_MAX)
+			return;
+		mem_grow(g->refused, g->cap_refused, g->n_refused + 1);
+		p = &g->refused[g->n_refused++];
+	}
+	memset(p, 0, sizeof(*p));
+	if (hello != NULL)
+		take_hello(hello, p);
+	(void)str_copy(p->name, sizeof(p->name), peer);
+	if (has_group)
+		p->state = RD_FOUND_ACTIVE;
+	rd_group_found(g);
+}
+
+/* Those that are connected now (what a peer said before it was wiped doesn't count), and those that refuse. */
 static size_t
 collect_peers(struct rd_group *g, struct rd_found_peer *ret)
 {
@@ -179,6 +214,8 @@ collect_peers(struct rd_group *g, struct rd_found_peer *ret)
 		const struct rn_hello *h = peers[i].up ? rn_net_hello(g->net, peers[i].name) : NULL;
 		if (h != NULL)
 			take_hello(h, &ret[count++]);
+		else if (find_refused(g, peers[i].name) != NULL)
+			ret[count++] = *find_refused(g, peers[i].name);
 	}
 	return count;
 }

@@ -59,6 +59,10 @@ struct rd_group {
 	struct rd_identity identity; /* owning */
 	bool backend_read;
 
+	/* rd_group_found.c: peers that are there, but don't work with this node; until one comes up */
+	struct rd_found_peer *refused;
+	size_t n_refused, cap_refused;
+
 	/* rd_group_core.c */
 	struct event *timer; /* the core's deadline; the next look at founding */
 	struct event *work;  /* what must not be done inside the core's callbacks */
@@ -151,6 +155,7 @@ void rd_group_say_hello(struct rd_group *g);
 /* Whom the net shall be connected with. */
 void rd_group_set_peers(struct rd_group *g);
 void rd_group_found(struct rd_group *g);
+void rd_group_refused(struct rd_group *g, const char *peer, enum rn_refuse code, const struct rn_hello *hello);
 void rd_group_adopt(struct rd_group *g, const char *peer, const struct rn_hello *hello);
 
 /* --- rd_group_snapshot.c --------------------------------------------------------------------------------------- */

@@ -162,8 +162,7 @@ hostile_hellos(void **state UNUSED)
 					  "\x90",
 					  "\xdd\xff\xff\xff\xff",
 					  "\x81\xa4name\x01",
-					  "\x81\xa4name\xa3"
-					  "a\x01",
+					  "\x81\xa4name\xa3\x61\x01",
 					  "\xdf\x0f\xff\xff\xff",
 					  "\x80\x80"};
 	struct mem_arena arena = {0};
