@@ -79,7 +79,8 @@ struct rd_group {
 	struct rd_snapshot_dump *dump;
 	struct rd_raft_snapshot taking; /* owning: of the dump under way */
 	uint64_t dump_offset;
-	size_t dump_pieces; /* given to the log writer, not yet written */
+	uint64_t dump_number; /* pieces of an earlier one may still be under way */
+	size_t dump_pieces;   /* given to the log writer, not yet written */
 	bool dump_ended;
 	struct rd_req *snapshot_waiters;
 	size_t n_snapshot_waiters, cap_snapshot_waiters;
@@ -164,6 +165,8 @@ void rd_group_snapshot_done(struct rd_group *g);
 void rd_group_snapshot_load(struct rd_group *g);
 void rd_group_snapshot_work(struct rd_group *g);
 void rd_group_snapshot_tick(struct rd_group *g);
+/* The state is about to be replaced: an own dump of it under way ends. */
+void rd_group_snapshot_give_up(struct rd_group *g);
 
 /* --- rd_group_transfer.c --------------------------------------------------------------------------------------- */
 void rd_group_transfer_tick(struct rd_group *g);

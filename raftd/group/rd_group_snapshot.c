@@ -61,8 +61,8 @@ on_piece_written(void *ctx, struct rd_log_job *job)
 {
 	struct rd_group *g = ctx;
 
-	g->dump_pieces--;
-	if (is_taking(g) && rd_group_runs(g)) {
+	if (job->tag == g->dump_number && is_taking(g) && rd_group_runs(g)) {
+		g->dump_pieces--;
 		if (job->rc != 0)
 			end_dump(g, &job->e);
 		else if (job->last)
@@ -82,6 +82,7 @@ dump_slice(struct rd_group *g)
 	bool last = rd_snapshot_dump_step(g->dump, RD_SNAPSHOT_SLICE, &bytes);
 
 	job = rd_log_job_new(RD_LOG_JOB_SNAP_PUT, on_piece_written, g);
+	job->tag = g->dump_number;
 	job->source = RD_SNAPSHOT_OWN;
 	job->snapshot.term = g->taking.term;
 	job->snapshot.index = g->taking.index;
@@ -96,7 +97,6 @@ dump_slice(struct rd_group *g)
 		rd_proposer_resume(g->node->decide);
 	}
 	if (rd_log_submit(g->log, job, &e) != 0) {
-		g->dump_pieces--;
 		rd_log_job_free(job);
 		end_dump(g, &e);
 	}
@@ -112,10 +112,23 @@ begin_dump(struct rd_group *g)
 	rec_dup(&rd_raft_snapshot_desc, &g->taking, &s);
 	rd_proposer_pause(g->node->decide);
 	g->dump = rd_snapshot_dump_new(rd_group_state(g));
+	g->dump_number++;
+	g->dump_pieces = 0;
 	g->dump_offset = 0;
 	g->dump_ended = false;
 	rd_group_want_work(g);
 	return true;
+}
+
+void
+rd_group_snapshot_give_up(struct rd_group *g)
+{
+	struct err e;
+
+	if (!is_taking(g))
+		return;
+	(void)err_set(&e, ERR_CANCELLED, "the leader's snapshot replaced the state");
+	end_dump(g, &e);
 }
 
 void

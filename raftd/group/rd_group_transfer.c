@@ -385,6 +385,7 @@ void
 rd_group_snapshot_install(struct rd_group *g, const struct rd_raft_snapshot *s)
 {
 	ASSERT(g->received != NULL && rd_state_index(g->received) == s->index);
+	rd_group_snapshot_give_up(g);
 	log_notice("raft", "state taken from a snapshot index=%llu", (unsigned long long)s->index);
 	rd_proposer_install(g->node->decide, g->received);
 	g->received = NULL;
