@@ -180,12 +180,15 @@ check_cluster_found(const struct rd_cmd_cluster_found *c, struct err *e)
 	return check_not_empty(c->cluster_id, "id of the group", e);
 }
 
+/* Without directory and raft id: a node of this name may come (raft-add-peer, a wiped disk), it has not yet said hello. */
 static int
 check_node_record(const struct rd_cmd_node_record *c, struct err *e)
 {
-	if (check_not_empty(c->name, "node name", e) != 0 || check_not_empty(c->dir_id, "directory id", e) != 0)
+	if (check_not_empty(c->name, "node name", e) != 0)
 		return -e->code;
-	if (c->raft_id == 0 || c->raft_id > INT64_MAX || c->feature_level > UINT32_MAX)
+	if ((c->dir_id[0] == '\0') != (c->raft_id == 0))
+		return err_set(e, ERR_INVALID, "node %s: a directory id without a raft id, or the reverse", c->name);
+	if (c->raft_id > INT64_MAX || c->feature_level > UINT32_MAX)
 		return err_set(e, ERR_INVALID, "node %s: raft id or feature level out of range", c->name);
 	return 0;
 }

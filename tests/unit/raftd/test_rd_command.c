@@ -300,7 +300,7 @@ static const struct {
     {RD_OP_CLUSTER_FOUND, &(struct rd_cmd_cluster_found){""}, "id of the group"},
     {RD_OP_NODE_RECORD, &(struct rd_cmd_node_record){"", "d", 1, "", 1, ""}, "node name"},
     {RD_OP_NODE_RECORD, &(struct rd_cmd_node_record){"n", "", 1, "", 1, ""}, "directory id"},
-    {RD_OP_NODE_RECORD, &(struct rd_cmd_node_record){"n", "d", 0, "", 1, ""}, "out of range"},
+    {RD_OP_NODE_RECORD, &(struct rd_cmd_node_record){"n", "d", 0, "", 1, ""}, "directory id"},
     {RD_OP_NODE_RECORD, &(struct rd_cmd_node_record){"n", "d", UINT64_C(1) << 63, "", 1, ""}, "out of range"},
     {RD_OP_NODE_FORGET, &(struct rd_cmd_node_forget){""}, "node name"},
     {RD_OP_LEADER_URI, &(struct rd_cmd_leader_uri){""}, "leader URI"},
@@ -327,6 +327,17 @@ checks_say_what_is_wrong(void **state UNUSED)
 		c.uid = "";
 		assert_int_equal(rd_command_check(&c, &e), -ERR_INVALID);
 	}
+}
+
+/* What raft-add-peer and the return of a wiped disk begin with. */
+static void
+a_node_may_be_named_before_it_has_come(void **state UNUSED)
+{
+	struct rd_command c = sample(RD_OP_NODE_RECORD);
+	struct err e;
+
+	c.payload = &(struct rd_cmd_node_record){.name = "n", .dir_id = "", .http_uri = "", .version = ""};
+	assert_int_equal(rd_command_check(&c, &e), 0);
 }
 
 /* --- feature levels -------------------------------------------------------------------------------------------- */
@@ -381,7 +392,7 @@ main(int argc, char **argv)
 	    cmocka_unit_test(fields_of_a_newer_build_are_skipped),
 	    cmocka_unit_test(every_prefix_is_refused),
 	    cmocka_unit_test(too_much_is_refused),
-	    cmocka_unit_test(checks_say_what_is_wrong),
+	    cmocka_unit_test(checks_say_what_is_wrong), cmocka_unit_test(a_node_may_be_named_before_it_has_come),
 	    cmocka_unit_test(a_field_in_use_needs_its_level),
 	    cmocka_unit_test(the_gate_keeps_what_others_do_not_know),
 	};
