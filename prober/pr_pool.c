@@ -136,7 +136,7 @@ pr_pool_configure(struct pr_pool *p, struct conf *conf)
 	conf_unref(p->conf);
 	p->conf = conf_ref(conf);
 	s = sched_conf(p);
-	pr_sched_configure(&p->sched, &s);
+	pr_sched_configure(&p->sched, &s, pr_now());
 	pr_pool_kick(p);
 }
 

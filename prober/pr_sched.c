@@ -2,8 +2,9 @@
 #include "pr_sched.h"
 
 #include <math.h>
+#include <stdlib.h>
 
-#include "base/base.h"
+#include "base/mem.h"
 
 #define GOLDEN 0.6180339887498949
 #define TOKEN_US (CLK_S / PR_SCHED_CONNECTS_PER_S)
@@ -37,13 +38,6 @@ pr_sched_done(struct pr_sched *s)
 	for (size_t i = 0; i < PR_CLASS_COUNT; i++)
 		pr_heap_done(&s->heap[i]);
 	pr_heap_done(&s->pings);
-}
-
-void
-pr_sched_configure(struct pr_sched *s, const struct pr_sched_conf *conf)
-{
-	ASSERT(conf->poll_us > 0);
-	s->conf = *conf;
 }
 
 static bool
@@ -97,7 +91,7 @@ plan_ping(struct pr_sched *s, struct pr_sched_item *it, struct mono now)
 static struct mono
 next_place(const struct pr_sched *s, const struct pr_sched_item *it, int64_t after_us)
 {
-	int64_t poll = s->conf.poll_us, phase = it->phase_us % poll;
+	int64_t poll = s->conf.poll_us, phase = (int64_t)(it->place * (double)poll);
 	int64_t turns = (after_us - phase) / poll;
 
 	if (turns * poll + phase <= after_us)
@@ -112,7 +106,7 @@ pr_sched_add(struct pr_sched *s, struct pr_sched_item *it, uint64_t flags, struc
 
 	ASSERT(!it->added);
 	it->added = true;
-	it->phase_us = (int64_t)(fmod((double)++s->numbered * GOLDEN, 1.0) * (double)s->conf.poll_us);
+	it->place = fmod((double)++s->numbered * GOLDEN, 1.0);
 	it->flags = flags;
 	if ((flags & IPC_TARGET_FAILED_OVER) != 0)
 		it->failed_over_until = mono_add_us(now, PR_SCHED_FAILED_OVER_FOR_S * CLK_S);
@@ -240,18 +234,28 @@ pr_sched_next(struct pr_sched *s, struct mono now)
 	return NULL;
 }
 
+static double
+backoff_most(const struct pr_sched_conf *c)
+{
+	return (double)max_i64(c->dead_max_us, c->poll_us);
+}
+
+static int64_t
+backoff_us(const struct pr_sched_conf *c, double factor)
+{
+	double wait = factor * (double)c->poll_us, most = backoff_most(c);
+
+	return (int64_t)(wait < most ? wait : most);
+}
+
 int64_t
 pr_sched_backoff_us(const struct pr_sched_conf *c, uint64_t nth, double *factor)
 {
-	double most = (double)max_i64(c->dead_max_us, c->poll_us);
-	double wait;
-
 	if (nth <= 1)
 		*factor = 1;
-	else if (*factor * (double)c->poll_us < most) /* the factor stops growing at the ceiling */
+	else if (*factor * (double)c->poll_us < backoff_most(c)) /* the factor stops growing at the ceiling */
 		*factor *= c->dead_factor;
-	wait = *factor * (double)c->poll_us;
-	return (int64_t)(wait < most ? wait : most);
+	return backoff_us(c, *factor);
 }
 
 static struct mono
@@ -285,6 +289,7 @@ pr_sched_finish(struct pr_sched *s, struct pr_sched_item *it, enum pr_sched_end 
 	it->in_flight = false;
 	s->in_flight[it->class]--;
 	it->probed = it->probed || end != PR_SCHED_ABANDONED;
+	it->ended = now;
 	if (end == PR_SCHED_WELL) {
 		it->was_well = true;
 		it->backoffs = 0;
@@ -296,6 +301,50 @@ pr_sched_finish(struct pr_sched *s, struct pr_sched_item *it, enum pr_sched_end 
 	it->urgent = it->again || (confirm && it->urgent);
 	queue(s, it, it->again ? now : next_after(s, it, end, was_well, now));
 	plan_ping(s, it, now);
+}
+
+/* When a waiting item would be due had the present configuration held since its last probe. */
+static struct mono
+due_by_conf(const struct pr_sched *s, const struct pr_sched_item *it, struct mono now)
+{
+	struct mono due;
+
+	if (!is_dead(it))
+		return next_place(s, it, now.us);
+	if ((it->flags & IPC_TARGET_FAILED_OVER) != 0)
+		due = mono_add_us(it->ended, s->conf.poll_us);
+	else
+		due = mono_add_us(it->ended, backoff_us(&s->conf, it->factor));
+	return mono_before(due, now) ? now : due;
+}
+
+static void
+bring_forward(struct pr_sched *s, struct pr_heap *h, struct mono now)
+{
+	size_t n = h->n;
+	struct pr_heap_node **v = mem_calloc(n, sizeof(struct pr_heap_node *)); /* the heap moves under our hands */
+
+	for (size_t i = 0; i < n; i++)
+		v[i] = h->v[i];
+	for (size_t i = 0; i < n; i++) {
+		struct pr_sched_item *it = ITEM_OF(v[i]);
+		struct mono due = due_by_conf(s, it, now);
+
+		if (mono_before(due, it->node.due))
+			queue(s, it, due);
+	}
+	free(v);
+}
+
+void
+pr_sched_configure(struct pr_sched *s, const struct pr_sched_conf *conf, struct mono now)
+{
+	bool sooner = conf->poll_us < s->conf.poll_us || conf->dead_max_us < s->conf.dead_max_us;
+
+	ASSERT(conf->poll_us > 0);
+	s->conf = *conf;
+	for (size_t i = 0; sooner && i < PR_CLASS_COUNT; i++)
+		bring_forward(s, &s->heap[i], now);
 }
 
 struct pr_sched_item *

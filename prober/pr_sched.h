@@ -43,7 +43,8 @@ struct pr_sched_item {
 	struct pr_heap_node node, ping;
 	enum pr_class class; /* of the heap it stands in, or of the probe in flight */
 	uint64_t flags;	     /* enum ipc_target_flags */
-	int64_t phase_us;
+	double place;	     /* within the interval, 0 to 1 */
+	struct mono ended;   /* its last probe */
 	bool added, in_flight, connected, urgent, again;
 	bool probed;	   /* at least once */
 	bool was_well;	   /* the last attempt reached it */
@@ -64,7 +65,9 @@ struct pr_sched {
 
 void pr_sched_init(struct pr_sched *s, const struct pr_sched_conf *conf, struct mono now);
 void pr_sched_done(struct pr_sched *s);
-void pr_sched_configure(struct pr_sched *s, const struct pr_sched_conf *conf);
+/* A shorter interval or back-off holds for those that wait already, as if it had held since their last probe; a longer
+ * one from the next probe on. */
+void pr_sched_configure(struct pr_sched *s, const struct pr_sched_conf *conf, struct mono now);
 
 void pr_sched_add(struct pr_sched *s, struct pr_sched_item *it, uint64_t flags, struct mono now);
 /* Not while in flight. */

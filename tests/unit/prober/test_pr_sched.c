@@ -95,7 +95,7 @@ test_hurry_flag_and_place(void **state UNUSED)
 	assert_null(pr_sched_next(&s, at(0)));
 	probe_well(&s, &a, at(3));
 	assert_true(a.node.due.us > at(3).us + POLL / 4 && a.node.due.us <= at(3).us + POLL * 5 / 4);
-	assert_int_equal(a.node.due.us % POLL, a.phase_us);
+	assert_int_equal(a.node.due.us % POLL, (int64_t)(a.place * POLL));
 	/* told again, it is no news */
 	pr_sched_set_flags(&s, &a, IPC_TARGET_HURRY, at(10));
 	assert_null(pr_sched_next(&s, at(10)));
@@ -219,6 +219,103 @@ test_lost_server_is_confirmed_then_backs_off(void **state UNUSED)
 	assert_int_equal(a.class, PR_CLASS_LIVE);
 	assert_true(a.node.due.us <= at(40000).us + POLL * 5 / 4);
 	pr_sched_done(&s);
+}
+
+/* A dead server, tried at 0 s and waiting; the configuration is loaded again 10 s later. */
+static void
+test_shorter_interval_counts_at_once_for_dead_servers(void **state UNUSED)
+{
+	static const struct {
+		int64_t poll_s, max_s;	       /* before */
+		int64_t new_poll_s, new_max_s; /* after */
+		uint64_t flags;
+		int64_t due_ms;
+	} cases[] = {
+	    {60, 300, 20, 300, 0, 20000},		       /* since its last probe, not since the reload */
+	    {60, 300, 5, 300, 0, 10000},		       /* over already: now */
+	    {5, 300, 60, 300, 0, 5000},			       /* longer: from the next probe on */
+	    {60, 300, 60, 300, 0, 60000},		       /* the same */
+	    {60, 300, 20, 300, IPC_TARGET_FAILED_OVER, 20000}, /* its ten minutes are over */
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct pr_sched_item a = {0};
+		struct pr_sched_conf c = usual();
+		struct pr_sched s;
+
+		c.poll_us = cases[i].poll_s * CLK_S;
+		c.dead_max_us = cases[i].max_s * CLK_S;
+		pr_sched_init(&s, &c, at(-1000000));
+		pr_sched_add(&s, &a, IPC_TARGET_HURRY | cases[i].flags, at(-1000000));
+		assert_ptr_equal(pr_sched_next(&s, at(0)), &a);
+		pr_sched_finish(&s, &a, PR_SCHED_UNREACHED, at(0));
+		c.poll_us = cases[i].new_poll_s * CLK_S;
+		c.dead_max_us = cases[i].new_max_s * CLK_S;
+		pr_sched_configure(&s, &c, at(10000));
+		if (a.node.due.us != at(cases[i].due_ms).us)
+			fail_msg("case %zu: due after %lld ms", i, (long long)((a.node.due.us - T0) / CLK_MS));
+		pr_sched_done(&s);
+	}
+}
+
+static void
+test_shorter_ceiling_counts_at_once(void **state UNUSED)
+{
+	struct pr_sched_conf c = usual();
+	struct pr_sched_item a = {0};
+	struct pr_sched s;
+	int64_t v[5];
+
+	begin(&s);
+	pr_sched_add(&s, &a, IPC_TARGET_HURRY, at(0));
+	try_times(&s, &a, 0, 100000, v, 5);
+	assert_int_equal(v[4], 75000);
+	assert_int_equal(a.node.due.us, at(135000).us);
+	c.dead_max_us = 10 * CLK_S;
+	pr_sched_configure(&s, &c, at(76000));
+	assert_int_equal(a.node.due.us, at(85000).us);
+	pr_sched_done(&s);
+}
+
+/* Servers that answer: evenly over the new interval, be it shorter (also for those that wait) or longer. */
+static void
+test_other_interval_spreads_living_servers(void **state UNUSED)
+{
+	enum { N = 200, BINS = 10 };
+	static const struct {
+		int64_t poll_s, new_poll_s;
+		bool in_flight; /* at the reload */
+	} cases[] = {{60, 5, false}, {60, 5, true}, {5, 60, true}};
+
+	for (size_t k = 0; k < ARRAY_LEN(cases); k++) {
+		struct pr_sched_item *v = mem_calloc(N, sizeof(*v));
+		int64_t fresh = cases[k].new_poll_s * CLK_S;
+		struct pr_sched_conf c = usual();
+		struct mono now = at(60000);
+		int bins[BINS] = {0};
+		struct pr_sched s;
+
+		c.poll_us = cases[k].poll_s * CLK_S;
+		pr_sched_init(&s, &c, at(0));
+		for (int i = 0; i < N; i++) {
+			pr_sched_add(&s, &v[i], 0, cases[k].in_flight ? at(0) : now);
+			pr_sched_set_connected(&s, &v[i], true, at(0));
+		}
+		while (cases[k].in_flight && pr_sched_next(&s, now) != NULL)
+			;
+		c.poll_us = fresh;
+		pr_sched_configure(&s, &c, now);
+		for (int i = 0; i < N; i++) {
+			if (v[i].in_flight)
+				pr_sched_finish(&s, &v[i], PR_SCHED_WELL, now);
+			assert_in_range(v[i].node.due.us, now.us, now.us + fresh * 5 / 4);
+			bins[v[i].node.due.us % fresh * BINS / fresh]++;
+		}
+		for (int i = 0; i < BINS; i++)
+			assert_in_range(bins[i], N / BINS - 8, N / BINS + 8); /* some were due sooner anyway */
+		pr_sched_done(&s);
+		free(v);
+	}
 }
 
 static void
@@ -450,6 +547,9 @@ main(void)
 	    cmocka_unit_test(test_classes),
 	    cmocka_unit_test(test_backoff),
 	    cmocka_unit_test(test_lost_server_is_confirmed_then_backs_off),
+	    cmocka_unit_test(test_shorter_interval_counts_at_once_for_dead_servers),
+	    cmocka_unit_test(test_shorter_ceiling_counts_at_once),
+	    cmocka_unit_test(test_other_interval_spreads_living_servers),
 	    cmocka_unit_test(test_failed_over_primary_is_tried_often),
 	    cmocka_unit_test(test_full_class_delays_no_other),
 	    cmocka_unit_test(test_hanging_logins_leave_room),
