@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "sup_paths.h"
 #include "sup_private.h"
 
 struct changes {
@@ -54,6 +55,8 @@ load(struct sup *s, const char *extra_file, const struct changes *keep, struct c
 		log_warnings(w);
 	if (rc == 0) {
 		rc = sup_check_conf(*ret_conf, s->setup->args, s->setup->what, e);
+		if (rc == 0 && keep->n == 0)
+			rc = sup_check_paths(*ret_conf, s->setup->what, e);
 		if (rc != 0)
 			conf_unref(*ret_conf);
 	}

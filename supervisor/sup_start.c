@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "sup_paths.h"
 #include "sup_usage.h"
 #include "supervisor.h"
 
@@ -91,11 +92,19 @@ conf_failed(const struct err *e)
 }
 
 static int
+check_loaded(const struct start *st, struct err *e)
+{
+	int rc = sup_check_conf(st->conf, &st->args, st->what, e);
+
+	return rc != 0 ? rc : sup_check_paths(st->conf, st->what, e);
+}
+
+static int
 check_config(struct start *st)
 {
 	struct err e;
 
-	if (load_conf(st, &e) != 0 || sup_check_conf(st->conf, &st->args, st->what, &e) != 0)
+	if (load_conf(st, &e) != 0 || check_loaded(st, &e) != 0)
 		return conf_failed(&e);
 	(void)puts("configuration OK");
 	return 0;
@@ -245,7 +254,7 @@ node(struct start *st)
 			return conf_failed(&e);
 		st->conf = conf_defaults();
 	}
-	if (st->what != SUP_HELP && sup_check_conf(st->conf, &st->args, st->what, &e) != 0)
+	if (st->what != SUP_HELP && check_loaded(st, &e) != 0)
 		return conf_failed(&e);
 	if (prepare(st, &e) == 0) {
 		rc = run_node(st);

@@ -531,7 +531,6 @@ def test_with_raft_commands_are_refused(node):
 
 
 @pytest.mark.parametrize(("keys", "says"), [
-    ({"RaftEnabled": True, "RaftDataDir": "/tmp"}, "RaftEnabled"),
     ({"BackendDB": "mysql"}, "BackendDB"),
     ({"SQLite3DataFile": ":memory:"}, "memory"),
     ({"AuthenticationMethod": "multi"}, "HTTPAuthUser"),
@@ -549,8 +548,17 @@ def test_what_cannot_work_is_said_before_anything_starts(node, keys, says):
 
 def test_data_that_cannot_be_locked_is_named(node):
     node.configure(SQLite3DataFile="/nonexistent/dir/data.sqlite3")
-    code, _, log = node.run("http")
-    assert code == 78 and "/nonexistent/dir/data.sqlite3" in log and "SQLite3DataFile" in log
+    for words in (["http"], ["-t"]):
+        code, out, log = node.run(*words)
+        assert code == 78 and "/nonexistent/dir/data.sqlite3" in log and "SQLite3DataFile" in log and out == ""
+
+
+def test_missing_tls_files_are_named_before_anything_starts(node):
+    node.configure(MySQLTopologyUseMutualTLS=True, MySQLTopologySSLCAFile="/nonexistent/ca.pem")
+    for words in (["http"], ["-t"]):
+        code, out, log = node.run(*words)
+        assert code == 78 and "MySQLTopologySSLCAFile" in log and "/nonexistent/ca.pem" in log and out == ""
+    assert node.events() == []
 
 
 def test_words(node):

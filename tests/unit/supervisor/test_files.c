@@ -1,4 +1,4 @@
-/* test_files.c — the lock on the data, the runtime directory, the notification socket's address and lines. */
+/* test_files.c — the files that a configuration names, the lock on the data, the runtime directory, the notification socket's address and lines. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,6 +13,7 @@
 
 #include "sup_lock.h"
 #include "sup_notify.h"
+#include "sup_paths.h"
 #include "sup_rundir.h"
 
 static char dir[64];
@@ -254,10 +255,87 @@ notify_status_is_one_line(void **state UNUSED)
 	str_buf_done(&b);
 }
 
+/* --- what a configuration names ----------------------------------------------------------------------------------- */
+
+#define DATA "\"BackendDB\":\"sqlite\",\"SQLite3DataFile\":"
+#define HERE DATA "\"@/data\""
+#define RAFT_TLS                                                                 \
+	",\"RaftEnabled\":true,\"RaftDataDir\":\"@/later\",\"RaftUseTLS\":true," \
+	"\"RaftTLSCAFile\":\"@/pem\",\"RaftTLSCertFile\":\"@/pem\",\"RaftTLSKeyFile\":"
+
+/* "@" is the test's directory, in which there are a file, pem, and a directory, sub. */
+static const struct {
+	enum sup_what what;
+	const char *conf;
+	const char *says[3]; /* none: fine */
+} named[] = {
+    {SUP_CHECK, HERE, {NULL}},
+    {SUP_CHECK, DATA "\"relative\"", {NULL}},
+    {SUP_CHECK, DATA "\"@/no/data\"", {"SQLite3DataFile: ", "/no/data", "No such file"}},
+    {SUP_CHECK, DATA "\"@/pem/data\"", {"SQLite3DataFile: ", "/pem/data", "directory"}},
+    {SUP_HTTP, DATA "\"@/no/data\"", {NULL}}, /* sup_lock.h says it, at the same moment */
+    {SUP_CHECK, HERE ",\"MySQLTopologySSLCAFile\":\"@/pem\"", {NULL}},
+    {SUP_CHECK, HERE ",\"MySQLTopologySSLCAFile\":\"@/no\"", {"MySQLTopologySSLCAFile: ", "/no\"", "No such file"}},
+    {SUP_CHECK, HERE ",\"MySQLTopologySSLCertFile\":\"@/sub\"", {"MySQLTopologySSLCertFile: ", "/sub\"", "name a PEM"}},
+    {SUP_HTTP, HERE ",\"MySQLTopologySSLCAFile\":\"@/no\"", {NULL}}, /* perhaps no server demands TLS */
+    {SUP_CHECK, HERE ",\"MySQLTopologySSLCAFile\":\"@/no\",\"MySQLTopologyUseMixedTLS\":false", {NULL}}, /* unused */
+    {SUP_HTTP,
+     HERE ",\"MySQLTopologySSLPrivateKeyFile\":\"@/no\",\"MySQLTopologyUseMutualTLS\":true",
+     {"MySQLTopologySSLPrivateKeyFile: ", "/no\"", "No such file"}},
+    {SUP_COMMAND, HERE ",\"MySQLTopologySSLCAFile\":\"@/no\",\"MySQLTopologyUseMutualTLS\":true", {NULL}},
+    {SUP_CHECK, HERE RAFT_TLS "\"@/pem\"", {NULL}},
+    {SUP_HTTP, HERE RAFT_TLS "\"@/no\"", {"RaftTLSKeyFile: ", "/no\"", "No such file"}},
+    {SUP_CHECK, HERE RAFT_TLS "\"@/no\"", {"RaftTLSKeyFile: ", "/no\"", "No such file"}},
+};
+
+static struct conf *
+conf_here(const char *text)
+{
+	struct str_buf b = {0};
+	struct conf_warnings w;
+	struct conf *c;
+	struct err e;
+
+	str_buf_add_char(&b, '{');
+	for (; *text != '\0'; text++) {
+		if (*text == '@')
+			str_buf_add(&b, dir);
+		else
+			str_buf_add_char(&b, *text);
+	}
+	str_buf_add_char(&b, '}');
+	if (conf_parse("test", b.p, b.len, &c, &w, &e) != 0)
+		fail_msg("%s", e.msg);
+	str_buf_done(&b);
+	return c;
+}
+
+static void
+missing_files_are_named(void **state UNUSED)
+{
+	FILE *pem = fopen(path_of("pem"), "w");
+
+	assert_true(pem != NULL && fclose(pem) == 0 && mkdir(path_of("sub"), 0700) == 0);
+	for (size_t i = 0; i < ARRAY_LEN(named); i++) {
+		struct conf *c = conf_here(named[i].conf);
+		struct err e = {0};
+		int rc = sup_check_paths(c, named[i].what, &e);
+
+		if (rc != (named[i].says[0] == NULL ? 0 : -ERR_CONFIG))
+			fail_msg("case %zu: %d %s", i, rc, e.msg);
+		for (size_t k = 0; k < ARRAY_LEN(named[i].says) && named[i].says[k] != NULL; k++) {
+			if (strstr(e.msg, named[i].says[k]) == NULL)
+				fail_msg("case %zu: %s", i, e.msg);
+		}
+		conf_unref(c);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(missing_files_are_named, make_dir, remove_dir),
 	    cmocka_unit_test(holder_texts),
 	    cmocka_unit_test_setup_teardown(one_holder_at_a_time, make_dir, remove_dir),
 	    cmocka_unit_test_setup_teardown(lock_errors_name_the_path, make_dir, remove_dir),
