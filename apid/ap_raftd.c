@@ -224,6 +224,12 @@ ap_on_state(struct ap_raftd *r, struct ipc_link *l UNUSED, const struct ipc_stat
 static void
 ap_on_lease(struct ap_raftd *r, struct ipc_link *l UNUSED, const struct ipc_lease *m)
 {
+	struct ipc_lease_seen seen = {.seq = m->seq};
+	struct err e;
+
+	/* a hand-over needn't wait for the end of a lease that nobody trusts any more */
+	if (!m->is_leader && r->state.is_leader && ipc_send_lease_seen(r->link, &seen, &e) != 0)
+		log_debug("raftd", "not told that the lease is given up: %s", e.msg);
 	r->state.is_leader = m->is_leader;
 	r->state.term = m->term;
 	r->state.lease_end_us = m->lease_end_us;

@@ -104,6 +104,13 @@ rd_on_follower_health_report(struct rd_door *door, struct ipc_link *l, const str
 		rd_group_health_report(door->node->group, req, m);
 }
 
+void
+rd_on_lease_seen(struct rd_door *door, struct ipc_link *l UNUSED, const struct ipc_lease_seen *m)
+{
+	if (door->node->group != NULL)
+		rd_group_lease_seen(door->node->group, m->seq);
+}
+
 /* --- waiting for the view -------------------------------------------------------------------------------------- */
 struct wait {
 	struct rd_node *node;

@@ -50,7 +50,7 @@ rd_publish_state(struct rd_node *n)
 }
 
 /* Small and often: STATE follows when something else changes. */
-void
+uint64_t
 rd_publish_lease(struct rd_node *n, bool leads, uint64_t term, struct mono lease_end, struct mono quorum_until)
 {
 	struct ipc_lease m = {.is_leader = leads,
@@ -62,6 +62,7 @@ rd_publish_lease(struct rd_node *n, bool leads, uint64_t term, struct mono lease
 
 	m.seq = ++n->published;
 	note_sent(n, ipc_send_lease(n->events_door.link, &m, &e), &e);
+	return m.seq;
 }
 
 /* --- figures --------------------------------------------------------------------------------------------------- */

@@ -123,7 +123,8 @@ sup_child_ended(struct sup_child *c, int status)
 	c->pid = 0;
 	ipc_link_close(c->link);
 	c->link = NULL;
-	if (!c->sup->stopping) /* nobody should wonder about an orderly end */
+	/* Nobody should wonder about an orderly end; but a leader that hands over need not wait for an apid that is gone. */
+	if (!c->sup->stopping || c->role->ipc == IPC_ROLE_APID)
 		sup_talk_peer(c, false);
 	settle(c, &end);
 }

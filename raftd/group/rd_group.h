@@ -31,6 +31,9 @@ void rd_group_stop(struct rd_group *g, int64_t wait_us, void (*done)(struct rd_n
 /* The backend has been failing for so long: a leader hands over. */
 void rd_group_give_way(struct rd_group *g, const char *why);
 
+/* apid has heard the event of that number, and that this node leads no longer. */
+void rd_group_lease_seen(struct rd_group *g, uint64_t seq);
+
 /* Periodic work of rd_periodic.def. */
 void rd_group_tick(struct rd_group *g);
 void rd_group_ask_health(struct rd_group *g);

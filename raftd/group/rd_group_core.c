@@ -207,21 +207,40 @@ rd_group_leads(struct rd_group *g)
 static void
 publish_lease(struct rd_group *g)
 {
-	struct mono now = rd_group_now(g), end = {0}, quorum;
+	struct mono now = rd_group_now(g), end, quorum;
 	int64_t step_us = (int64_t)g->election_ms * 100;
-	uint64_t term = 0;
-	bool leads = rd_group_runs(g) && rd_raft_lease(g->raft, now, &term, &end);
+	uint64_t term, seq;
+	bool leads;
 
-	quorum = g->phase == RD_PHASE_MEMBER ? rd_raft_quorum_until(g->raft, now) : (struct mono){0};
+	if (!rd_group_runs(g))
+		return;
+	leads = rd_raft_lease(g->raft, now, &term, &end);
+	if (!leads)
+		end = (struct mono){0};
+	quorum.us = max_i64(0, rd_raft_quorum_until(g->raft, now).us);
 	g->had_quorum = g->had_quorum || mono_before(now, quorum);
 	if (leads == g->lease_told && term == g->lease_term && end.us - g->lease_end.us < step_us &&
 	    quorum.us - g->quorum_until.us < step_us)
 		return;
+	seq = rd_publish_lease(g->node, leads, term, end, quorum);
+	if (g->lease_told && !leads)
+		g->withdrawn = seq;
+	if (!leads && g->node->apid_door.link == NULL) /* stopped, or gone: nobody answers leader-check */
+		rd_raft_lease_withdrawn(g->raft, now);
 	g->lease_told = leads;
 	g->lease_term = term;
-	g->lease_end = leads ? end : (struct mono){0};
+	g->lease_end = end;
 	g->quorum_until = quorum;
-	rd_publish_lease(g->node, leads, term, g->lease_end, quorum);
+}
+
+/* Only an answer to the newest withdrawal counts: one to an earlier term's may come late. */
+void
+rd_group_lease_seen(struct rd_group *g, uint64_t seq)
+{
+	if (!rd_group_runs(g) || g->lease_told || seq < g->withdrawn)
+		return;
+	rd_raft_lease_withdrawn(g->raft, rd_group_now(g));
+	rd_group_core_after(g);
 }
 
 /* --- what changed ---------------------------------------------------------------------------------------------- */

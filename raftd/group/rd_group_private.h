@@ -70,6 +70,7 @@ struct rd_group {
 	bool leading;	     /* as last said in the log */
 	bool lease_told;     /* as last published */
 	uint64_t lease_term;
+	uint64_t withdrawn; /* number of the event that said that the lease is given up */
 	struct mono lease_end, quorum_until, lease_sent;
 	bool had_quorum;      /* since the start */
 	struct err fatal;     /* an entry can't be applied */
