@@ -15,9 +15,9 @@ cluster_of(const struct rd_node *n, const struct topo_key *key)
 }
 
 static void
-to_backend(struct rd_node *n, const char *type, const struct topo_key *key, const char *message)
+to_backend(struct rd_node *n, int64_t at_us, const char *type, const struct topo_key *key, const char *message)
 {
-	struct db_audit row = {.audit_timestamp_us = rd_now_us(n),
+	struct db_audit row = {.audit_timestamp_us = at_us,
 			       .audit_type = type,
 			       .hostname = key == NULL ? "" : key->hostname,
 			       .port = key == NULL ? 0 : key->port,
@@ -37,11 +37,12 @@ add_field(struct str_buf *b, const char *text)
 }
 
 static void
-format(struct rd_node *n, const char *type, const struct topo_key *key, const char *message, struct str_buf *b)
+format(struct rd_node *n, int64_t at_us, const char *type, const struct topo_key *key, const char *message,
+       struct str_buf *b)
 {
 	char stamp[CLK_STAMP_BYTES];
 
-	clk_format_wall(clk_wall(n->clock), stamp);
+	clk_format_wall((struct wall){at_us}, stamp);
 	str_buf_printf(b, "%s\t%s\t", stamp, type);
 	add_field(b, key == NULL ? "" : key->hostname);
 	str_buf_printf(b, "\t%lld\t[", key == NULL ? 0LL : (long long)key->port);
@@ -64,12 +65,18 @@ to_log(struct rd_node *n, const char *type, const struct topo_key *key, const ch
 void
 rd_audit(struct rd_node *n, const char *type, const struct topo_key *key, const char *message)
 {
+	rd_audit_at(n, rd_now_us(n), type, key, message);
+}
+
+void
+rd_audit_at(struct rd_node *n, int64_t at_us, const char *type, const struct topo_key *key, const char *message)
+{
 	const struct conf *c = proc_conf(n->proc);
 	struct str_buf line = {0};
 
 	if (c->AuditToBackendDB)
-		to_backend(n, type, key, message);
-	format(n, type, key, message, &line);
+		to_backend(n, at_us, type, key, message);
+	format(n, at_us, type, key, message, &line);
 	if (c->AuditLogFile[0] != '\0')
 		rd_flush_line(n, line.p);
 	if (c->AuditToSyslog)

@@ -28,11 +28,12 @@ on_committed(void *ctx, const struct rd_applied *a)
 {
 	struct rd_node *n = ctx;
 	struct topo_key_list keys = {0};
+	bool audited = n->group != NULL && rd_group_is_audited(n->group, a->index);
 
 	for (size_t i = 0; i < a->n_effects; i++) {
 		const struct rd_effect *x = &a->effects[i];
-		if (x->kind == RD_EFFECT_AUDIT)
-			rd_audit(n, x->audit_type, &x->key, x->message);
+		if (x->kind == RD_EFFECT_AUDIT && !audited)
+			rd_audit_at(n, a->time_us, x->audit_type, &x->key, x->message);
 	}
 	keys = a->keys;
 	keys.n = min_size(keys.n, 256);

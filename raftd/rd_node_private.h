@@ -259,6 +259,8 @@ void rd_publish_changed(struct rd_node *n, const struct topo_key_list *keys, boo
 /* --- rd_audit.c ------------------------------------------------------------------------------------------------ */
 /* key may be NULL: an entry about the node. */
 void rd_audit(struct rd_node *n, const char *type, const struct topo_key *key, const char *message);
+/* Of something that happened at another time: a command is applied later on a node that was away. */
+void rd_audit_at(struct rd_node *n, int64_t at_us, const char *type, const struct topo_key *key, const char *message);
 
 /* --- rd_house.c: periodic work --------------------------------------------------------------------------------- */
 int rd_house_start(struct rd_node *n, struct err *e) MUST_USE;

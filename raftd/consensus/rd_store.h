@@ -47,7 +47,8 @@ REC_DECLARE(rd_founder, RD_FOUNDER_FIELDS);
 	F(STR, cluster_id, _, 64)  \
 	F(STR, config_hash, _, 64) \
 	F(BOOL, founded, _, 0)     \
-	F(LIST, founded_with, rd_founder, 64)
+	F(LIST, founded_with, rd_founder, 64) \
+	F(U64, renewals, _, 0, .doc = "how often the node emptied the directory because its rows were wrong")
 REC_DECLARE(rd_identity, RD_IDENTITY_FIELDS);
 
 /* --- log ---------------------------------------------------------------------------------------------------------- */

@@ -63,7 +63,7 @@ identity_sum(const struct rd_identity *id)
 	sum = text_sum(text_sum(sum, id->cluster_id), id->config_hash);
 	for (size_t i = 0; i < id->founded_with.n; i++)
 		sum = text_sum(text_sum(sum, id->founded_with.v[i].name), id->founded_with.v[i].dir_id);
-	return sum;
+	return id->renewals == 0 ? sum : rd_store_sum_u64(sum, id->renewals);
 }
 
 static uint64_t

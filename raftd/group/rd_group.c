@@ -168,7 +168,6 @@ on_log_open(void *ctx, struct rd_stored *found)
 		 found->created ? " (new)" : "", found->unclean ? " (not closed by the last process)" : "");
 	rd_stored_free(g->stored);
 	g->stored = found;
-	g->adopting = false;
 	if (check_identity(g, &e) != 0) {
 		rd_group_fail(g, PROC_EXIT_CONFIG, &e);
 		return;
@@ -188,8 +187,8 @@ on_log_open(void *ctx, struct rd_stored *found)
 }
 
 /* --- memory ---------------------------------------------------------------------------------------------------- */
-static uint64_t
-last_index(const struct rd_stored *s)
+uint64_t
+rd_group_last_stored(const struct rd_stored *s)
 {
 	return s->log->n > 0 ? s->log->index + s->log->n - 1 : s->snapshot.index;
 }
@@ -205,7 +204,10 @@ rd_group_backend_read(struct rd_group *g)
 	g->backend_read = g->backend_read || l != NULL;
 	if (g->phase != RD_PHASE_WAITING || l == NULL)
 		return;
-	facts = (struct rd_store_facts){g->identity.cluster_id, g->stored->snapshot.index, last_index(g->stored)};
+	facts =
+	    (struct rd_store_facts){g->identity.cluster_id, g->stored->snapshot.index, rd_group_last_stored(g->stored)};
+	(void)str_copy(g->audited_cluster, sizeof(g->audited_cluster), rd_state_cluster_id(l->state));
+	g->audited_index = rd_state_index(l->state);
 	unfit = rd_loaded_unfit(l, &facts);
 	if (unfit == NULL) {
 		struct rd_state *state = l->state;
@@ -218,6 +220,14 @@ rd_group_backend_read(struct rd_group *g)
 		rd_group_snapshot_load(g);
 	else
 		rd_group_core_start(g, rd_state_new(), false);
+}
+
+/* A directory that was lost, or a backend that was written anew, gets entries again whose audit is there already. */
+bool
+rd_group_is_audited(struct rd_group *g, uint64_t index)
+{
+	return index <= g->audited_index && g->audited_cluster[0] != '\0' &&
+	       strcmp(g->audited_cluster, rd_state_cluster_id(rd_group_state(g))) == 0;
 }
 
 /* --- the net --------------------------------------------------------------------------------------------------- */
@@ -244,7 +254,7 @@ on_hello(void *ctx, const char *peer, const struct rn_hello *hello)
 static void
 on_refused(void *ctx, const char *peer, enum rn_refuse code, const struct rn_hello *hello)
 {
-	rd_group_refused(ctx, peer, code, hello);
+	rd_group_note_refused(ctx, peer, code, hello);
 }
 
 static void
@@ -361,6 +371,5 @@ rd_group_free(struct rd_group *g)
 	for (size_t i = 0; i < g->n_names; i++)
 		free(g->names[i]);
 	free(g->names);
-	free(g->refused);
 	free(g);
 }

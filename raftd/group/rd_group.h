@@ -18,6 +18,8 @@ void rd_group_free(struct rd_group *g); /* NULL is fine */
 /* The backend is read and its servers are taken over (n->loading): memory can be made as soon as the directory is open. */
 void rd_group_backend_read(struct rd_group *g);
 void rd_group_reload(struct rd_group *g);
+/* Whether the audit entries of the command at index are in the backend already, from before this process. */
+bool rd_group_is_audited(struct rd_group *g, uint64_t index);
 
 /* Whether this node leads and may decide: its lease holds and all of former terms is applied. */
 bool rd_group_leads(struct rd_group *g);

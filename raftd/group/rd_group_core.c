@@ -180,9 +180,9 @@ out_install_snapshot(void *ctx, const struct rd_raft_snapshot *s)
 }
 
 static void
-out_drop_snapshot(void *ctx, const struct rd_raft_snapshot *s UNUSED)
+out_drop_snapshot(void *ctx, const struct rd_raft_snapshot *s)
 {
-	rd_group_snapshot_drop(ctx);
+	rd_group_snapshot_drop(ctx, s);
 }
 
 static void
@@ -277,7 +277,9 @@ look_at_changes(struct rd_group *g)
 		rd_group_set_peers(g);
 	if (what & (RD_CHANGED_STATE | RD_CHANGED_TERM | RD_CHANGED_MEMBERS | RD_CHANGED_OPEN))
 		rd_group_say_hello(g);
-	if (what & RD_CHANGED_FAILED && g->phase != RD_PHASE_FAILED) {
+	if (what & (RD_CHANGED_STATE | RD_CHANGED_MEMBERS))
+		rd_group_leaving_work(g);
+	if (what & RD_CHANGED_FAILED && g->phase != RD_PHASE_FAILED && !g->renewing) {
 		struct err e;
 		(void)err_set(&e, ERR_IO, "%s", rd_raft_failure(g->raft));
 		rd_group_fail(g, PROC_EXIT_BACKEND, &e);
@@ -471,6 +473,7 @@ rd_group_core_start(struct rd_group *g, struct rd_state *state, bool view_fits)
 	uint64_t applied = rd_state_index(state);
 	struct err e;
 
+	g->known_at_start = rd_group_last_stored(g->stored);
 	rd_node_become_active(g->node, &door, state, view_fits);
 	g->raft = new_raft(g);
 	if (start_raft(g, applied, &e) != 0) {

@@ -1,5 +1,6 @@
 /* rd_group_found.c — what this node says of itself and to whom, and the way of a blank directory into a group: founding
  * or joining (the decision is rd_found.h's), or being adopted by another group. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,57 +8,33 @@
 #include "rd_group_private.h"
 
 /* --- hello ----------------------------------------------------------------------------------------------------- */
-static bool
-only_founded(struct rd_group *g)
-{
-	struct rd_raft_status s;
-
-	if (!g->identity.founded)
-		return false;
-	if (g->raft == NULL)
-		return g->stored != NULL && g->stored->term <= 1 && g->stored->voted_for == 0 &&
-		       g->stored->log->n <= 1 && g->stored->snapshot.index == 0;
-	rd_raft_status(g->raft, &s);
-	return s.term <= 1 && s.vote == 0 && s.last_index <= 1 && s.snapshot_index == 0;
-}
-
 static enum rn_state
 own_state(struct rd_group *g)
 {
+	struct rd_own own = {.raft_id = g->identity.raft_id, .founded = g->identity.founded};
 	struct rd_raft_status s;
 
-	if (g->identity.raft_id == 0)
-		return RN_BLANK;
-	if (only_founded(g))
-		return RN_FOUNDED;
-	if (g->identity.founded)
-		return RN_ACTIVE;
-	if (g->raft == NULL)
-		return g->stored != NULL && (g->stored->log->n > 0 || g->stored->snapshot.index > 0) ? RN_ACTIVE
-												     : RN_JOINING;
-	rd_raft_status(g->raft, &s);
-	return s.last_index > 0 ? RN_ACTIVE : RN_JOINING;
-}
-
-/* What an operator decided is in these tables; the rest is found again. */
-static bool
-operator_decided(const struct rd_state *s)
-{
-	static const enum rd_table inventory[] = {RD_TABLE_inventory,	    RD_TABLE_node_record,
-						  RD_TABLE_setting,	    RD_TABLE_cluster_record,
-						  RD_TABLE_applied_command, RD_TABLE_candidate};
-	size_t found = 0;
-
-	for (size_t i = 0; i < ARRAY_LEN(inventory); i++)
-		found += rd_state_count(s, inventory[i]);
-	return rd_state_rows(s) > found;
+	if (g->raft != NULL) {
+		rd_raft_status(g->raft, &s);
+		own.term = s.term;
+		own.vote = s.vote;
+		own.last_index = s.last_index;
+		own.snapshot_index = s.snapshot_index;
+	} else if (g->stored != NULL) {
+		own.term = g->stored->term;
+		own.vote = g->stored->voted_for;
+		own.last_index = rd_group_last_stored(g->stored);
+		own.snapshot_index = g->stored->snapshot.index;
+	}
+	return rd_group_own_state(&own);
 }
 
 static bool
 adoptable(struct rd_group *g)
 {
 	return g->raft != NULL && g->n_names == 1 && rd_group_state(g) != NULL &&
-	       rd_found_adoptable(rd_raft_members(g->raft), g->identity.raft_id, operator_decided(rd_group_state(g)));
+	       rd_found_adoptable(rd_raft_members(g->raft), g->identity.raft_id,
+				  rd_group_operator_decided(rd_group_state(g)));
 }
 
 void
@@ -93,47 +70,15 @@ rd_group_say_hello(struct rd_group *g)
 }
 
 /* --- peers ----------------------------------------------------------------------------------------------------- */
-struct name_list {
-	const char *v[RN_PEERS_MAX];
-	size_t n;
-};
-
-static void
-add_name(struct name_list *l, const char *name)
-{
-	for (size_t i = 0; i < l->n; i++) {
-		if (strcmp(l->v[i], name) == 0)
-			return;
-	}
-	if (l->n < ARRAY_LEN(l->v))
-		l->v[l->n++] = name;
-}
-
-static void
-add_record(void *ctx, const void *row)
-{
-	const struct db_node_record *r = row;
-
-	add_name(ctx, r->name);
-}
-
-/* Members, and whoever has a record: asked to join, or between the removal of a wiped disk and its return. Before
- * there are members, whoever is configured. */
 void
 rd_group_set_peers(struct rd_group *g)
 {
 	const struct rd_members *m = g->raft == NULL ? NULL : rd_raft_members(g->raft);
-	struct name_list list = {.n = 0};
+	struct rd_peer_names list;
 	struct err e;
 
-	for (size_t i = 0; m != NULL && i < m->n; i++)
-		add_name(&list, m->v[i].name);
-	if (list.n == 0) {
-		for (size_t i = 0; i < g->n_names; i++)
-			add_name(&list, g->names[i]);
-	}
-	if (rd_group_state(g) != NULL)
-		rd_state_each(rd_group_state(g), RD_TABLE_node_record, add_record, &list);
+	_Static_assert(RD_PEER_NAMES_MAX == RN_PEERS_MAX, "the net takes all of them");
+	rd_group_peer_names(m, (const char *const *)g->names, g->n_names, rd_group_state(g), &list);
 	if (rn_net_set_peers(g->net, list.v, list.n, &e) != 0)
 		log_error("raft", "connections with other nodes: %s", e.msg);
 }
@@ -168,42 +113,7 @@ take_hello(const struct rn_hello *h, struct rd_found_peer *p)
 	}
 }
 
-static struct rd_found_peer *
-find_refused(struct rd_group *g, const char *name)
-{
-	for (size_t i = 0; i < g->n_refused; i++) {
-		if (strcmp(g->refused[i].name, name) == 0)
-			return &g->refused[i];
-	}
-	return NULL;
-}
-
-/* A peer that is there and doesn't work with this node may hold a group's state: a blank node must not found beside it.
- * One that says that this node is no member, or of another group, has a group. */
-void
-rd_group_refused(struct rd_group *g, const char *peer, enum rn_refuse code, const struct rn_hello *hello)
-{
-	bool has_group = code == RN_REFUSE_MEMBER || code == RN_REFUSE_CLUSTER || code == RN_REFUSE_FEATURE;
-	struct rd_found_peer *p = find_refused(g, peer);
-
-	if (g->phase != RD_PHASE_FOUNDING || (hello == NULL && !has_group))
-		return;
-	if (p == NULL) {
-		if (g->n_refused >= RN_PEERS_MAX)
-			return;
-		mem_grow(g->refused, g->cap_refused, g->n_refused + 1);
-		p = &g->refused[g->n_refused++];
-	}
-	memset(p, 0, sizeof(*p));
-	if (hello != NULL)
-		take_hello(hello, p);
-	(void)str_copy(p->name, sizeof(p->name), peer);
-	if (has_group)
-		p->state = RD_FOUND_ACTIVE;
-	rd_group_found(g);
-}
-
-/* Those that are connected now (what a peer said before it was wiped doesn't count), and those that refuse. */
+/* Only those that are connected now: what a peer said before it was wiped doesn't count. */
 static size_t
 collect_peers(struct rd_group *g, struct rd_found_peer *ret)
 {
@@ -214,10 +124,43 @@ collect_peers(struct rd_group *g, struct rd_found_peer *ret)
 		const struct rn_hello *h = peers[i].up ? rn_net_hello(g->net, peers[i].name) : NULL;
 		if (h != NULL)
 			take_hello(h, &ret[count++]);
-		else if (find_refused(g, peers[i].name) != NULL)
-			ret[count++] = *find_refused(g, peers[i].name);
 	}
 	return count;
+}
+
+/* --- refusals -------------------------------------------------------------------------------------------------- */
+/* A node that is there is tried, and refuses or is refused, at least once a second. */
+#define REFUSAL_US (3 * CLK_S)
+
+void
+rd_group_note_refused(struct rd_group *g, const char *peer, enum rn_refuse code, const struct rn_hello *hello)
+{
+	enum rn_state known = hello == NULL ? RN_ACTIVE : (enum rn_state)hello->state;
+	struct rd_refused *r = NULL;
+
+	if (!rd_group_refusal_blocks(code, known))
+		return;
+	for (size_t i = 0; i < g->n_refused && r == NULL; i++) {
+		if (strcmp(g->refused[i].name, peer) == 0)
+			r = &g->refused[i];
+	}
+	if (r == NULL && g->n_refused < ARRAY_LEN(g->refused))
+		r = &g->refused[g->n_refused++];
+	if (r == NULL)
+		return;
+	(void)str_copy(r->name, sizeof(r->name), peer);
+	r->at = rd_group_now(g);
+}
+
+/* NULL: nobody stands in the way of founding. */
+static const char *
+who_refuses(struct rd_group *g)
+{
+	for (size_t i = 0; i < g->n_refused; i++) {
+		if (mono_diff_us(rd_group_now(g), g->refused[i].at) <= REFUSAL_US)
+			return g->refused[i].name;
+	}
+	return NULL;
 }
 
 static void
@@ -292,6 +235,20 @@ become(struct rd_group *g, const struct rd_found_out *d)
 	write_identity(g, d);
 }
 
+/* A second group beside one that this node can't talk with would be worse than none. */
+static void
+heed_refusals(struct rd_group *g, struct rd_found_out *d)
+{
+	const char *name = d->verdict == RD_FOUND_FOUND ? who_refuses(g) : NULL;
+
+	if (name == NULL)
+		return;
+	d->verdict = RD_FOUND_WAIT;
+	d->again = mono_add_us(rd_group_now(g), CLK_S);
+	(void)snprintf(d->why, sizeof(d->why), "%.60s is there and does not work with this node: no group is founded",
+		       name);
+}
+
 void
 rd_group_found(struct rd_group *g)
 {
@@ -313,6 +270,7 @@ rd_group_found(struct rd_group *g)
 				  .asking_since = g->born,
 				  .now = rd_group_now(g)};
 	rd_found_decide(&in, d);
+	heed_refusals(g, d);
 	if (d->verdict == RD_FOUND_WAIT) {
 		int64_t us = max_i64(1000, min_i64(CLK_S, mono_diff_us(d->again, in.now)));
 		struct timeval tv = {us / CLK_S, us % CLK_S};
@@ -325,8 +283,8 @@ rd_group_found(struct rd_group *g)
 	free(d);
 }
 
-/* --- adoption -------------------------------------------------------------------------------------------------- */
-/* Memory, timers and answers of the old group must not outlive it: a new process begins, as one that waits to be added. */
+/* --- a new directory ------------------------------------------------------------------------------------------- */
+/* Memory, timers and answers of the former membership must not outlive it: a new process begins. */
 static void
 on_renamed(void *ctx, struct rd_log_job *job)
 {
@@ -337,7 +295,7 @@ on_renamed(void *ctx, struct rd_log_job *job)
 	rd_log_job_free(job);
 	if (rc != 0)
 		return; /* on_failed has said it */
-	(void)err_set(&e, ERR_UNAVAILABLE, "this node's own group has ended, it joins another one: starting anew");
+	(void)err_set(&e, ERR_UNAVAILABLE, "RaftDataDir is empty now: starting anew, to be added by the leader");
 	rd_group_fail(g, PROC_EXIT_RETRY, &e);
 }
 
@@ -355,7 +313,8 @@ on_wiped(void *ctx, struct rd_log_job *job)
 					  .raft_id = rd_member_id(g->name, job->found->identity.dir_id),
 					  .name = g->name,
 					  .cluster_id = "",
-					  .config_hash = g->conf_hash};
+					  .config_hash = g->conf_hash,
+					  .renewals = g->renewals};
 		next = rd_log_job_write(&w, on_renamed, g);
 		if (rd_log_submit(g->log, next, &e) != 0) {
 			rd_log_job_free(next);
@@ -365,23 +324,37 @@ on_wiped(void *ctx, struct rd_log_job *job)
 	rd_log_job_free(job);
 }
 
-/* Another group has listed this lone founder and nobody ever decided anything here: it starts anew, blank. */
 void
-rd_group_adopt(struct rd_group *g, const char *peer, const struct rn_hello *hello)
+rd_group_renew(struct rd_group *g, const char *why, uint64_t renewals)
 {
 	struct rd_log_job *job;
 	struct err e;
 
-	if (g->adopting || !adoptable(g) || hello->state != RN_ACTIVE || !hello->is_leader ||
-	    strcmp(hello->cluster_id, g->identity.cluster_id) == 0)
+	if (g->renewing)
 		return;
-	log_notice("raft",
-		   "adopted by the group of leader=%s: this node's own group, without operators' decisions, ends",
-		   LOG_Q(peer));
-	g->adopting = true;
+	log_notice("raft", "emptying RaftDataDir, this node joins as a new member: %s", why);
 	job = rd_log_job_new(RD_LOG_JOB_WIPE, on_wiped, g);
 	if (rd_log_submit(g->log, job, &e) != 0) {
 		rd_log_job_free(job);
-		g->adopting = false;
+		return; /* whoever asked for it asks again */
 	}
+	g->renewing = true;
+	g->renewals = renewals;
+	/* not a word more from the former member */
+	rd_raft_write_failed(g->raft, why);
+}
+
+/* --- adoption -------------------------------------------------------------------------------------------------- */
+/* Another group has listed this lone founder and nobody ever decided anything here: it starts anew, blank. */
+void
+rd_group_adopt(struct rd_group *g, const char *peer, const struct rn_hello *hello)
+{
+	char why[LOG_Q_BYTES + 100];
+
+	if (!adoptable(g) || hello->state != RN_ACTIVE || !hello->is_leader ||
+	    strcmp(hello->cluster_id, g->identity.cluster_id) == 0)
+		return;
+	(void)snprintf(why, sizeof(why),
+		       "the group of leader=%s adopts it, its own one without operators' decisions ends", LOG_Q(peer));
+	rd_group_renew(g, why, 0);
 }

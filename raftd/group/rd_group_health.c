@@ -8,6 +8,7 @@
 
 #define TOKEN_LIFE_US (20 * CLK_S)
 #define HEALTH_BYTES_MAX 4096
+#define RENEWALS_MAX 3
 
 enum { ASK = 1, REPORT = 2, HASH = 3 };
 
@@ -119,7 +120,102 @@ rd_group_health_report(struct rd_group *g, struct rd_req req, const struct ipc_f
 	rd_reply_error(g->node, req, &e);
 }
 
-/* --- state hashes ---------------------------------------------------------------------------------------------- */
+/* --- state hashes (design.md section 12, invariant 7) ---------------------------------------------------------- */
+static struct rd_hash_said *
+slot_of(struct rd_group *g, const char *name)
+{
+	struct rd_hash_said *oldest = &g->hashes[0];
+
+	for (size_t i = 0; i < g->n_hashes; i++) {
+		if (strcmp(g->hashes[i].name, name) == 0)
+			return &g->hashes[i];
+		if (g->hashes[i].index < oldest->index)
+			oldest = &g->hashes[i];
+	}
+	return g->n_hashes < ARRAY_LEN(g->hashes) ? &g->hashes[g->n_hashes++] : oldest; /* of a member that has gone */
+}
+
+static const struct rd_hash_said *
+who_differs(struct rd_group *g, uint64_t index, uint64_t own)
+{
+	for (size_t i = 0; i < g->n_hashes; i++) {
+		if (g->hashes[i].index == index && g->hashes[i].hash != own)
+			return &g->hashes[i];
+	}
+	return NULL;
+}
+
+/* Said once, and shown until the states agree at a later index. */
+static void
+say_difference(struct rd_group *g, enum rd_hash_verdict verdict, uint64_t index, uint64_t own)
+{
+	const struct rd_hash_said *d = who_differs(g, index, own);
+	bool news = verdict != g->hash_verdict;
+
+	g->hash_verdict = verdict;
+	if (d == NULL)
+		return;
+	(void)snprintf(g->diverged, sizeof(g->diverged),
+		       verdict == RD_HASH_OTHERS_DIFFER ? "%.100s holds other rows than the majority at index %llu"
+							: "this node's rows differ from those of %.100s at index %llu, "
+							  "a third node is needed to tell who is wrong",
+		       d->name, (unsigned long long)index);
+	if (news)
+		log_error("raft", "%s: %016llx here, %016llx there", g->diverged, (unsigned long long)own,
+			  (unsigned long long)d->hash);
+}
+
+static void
+renew(struct rd_group *g)
+{
+	struct err e;
+
+	if (g->renewing)
+		return;
+	if (g->identity.renewals < RENEWALS_MAX) {
+		rd_group_renew(g, "its rows were not those of the majority", g->identity.renewals + 1);
+		return;
+	}
+	(void)err_set(
+	    &e, ERR_UNSUPPORTED,
+	    "this node's rows differ from those of the majority again, although it began anew %d times: let all "
+	    "nodes run the same version, then remove RaftDataDir here and start it",
+	    RENEWALS_MAX);
+	rd_group_fail(g, PROC_EXIT_VERSION, &e);
+}
+
+/* The log is the same everywhere, so a node that applied it to other rows than the majority is broken, by a defect or by
+ * somebody's hand, and so may be its snapshots: it neither leads nor votes any more, and gets all of it anew. */
+static void
+judge_hash(struct rd_group *g, uint64_t index)
+{
+	enum rd_hash_verdict verdict;
+	uint64_t own;
+
+	if (!rd_state_hash_at(rd_group_state(g), index, &own))
+		return;
+	verdict = rd_group_judge_hash(rd_raft_members(g->raft), g->name, index, own, g->hashes, g->n_hashes);
+	switch (verdict) {
+	case RD_HASH_UNKNOWN:
+		break;
+	case RD_HASH_SAME:
+		if (g->diverged[0] != '\0')
+			log_notice("raft", "the replicated rows agree again at index=%llu", (unsigned long long)index);
+		g->diverged[0] = '\0';
+		g->hash_verdict = verdict;
+		break;
+	case RD_HASH_OPEN:
+	case RD_HASH_OTHERS_DIFFER:
+		say_difference(g, verdict, index, own);
+		break;
+	case RD_HASH_OWN_DIFFERS:
+		log_error("raft", "this node's rows differ from those of the majority at index=%llu (%016llx here)",
+			  (unsigned long long)index, (unsigned long long)own); /* tests: test_group_heal.py */
+		renew(g);
+		break;
+	}
+}
+
 void
 rd_group_say_hash(struct rd_group *g)
 {
@@ -130,24 +226,18 @@ rd_group_say_hash(struct rd_group *g)
 		return;
 	g->hash_said = m.index;
 	say_to_all(g, &m);
+	judge_hash(g, m.index);
 }
 
-/* Two nodes applied the same entries and hold different rows: a defect, or somebody changed memory or disk. */
 static void
-compare_hash(struct rd_group *g, const char *peer, const struct rd_health *m)
+take_hash(struct rd_group *g, const char *peer, const struct rd_health *m)
 {
-	uint64_t own;
+	struct rd_hash_said *s = slot_of(g, peer);
 
-	if (!rd_state_hash_at(rd_group_state(g), m->index, &own) || own == m->hash)
-		return;
-	if (g->diverged[0] == '\0')
-		log_error(
-		    "raft",
-		    "the replicated state at index=%llu differs from that of peer=%s: %016llx here, %016llx there; "
-		    "which of them is wrong shows the third node",
-		    (unsigned long long)m->index, LOG_Q(peer), (unsigned long long)own, (unsigned long long)m->hash);
-	(void)snprintf(g->diverged, sizeof(g->diverged), "the replicated state at index %llu differs from that of %s",
-		       (unsigned long long)m->index, peer);
+	(void)str_copy(s->name, sizeof(s->name), peer);
+	s->index = m->index;
+	s->hash = m->hash;
+	judge_hash(g, m->index);
 }
 
 void
@@ -166,7 +256,7 @@ rd_group_health_message(struct rd_group *g, const char *peer, const void *p, siz
 	} else if (m.kind == REPORT && is_issued(g, m.token)) {
 		note_report(g, peer);
 	} else if (m.kind == HASH) {
-		compare_hash(g, peer, &m);
+		take_hash(g, peer, &m);
 	}
 	mem_arena_done(&arena);
 }

@@ -10,6 +10,7 @@
 #include "consensus/rd_raft.h"
 #include "net/rn_net.h"
 #include "rd_group.h"
+#include "rd_group_rule.h"
 #include "state/rd_propose_raft.h"
 #include "state/rd_snapshot.h"
 
@@ -37,6 +38,20 @@ struct rd_reporter {
 	struct mono at;
 };
 
+/* A configured node and this one don't work together, as seen last: founding looks at it. */
+struct rd_refused {
+	char name[RD_MEMBER_NAME_BYTES];
+	struct mono at;
+};
+
+/* raft-remove-peer under way; id 0 = none. */
+struct rd_leaving {
+	uint64_t id;
+	char name[RD_MEMBER_NAME_BYTES];
+	struct rd_req req;
+	struct mono until;
+};
+
 struct rd_group {
 	struct rd_node *node;
 	char name[RD_MEMBER_NAME_BYTES]; /* own member name */
@@ -50,7 +65,10 @@ struct rd_group {
 
 	enum rd_group_phase phase;
 	char why[256]; /* of the phase, for operators */
-	bool adopting; /* a group wants this lone founder: its directory is being wiped */
+	uint64_t renewals;
+	bool renewing; /* the directory is being wiped: this node joins (again) with a new one */
+	struct rd_refused refused[RD_MEMBERS_MAX];
+	size_t n_refused;
 
 	struct rd_logwriter *log;
 	struct rn_net *net;
@@ -58,10 +76,8 @@ struct rd_group {
 	struct rd_stored *stored;    /* what the directory holds, until the core has started */
 	struct rd_identity identity; /* owning */
 	bool backend_read;
-
-	/* rd_group_found.c: peers that are there, but don't work with this node; until one comes up */
-	struct rd_found_peer *refused;
-	size_t n_refused, cap_refused;
+	char audited_cluster[RN_CLUSTER_ID_MAX + 1]; /* of the backend as found at start … */
+	uint64_t audited_index;			     /* … whose audit entries up to here it has */
 
 	/* rd_group_core.c */
 	struct event *timer; /* the core's deadline; the next look at founding */
@@ -97,6 +113,9 @@ struct rd_group {
 	void (*on_stopped)(struct rd_node *n);
 	bool give_way;					   /* asked for by a command, done in the next turn */
 	bool found_proposed, uri_proposed, level_proposed; /* on their way */
+	unsigned records_proposed;			   /* … and so many records */
+	struct rd_leaving leaving;
+	uint64_t known_at_start; /* last entry that was in the log: what comes up to it has had its effects */
 	uint64_t regressed_handled;
 
 	/* rd_group_health.c */
@@ -104,8 +123,11 @@ struct rd_group {
 	size_t next_token;
 	struct rd_reporter reporters[RD_MEMBERS_MAX];
 	size_t n_reporters;
-	uint64_t hash_said; /* index of the newest state hash that was sent */
-	char diverged[256]; /* this node's state differs from another's: says how */
+	uint64_t hash_said;			    /* index of the newest state hash that was sent */
+	struct rd_hash_said hashes[RD_MEMBERS_MAX]; /* the newest of each other member */
+	size_t n_hashes;
+	enum rd_hash_verdict hash_verdict;
+	char diverged[256]; /* states differ: says how; "" = as far as known they don't */
 
 	/* rd_group_status.c: what the last STATE borrows */
 	struct ipc_member members[RD_MEMBERS_MAX];
@@ -138,6 +160,7 @@ rd_group_state(struct rd_group *g)
 void rd_group_set_phase(struct rd_group *g, enum rd_group_phase phase, const char *why);
 /* Ends the membership for good: the process ends with a code after which it is not restarted blindly. */
 void rd_group_fail(struct rd_group *g, int exit_code, const struct err *e);
+uint64_t rd_group_last_stored(const struct rd_stored *s);
 
 /* --- rd_group_core.c ------------------------------------------------------------------------------------------- */
 int rd_group_core_init(struct rd_group *g, struct err *e) MUST_USE;
@@ -157,8 +180,12 @@ void rd_group_say_hello(struct rd_group *g);
 /* Whom the net shall be connected with. */
 void rd_group_set_peers(struct rd_group *g);
 void rd_group_found(struct rd_group *g);
-void rd_group_refused(struct rd_group *g, const char *peer, enum rn_refuse code, const struct rn_hello *hello);
 void rd_group_adopt(struct rd_group *g, const char *peer, const struct rn_hello *hello);
+/* A node of the list and this one don't work together (rn_net.h: on_refused). */
+void rd_group_note_refused(struct rd_group *g, const char *peer, enum rn_refuse code, const struct rn_hello *hello);
+/* Forgets all that the directory holds; a new process begins that waits to be added. why: for the log. renewals: for
+ * the new identity. */
+void rd_group_renew(struct rd_group *g, const char *why, uint64_t renewals);
 
 /* --- rd_group_snapshot.c --------------------------------------------------------------------------------------- */
 void rd_group_snapshot_done(struct rd_group *g);
@@ -166,7 +193,7 @@ void rd_group_snapshot_done(struct rd_group *g);
 void rd_group_snapshot_load(struct rd_group *g);
 void rd_group_snapshot_work(struct rd_group *g);
 void rd_group_snapshot_tick(struct rd_group *g);
-/* The state is about to be replaced: an own dump of it under way ends. */
+/* The state is about to be replaced: an own dump of it under way ends. May be called from inside the core. */
 void rd_group_snapshot_give_up(struct rd_group *g);
 
 /* --- rd_group_transfer.c --------------------------------------------------------------------------------------- */
@@ -177,11 +204,13 @@ void rd_group_snapshot_message(struct rd_group *g, const char *peer, const void 
 void rd_group_snapshot_peer_down(struct rd_group *g, const char *peer);
 void rd_group_snapshot_room(struct rd_group *g, const char *peer);
 void rd_group_snapshot_install(struct rd_group *g, const struct rd_raft_snapshot *s);
-void rd_group_snapshot_drop(struct rd_group *g);
+void rd_group_snapshot_drop(struct rd_group *g, const struct rd_raft_snapshot *s);
 
-/* --- rd_group_lead.c ------------------------------------------------------------------------------------------- */
+/* --- rd_group_lead.c, _ask.c, _end.c ----------------------------------------------------------------------------- */
 void rd_group_lead(struct rd_group *g); /* a leader's duties, whenever something changed and once a second */
 void rd_group_effects_work(struct rd_group *g);
+/* Members or leadership changed: a removal that is under way may have come to its end. */
+void rd_group_leaving_work(struct rd_group *g);
 /* While the node stops: leadership may be gone by now. */
 void rd_group_go_on_stopping(struct rd_group *g);
 

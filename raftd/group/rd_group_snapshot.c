@@ -8,6 +8,7 @@
 
 #define EVERY_ENTRIES 50000 /* applied since the last snapshot */
 #define PIECES_WAITING 4    /* dump: given to the log writer and not written */
+#define WAITERS_MAX 64	    /* requests for a snapshot */
 
 /* --- taking ---------------------------------------------------------------------------------------------------- */
 static void
@@ -148,6 +149,11 @@ rd_group_snapshot(struct rd_group *g, struct rd_req req)
 
 	if (!rd_group_runs(g)) {
 		(void)err_set(&e, ERR_UNAVAILABLE, "this node is no member yet: %s", g->why);
+		rd_reply_error(g->node, req, &e);
+		return;
+	}
+	if (g->n_snapshot_waiters == WAITERS_MAX) {
+		(void)err_set(&e, ERR_LIMIT, "a snapshot is being taken and many wait for it already");
 		rd_reply_error(g->node, req, &e);
 		return;
 	}

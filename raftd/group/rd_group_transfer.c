@@ -135,6 +135,23 @@ send_more(struct rd_sending *s)
 	s->progress = (struct mono){0}; /* the next tick ends it */
 }
 
+/* What a former term of this leader began: the core has forgotten it. */
+static void
+supersede(struct rd_group *g, const char *to_name)
+{
+	struct rd_sending *s, *next;
+
+	for (s = TAILQ_FIRST(&g->sending); s != NULL; s = next) {
+		next = TAILQ_NEXT(s, next);
+		if (strcmp(s->name, to_name) != 0)
+			continue;
+		TAILQ_REMOVE(&g->sending, s, next);
+		s->dead = true;
+		if (!s->reading)
+			free_sending(s);
+	}
+}
+
 /* Called from inside the core: the first piece is read, and sent, later. */
 void
 rd_group_snapshot_send(struct rd_group *g, uint64_t to, const char *to_name, const struct rd_raft_msg *m)
@@ -142,6 +159,7 @@ rd_group_snapshot_send(struct rd_group *g, uint64_t to, const char *to_name, con
 	struct rd_sending *s = mem_new(struct rd_sending);
 	struct err e;
 
+	supersede(g, to_name);
 	s->g = g;
 	s->to = to;
 	(void)str_copy(s->name, sizeof(s->name), to_name);
@@ -255,14 +273,16 @@ complete(struct rd_group *g)
 	struct rd_raft_msg m;
 	struct err e;
 
-	if (rd_snapshot_load_end(r->load, &state, &e) != 0 ||
-	    rd_raft_msg_decode(r->message.p, r->message.len, &arena, &m, &e) != 0) {
+	if (g->received != NULL) {
+		(void)err_set(&e, ERR_BUSY, "another one is being installed");
+		refuse(g, &e);
+	} else if (rd_snapshot_load_end(r->load, &state, &e) != 0 ||
+		   rd_raft_msg_decode(r->message.p, r->message.len, &arena, &m, &e) != 0) {
 		refuse(g, &e);
 	} else if (m.type != RD_MSG_SNAPSHOT || m.snapshot.index != r->index || rd_state_index(state) != r->index) {
 		(void)err_set(&e, ERR_INVALID, "its message speaks of another one");
 		refuse(g, &e);
 	} else {
-		rd_state_free(g->received);
 		g->received = state;
 		state = NULL;
 		ack(g, r, r->offset, true, true);
@@ -391,9 +411,12 @@ rd_group_snapshot_install(struct rd_group *g, const struct rd_raft_snapshot *s)
 	g->received = NULL;
 }
 
+/* Another one may be on its way to the disk meanwhile: that stays. */
 void
-rd_group_snapshot_drop(struct rd_group *g)
+rd_group_snapshot_drop(struct rd_group *g, const struct rd_raft_snapshot *s)
 {
+	if (g->received == NULL || rd_state_index(g->received) != s->index)
+		return;
 	rd_state_free(g->received);
 	g->received = NULL;
 }

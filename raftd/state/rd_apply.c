@@ -152,7 +152,8 @@ rd_apply(struct rd_state *s, const struct rd_command *c, struct rd_entry_at at, 
 	ASSERT(at.index > rd_state_index(s));
 	*ret = (struct rd_applied){.index = at.index, .term = at.term};
 	rd_state_set_applied(s, at.index, at.term, c->leader_time_us);
-	a.now_us = rd_floor_s(rd_state_time_us(s));
+	ret->time_us = rd_state_time_us(s);
+	a.now_us = rd_floor_s(ret->time_us);
 	if (first != NULL) {
 		rc = repeat(first, ret, e);
 	} else {

@@ -34,6 +34,7 @@ struct rd_applied {
 	bool duplicate; /* this uid was applied before: nothing changed; index, id and refusal are that one's */
 	uint64_t index;
 	uint64_t term;		   /* of the entry; 0 without raft */
+	int64_t time_us;	   /* of the command, as it counts: rd_state_time_us */
 	int64_t id;		   /* given to what was made (maintenance); 0 = none */
 	struct rd_changes changes; /* for the view, in one transaction */
 	struct topo_key_list keys; /* servers concerned, for the answer */
