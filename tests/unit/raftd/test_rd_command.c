@@ -392,7 +392,8 @@ main(int argc, char **argv)
 	    cmocka_unit_test(fields_of_a_newer_build_are_skipped),
 	    cmocka_unit_test(every_prefix_is_refused),
 	    cmocka_unit_test(too_much_is_refused),
-	    cmocka_unit_test(checks_say_what_is_wrong), cmocka_unit_test(a_node_may_be_named_before_it_has_come),
+	    cmocka_unit_test(checks_say_what_is_wrong),
+	    cmocka_unit_test(a_node_may_be_named_before_it_has_come),
 	    cmocka_unit_test(a_field_in_use_needs_its_level),
 	    cmocka_unit_test(the_gate_keeps_what_others_do_not_know),
 	};
