@@ -252,7 +252,8 @@ void rd_health_done(struct rd_node *n);
 /* --- rd_publish.c ---------------------------------------------------------------------------------------------- */
 void rd_publish_state(struct rd_node *n);
 /* Returns the number of the event. */
-uint64_t rd_publish_lease(struct rd_node *n, bool leads, uint64_t term, struct mono lease_end, struct mono quorum_until);
+uint64_t rd_publish_lease(struct rd_node *n, bool leads, uint64_t term, struct mono lease_end,
+			  struct mono quorum_until);
 void rd_publish_metrics(struct rd_node *n);
 void rd_publish_changed(struct rd_node *n, const struct topo_key_list *keys, bool more);
 
