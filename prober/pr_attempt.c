@@ -322,6 +322,13 @@ refuse_expired(struct pr_target *t, struct mono now)
 	t->n_waiting = kept;
 }
 
+static bool
+is_outdated(const struct pr_target *t, struct mono now)
+{
+	return t->conn_epoch != t->pool->epoch ||
+	       (t->unread.denied != 0 && mono_diff_us(now, t->conn_since) >= PR_RELOGIN_S * CLK_S);
+}
+
 void
 pr_attempt_begin(struct pr_target *t, struct mono now)
 {
@@ -346,7 +353,7 @@ pr_attempt_begin(struct pr_target *t, struct mono now)
 	pr_probe_init(&a->probe, a->conf, &t->known, want_domain);
 	a->probe.patient = a->n_serving == 0 && !a->suspicion;
 	p->stats->attempts++;
-	if (t->ping == NULL && t->conn != NULL && t->conn_epoch != p->epoch)
+	if (t->ping == NULL && t->conn != NULL && is_outdated(t, now))
 		pr_target_close(t);
 	arm(a, limit(a, mono_add_us(now, 2 * connect_us(t)))); /* a ping that is under way comes first */
 	if (t->ping == NULL)

@@ -16,6 +16,7 @@ struct pr_collect {
 	const struct pr_plan *plan;    /* what was asked */
 	unsigned caps;
 	const char *version;	/* known from the first questions on this connection; "" = not known yet */
+	bool process_denied;	/* the process list shows our own connections alone */
 	bool credentials_query; /* ReplicationCredentialsQuery is configured */
 	bool is_root;		/* IPC_TARGET_IS_ROOT */
 	struct wall now;

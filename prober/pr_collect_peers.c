@@ -102,8 +102,8 @@ pr_collect_replicas(const struct pr_collect *in, struct topo_probe *out)
 		return;
 	}
 	out->replicas = (struct topo_peer_list){0};
-	out->replicas_known =
-	    pr_rows_ok(&in->answers[PR_ASK_PROCESS_LIST]) || (listed && (in->caps & PR_CAP_MAXSCALE) != 0);
+	out->replicas_known = (pr_rows_ok(&in->answers[PR_ASK_PROCESS_LIST]) && !in->process_denied) ||
+			      (listed && (in->caps & PR_CAP_MAXSCALE) != 0);
 	if (pr_rows_ok(&in->answers[PR_ASK_PROCESS_LIST]))
 		from_process_list(in, &out->replicas);
 	add_ndb(in, &out->replicas);

@@ -18,6 +18,8 @@ struct pr_failure {
 	char text[512]; /* for people; no secrets in it */
 };
 
+#define PR_ERR_PRIVILEGE 1227 /* the server's: a statement needs a global privilege that the login does not have */
+
 /* Numbers made by the client library rather than sent by the server. */
 bool pr_errno_is_clients(int64_t err_no);
 /* "Access denied", for instance.access_denied and for UseMixedTLS. */

@@ -100,7 +100,7 @@ pr_plan_first(const struct conf *c, struct pr_plan *ret)
 
 /* Questions that configuration or state make superfluous. */
 static bool
-wanted(const struct conf *c, enum pr_ask ask, unsigned caps, bool want_domain)
+wanted(const struct conf *c, enum pr_ask ask, unsigned caps, unsigned want)
 {
 	if (ask == PR_ASK_MAXSCALE)
 		return false;
@@ -108,20 +108,22 @@ wanted(const struct conf *c, enum pr_ask ask, unsigned caps, bool want_domain)
 		return c->DiscoverByShowSlaveHosts || (caps & PR_CAP_MAXSCALE) != 0;
 	if (ask == PR_ASK_CREDENTIALS)
 		return c->ReplicationCredentialsQuery[0] == '\0';
+	if (ask == PR_ASK_PROCESS)
+		return (want & PR_WANT_PROCESS) != 0;
 	if (ask == PR_ASK_CLUSTER_DOMAIN)
-		return want_domain;
+		return (want & PR_WANT_DOMAIN) != 0;
 	return true;
 }
 
 void
-pr_plan_probe(const struct conf *c, unsigned caps, bool want_domain, struct pr_plan *ret)
+pr_plan_probe(const struct conf *c, unsigned caps, unsigned want, struct pr_plan *ret)
 {
 	ret->n = 0;
 	for (size_t i = 0; i < PR_ASK_COUNT; i++) {
 		enum pr_ask ask = (enum pr_ask)i;
 		const char *sql = pr_ask_sql(ask, caps);
 
-		if (!wanted(c, ask, caps, want_domain))
+		if (!wanted(c, ask, caps, want))
 			continue;
 		if (asks[i].variants == NULL && (caps & PR_CAP_MAXSCALE) == 0)
 			sql = *(const char *const *)((const char *)c + asks[i].conf_offset);

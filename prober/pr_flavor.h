@@ -46,8 +46,10 @@ struct pr_plan {
 };
 /* What to ask a server of unknown version: MaxScale (unless skipped), VERSION. */
 void pr_plan_first(const struct conf *c, struct pr_plan *ret);
-/* All the rest, and VERSION again: its answer comes first and proves life. */
-void pr_plan_probe(const struct conf *c, unsigned caps, bool want_domain, struct pr_plan *ret);
+/* Not asked each time. */
+enum pr_want { PR_WANT_DOMAIN = 1, PR_WANT_PROCESS = 2 };
+/* All the rest, and VERSION again: its answer comes first and proves life. want: of enum pr_want. */
+void pr_plan_probe(const struct conf *c, unsigned caps, unsigned want, struct pr_plan *ret);
 /* A statement for these capabilities; NULL when there is none. */
 const char *pr_ask_sql(enum pr_ask ask, unsigned caps);
 

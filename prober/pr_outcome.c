@@ -104,6 +104,57 @@ count(struct pr_target *t, const struct topo_probe *out)
 			  topo_evidence_text(out->evidence), (unsigned long long)out->phase, LOG_Q(out->error));
 }
 
+static void
+say_unread(struct pr_target *t, enum pr_ask ask, int64_t err_no, const char *error)
+{
+	struct pr_pool *p = t->pool;
+	enum pr_unread_say say = pr_unread_note(&t->unread, &p->unread, ask, err_no, pr_now());
+	struct str_buf what = {0}, remedy = {0};
+
+	p->stats->unread += err_no != 0;
+	if (say == PR_UNREAD_NOTHING)
+		return;
+	pr_unread_what(ask, &what);
+	switch (say) {
+	case PR_UNREAD_NOTHING:
+		break;
+	case PR_UNREAD_FAILS:
+		pr_unread_remedy(ask, err_no, t->known.version, p->conf->MySQLTopologyUser, &remedy);
+		log_warning("probe", "cannot read %s instance=%s error=%s remedy=%s", what.p, LOG_Q(t->name),
+			    LOG_Q(error), LOG_Q(str_buf_text(&remedy))); /* tests: test_prober_servers.py */
+		break;
+	case PR_UNREAD_WORKS:
+		log_info("probe", "can read %s again instance=%s", what.p, LOG_Q(t->name)); /* tests: as above */
+		break;
+	case PR_UNREAD_OTHERS:
+		log_warning("probe", "more than %d lines about what cannot be read within %d s: others are not named",
+			    PR_UNREAD_LINES, PR_UNREAD_S);
+		break;
+	}
+	str_buf_done(&remedy);
+	str_buf_done(&what);
+}
+
+/* Of a server that was found: what decides that is told by raftd. */
+static void
+tell_unread(struct pr_target *t)
+{
+	struct pr_collect in = pr_probe_answers(&t->attempt->probe);
+
+	for (size_t i = 0; i < in.plan->n; i++) {
+		enum pr_ask ask = in.plan->v[i].ask;
+		int64_t err_no;
+
+		if (!in.answers[ask].answered) {
+			if (t->attempt->failure.timed_out)
+				say_unread(t, ask, PR_UNREAD_SILENCE, t->attempt->failure.text);
+			return; /* those behind it waited for it */
+		}
+		if (pr_unread_judge(&in, ask, &err_no))
+			say_unread(t, ask, err_no, err_no == 0 ? "" : in.answers[ask].err_text);
+	}
+}
+
 /* What the schedule makes of it: only what never got an answer backs off (probing.md section 12). */
 static enum pr_sched_end
 end_of(const struct pr_target *t, enum topo_evidence evidence)
@@ -131,6 +182,7 @@ pr_outcome_tell(struct pr_target *t)
 	if (out.found) {
 		t->had_source = out.source_host[0] != '\0';
 		put_heartbeats(t, &out);
+		tell_unread(t);
 	}
 	count(t, &out);
 	send_results(t, &out);

@@ -12,6 +12,7 @@
 #include "pr_pool.h"
 #include "pr_probe.h"
 #include "pr_sched.h"
+#include "pr_unread.h"
 
 struct event;
 
@@ -69,6 +70,8 @@ struct pr_target {
 
 	struct pr_conn *conn;
 	uint64_t conn_epoch; /* credentials it was made with */
+	struct mono conn_since;
+	struct pr_unread unread;
 	struct pr_known known;
 	struct pr_login_job *login;
 	struct pr_attempt *attempt;
@@ -111,11 +114,14 @@ struct pr_pool {
 	struct event *loss_timer; /* losses wait this long for company */
 	struct pr_loss loss;
 	bool linked, stalled;
+	struct pr_unread_budget unread;
 	uint64_t credits, reserved;
 	size_t n_connections, n_attempts, n_dead;
 };
 
 #define PR_LOSS_WAIT_MS 5
+/* While a global privilege is missing, a kept connection is replaced after this: only a new login sees a new grant. */
+#define PR_RELOGIN_S 120
 
 static inline struct mono
 pr_now(void)

@@ -4,13 +4,16 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "pr_evidence.h"
 
 static void
 begin_phase(struct pr_probe *p)
 {
+	unsigned want = (p->want_domain ? PR_WANT_DOMAIN : 0u) | (p->known->process_asked ? 0u : PR_WANT_PROCESS);
+
 	p->next = p->batch_first = p->batch_n = 0;
 	if (p->known->version_known)
-		pr_plan_probe(p->conf, p->known->caps, p->want_domain, &p->plan);
+		pr_plan_probe(p->conf, p->known->caps, want, &p->plan);
 	else
 		pr_plan_first(p->conf, &p->plan);
 }
@@ -80,6 +83,17 @@ learn(struct pr_probe *p)
 	return true;
 }
 
+static void
+learn_privileges(struct pr_probe *p)
+{
+	const struct pr_rows *r = &p->answers[PR_ASK_PROCESS];
+
+	if (!r->answered)
+		return;
+	p->known->process_asked = true;
+	p->known->process_denied = r->err_no == PR_ERR_PRIVILEGE;
+}
+
 bool
 pr_probe_take(struct pr_probe *p)
 {
@@ -89,6 +103,7 @@ pr_probe_take(struct pr_probe *p)
 		p->answers[p->plan.v[p->batch_first + i].ask] = p->batch[i].rows;
 		complete = complete && p->batch[i].rows.answered;
 	}
+	learn_privileges(p);
 	if (!complete)
 		return false;
 	if (p->next < p->plan.n)
@@ -96,19 +111,26 @@ pr_probe_take(struct pr_probe *p)
 	return first_phase && learn(p);
 }
 
+struct pr_collect
+pr_probe_answers(struct pr_probe *p)
+{
+	return (struct pr_collect){.answers = p->answers,
+				   .plan = &p->plan,
+				   .caps = p->known->caps,
+				   .version = p->known->version,
+				   .process_denied = p->known->process_denied,
+				   .credentials_query = p->conf->ReplicationCredentialsQuery[0] != '\0',
+				   .arena = &p->arena};
+}
+
 void
 pr_probe_collect(struct pr_probe *p, bool is_root, struct wall now, struct topo_probe *out)
 {
-	struct pr_collect in = {.answers = p->answers,
-				.plan = &p->plan,
-				.caps = p->known->caps,
-				.version = p->known->version,
-				.credentials_query = p->conf->ReplicationCredentialsQuery[0] != '\0',
-				.is_root = is_root,
-				.now = now,
-				.arena = &p->arena};
+	struct pr_collect in = pr_probe_answers(p);
 	const struct pr_rows *maxscale = &p->answers[PR_ASK_MAXSCALE];
 
+	in.is_root = is_root;
+	in.now = now;
 	if (p->fatal && maxscale->err_no != 0) {
 		out->errno_mysql = maxscale->err_no;
 		out->error = maxscale->err_text;

@@ -11,6 +11,7 @@
 /* What is known about the server at the other end of a connection, as long as that lasts. */
 struct pr_known {
 	bool version_known;
+	bool process_asked, process_denied; /* the privilege */
 	unsigned caps;
 	char version[128];
 };
@@ -41,5 +42,7 @@ void pr_probe_ask(struct pr_probe *p, struct pr_conn *c);
 bool pr_probe_take(struct pr_probe *p);
 /* out is rec_init-ed and borrows from p. */
 void pr_probe_collect(struct pr_probe *p, bool is_root, struct wall now, struct topo_probe *out);
+/* What pr_collect sees; borrows from p. */
+struct pr_collect pr_probe_answers(struct pr_probe *p);
 
 #endif

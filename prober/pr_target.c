@@ -201,7 +201,8 @@ adopt(struct pr_target *t, struct pr_login *l)
 	ASSERT(t->conn == NULL);
 	t->conn = pr_conn_adopt(t->pool->base, l, &events, t);
 	t->conn_epoch = t->pool->epoch;
-	t->known.version_known = false;
+	t->conn_since = pr_now();
+	t->known = (struct pr_known){0};
 	t->pool->n_connections++;
 	pr_sched_set_connected(&t->pool->sched, &t->sched, true, pr_now());
 }

@@ -49,7 +49,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	in.version = versions[size == 0 ? 0 : data[0] % ARRAY_LEN(versions)];
 	in.caps = pr_flavor_caps(in.version);
-	pr_plan_probe(conf, in.caps, true, &plan);
+	pr_plan_probe(conf, in.caps, PR_WANT_DOMAIN | PR_WANT_PROCESS, &plan);
 	in.plan = &plan;
 	for (size_t at = 1; at + 2 <= size;) {
 		size_t n = data[at + 1] < size - at - 2 ? data[at + 1] : size - at - 2;

@@ -202,6 +202,61 @@ def test_operators_queries(servers):
 # -- death and silence
 
 
+# What a probe cannot do without; all that is missing beyond that is said in the log.
+BARE_GRANTS = {"mariadb": ["SLAVE MONITOR, BINLOG MONITOR ON *.*"],
+               "mysql": ["REPLICATION CLIENT ON *.*", "SELECT ON performance_schema.replication_group_members"]}
+
+
+def test_what_cannot_be_read_is_said_once_with_the_remedy(servers):
+    server, mysql = servers["a"], servers.flavor == "mysql"
+    server.sql("; ".join(server.flavor.create_user("bare", "bare", grants=BARE_GRANTS[servers.flavor])))
+    with Prober(MySQLTopologyUser="bare", MySQLTopologyPassword="bare", MySQLTopologySSLSkipVerify=True,
+                DiscoverByShowSlaveHosts=True, DetectClusterAliasQuery="select alias from meta.cluster",
+                DetectRegionQuery="select nonsense", DetectDataCenterQuery="select 'x'") as prober:
+        def said(text):
+            return [line for line in prober.log.read_text().splitlines() if text in line]
+
+        prober.watch(server.address)
+        blind = prober.result(server.address, found=True)
+        assert not blind["replicas_known"] and not blind["replicas"]
+        wait_until(lambda: len(list(prober.results(server.address))) >= 4, 20, "more probes")
+        listing = "REPLICATION SLAVE" if mysql else "REPLICATION MASTER ADMIN"
+        expected = {"the listing of replicas": f"GRANT {listing} ON *.* TO 'bare'@'HOST'",
+                    "replicas in the process list": "GRANT PROCESS ON *.* TO 'bare'@'HOST'",
+                    "the answer to DetectClusterAliasQuery": "GRANT SELECT ON what DetectClusterAliasQuery reads TO",
+                    "the answer to DetectRegionQuery": "correct DetectRegionQuery"}
+        if mysql:
+            expected |= {"received heartbeats": "GRANT SELECT ON performance_schema",
+                         "the replication account": "GRANT SELECT ON mysql.slave_master_info"}
+        for what, remedy in expected.items():
+            line, = said(f"cannot read {what} ")
+            assert "WARNING" in line and f'instance="{server.address}"' in line and remedy in line
+            assert re.search("denied|nonsense", line), line
+        assert len(said("cannot read")) == len(expected), said("cannot read")
+
+        server.sql("GRANT SELECT ON meta.* TO bare@'%'; GRANT PROCESS, REPLICATION SLAVE ON *.* TO bare@'%'" +
+                   ("" if mysql else "; GRANT REPLICATION MASTER ADMIN ON *.* TO bare@'%'"))
+        wait_until(lambda: said("can read the answer to DetectClusterAliasQuery again"), 10, "news of the query")
+        ids = server.sql("SELECT id FROM information_schema.processlist WHERE user = 'bare'")
+        server.sql("; ".join(f"KILL {row['id' if 'id' in row else 'ID']}" for row in ids))  # a new login sees more
+        wait_until(lambda: said("can read the listing of replicas again"), 10, "news of the listing")
+        assert len(prober.result(server.address, found=True, replicas_known=True)["replicas"]) == 2
+        assert len(said("cannot read")) == len(expected)
+        assert all(" INFO " in line for line in said("can read"))
+    server.sql("DROP USER bare@'%'")
+
+
+def test_slow_query_of_an_operator_is_named(servers):
+    server = servers["b"]
+    with Prober(MySQLTopologySSLSkipVerify=True, MySQLDiscoveryReadTimeoutSeconds=1, MySQLConnectTimeoutSeconds=1,
+                DetectDataCenterQuery="select 'x'", DetectRegionQuery="select sleep(3)",
+                DetectPromotionRuleQuery="select 'prefer'") as prober:
+        prober.watch(server.address)
+        assert prober.result(server.address, found=True)["detected_data_center"] == "x"
+        line, = (line for line in prober.log.read_text().splitlines() if "cannot read" in line)
+        assert "the answer to DetectRegionQuery " in line and "in time" in line and "faster" in line
+
+
 def test_killed_server_is_reported_at_once_and_comes_back(servers, prober):
     victim = servers["d"]
     prober.watch(victim.address, flags=HURRY | HAS_REPLICAS)

@@ -87,7 +87,7 @@ test_plan(void **state UNUSED)
 
 	c.DiscoverByShowSlaveHosts = false;
 	c.DetectClusterDomainQuery = "select 'x'";
-	pr_plan_probe(&c, pr_flavor_caps("8.4.2"), false, &p);
+	pr_plan_probe(&c, pr_flavor_caps("8.4.2"), 0, &p);
 	assert_int_equal(p.v[0].ask, PR_ASK_VERSION); /* proves life, so it comes first */
 	assert_false(plan_has(&p, PR_ASK_MAXSCALE));
 	assert_false(plan_has(&p, PR_ASK_LISTING));
@@ -99,14 +99,19 @@ test_plan(void **state UNUSED)
 	c.DiscoverByShowSlaveHosts = true;
 	c.ReplicationLagQuery = "select 3";
 	c.ReplicationCredentialsQuery = "select 'u', 'p'";
-	pr_plan_probe(&c, pr_flavor_caps("8.4.2"), true, &p);
+	pr_plan_probe(&c, pr_flavor_caps("8.4.2"), PR_WANT_DOMAIN, &p);
 	assert_true(plan_has(&p, PR_ASK_LISTING) && plan_has(&p, PR_ASK_PROCESS_LIST));
 	assert_true(plan_has(&p, PR_ASK_LAG) && plan_has(&p, PR_ASK_CLUSTER_DOMAIN));
 	assert_false(plan_has(&p, PR_ASK_CREDENTIALS));
 
-	pr_plan_probe(&c, pr_flavor_caps("2.5.1-maxscale"), true, &p);
+	assert_false(plan_has(&p, PR_ASK_PROCESS)); /* once per connection */
+	pr_plan_probe(&c, pr_flavor_caps("8.4.2"), PR_WANT_PROCESS, &p);
+	assert_true(plan_has(&p, PR_ASK_PROCESS) && !plan_has(&p, PR_ASK_CLUSTER_DOMAIN));
+
+	pr_plan_probe(&c, pr_flavor_caps("2.5.1-maxscale"), PR_WANT_DOMAIN | PR_WANT_PROCESS, &p);
 	assert_true(plan_has(&p, PR_ASK_MAXSCALE_IDS) && plan_has(&p, PR_ASK_LISTING));
-	assert_false(plan_has(&p, PR_ASK_PROCESS_LIST) || plan_has(&p, PR_ASK_SELF) || plan_has(&p, PR_ASK_LAG));
+	assert_false(plan_has(&p, PR_ASK_PROCESS_LIST) || plan_has(&p, PR_ASK_PROCESS));
+	assert_false(plan_has(&p, PR_ASK_SELF) || plan_has(&p, PR_ASK_LAG));
 	conf_unref(defaults);
 }
 
