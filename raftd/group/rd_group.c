@@ -270,8 +270,9 @@ static void
 on_message(void *ctx, const char *peer, enum rn_channel channel, const void *p, size_t n)
 {
 	struct rd_group *g = ctx;
+	const struct rn_hello *h = rn_net_hello(g->net, peer);
 
-	if (!rd_group_runs(g))
+	if (!rd_group_runs(g) || h == NULL || !rd_group_is_same(g->identity.cluster_id, h->cluster_id))
 		return;
 	switch (channel) {
 	case RN_CHANNEL_RAFT:
@@ -368,6 +369,7 @@ rd_group_free(struct rd_group *g)
 	}
 	rd_stored_free(g->stored);
 	rec_done(&rd_identity_desc, &g->identity);
+	rd_group_forget_peers(g);
 	for (size_t i = 0; i < g->n_names; i++)
 		free(g->names[i]);
 	free(g->names);

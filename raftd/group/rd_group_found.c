@@ -52,7 +52,7 @@ rd_group_say_hello(struct rd_group *g)
 	h.cluster_id = g->identity.cluster_id;
 	h.config_hash = g->conf_hash;
 	h.state = own_state(g);
-	h.adoptable = adoptable(g);
+	h.adoptable = g->adoptable_said = adoptable(g);
 	h.election_timeout_ms = g->election_ms;
 	h.feature_level = RD_FEATURE_LEVEL;
 	h.feature_active = s == NULL ? 0 : rd_state_feature_level(s);
@@ -69,7 +69,45 @@ rd_group_say_hello(struct rd_group *g)
 		log_error("raft", "other nodes cannot be greeted: %s", e.msg);
 }
 
+/* The first decision of an operator ends it. */
+void
+rd_group_look_at_hello(struct rd_group *g)
+{
+	if (g->adoptable_said != adoptable(g))
+		rd_group_say_hello(g);
+}
+
 /* --- peers ----------------------------------------------------------------------------------------------------- */
+static void
+keep_names(struct rd_group *g, const struct rd_peer_names *list)
+{
+	struct rd_peer_names copy = {.n = 0};
+
+	for (size_t i = 0; i < list->n; i++)
+		copy.v[copy.n++] = mem_strdup(list->v[i]);
+	rd_group_forget_peers(g);
+	g->peers = copy;
+}
+
+void
+rd_group_forget_peers(struct rd_group *g)
+{
+	for (size_t i = 0; i < g->peers.n; i++)
+		free((void *)(uintptr_t)g->peers.v[i]);
+	g->peers.n = 0;
+}
+
+/* Until a removal is committed, who is to go is needed: a leader that removes itself waits for the others' answers. */
+static void
+keep_former(struct rd_group *g, struct rd_peer_names *list)
+{
+	struct rd_raft_status s;
+
+	rd_raft_status(g->raft, &s);
+	for (size_t i = 0; s.members_pending && i < g->peers.n; i++)
+		rd_group_add_peer_name(list, g->peers.v[i]);
+}
+
 void
 rd_group_set_peers(struct rd_group *g)
 {
@@ -79,8 +117,12 @@ rd_group_set_peers(struct rd_group *g)
 
 	_Static_assert(RD_PEER_NAMES_MAX == RN_PEERS_MAX, "the net takes all of them");
 	rd_group_peer_names(m, (const char *const *)g->names, g->n_names, rd_group_state(g), &list);
+	if (g->raft != NULL)
+		keep_former(g, &list);
 	if (rn_net_set_peers(g->net, list.v, list.n, &e) != 0)
 		log_error("raft", "connections with other nodes: %s", e.msg);
+	else
+		keep_names(g, &list);
 }
 
 /* --- founding -------------------------------------------------------------------------------------------------- */

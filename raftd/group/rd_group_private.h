@@ -65,8 +65,10 @@ struct rd_group {
 
 	enum rd_group_phase phase;
 	char why[256]; /* of the phase, for operators */
+	bool adoptable_said;
 	uint64_t renewals;
-	bool renewing; /* the directory is being wiped: this node joins (again) with a new one */
+	bool renewing;		    /* the directory is being wiped: this node joins (again) with a new one */
+	struct rd_peer_names peers; /* as given to the net; owning */
 	struct rd_refused refused[RD_MEMBERS_MAX];
 	size_t n_refused;
 
@@ -177,8 +179,11 @@ void rd_group_core_message(struct rd_group *g, const char *peer, const void *p, 
 /* --- rd_group_found.c ------------------------------------------------------------------------------------------ */
 /* Own hello from what is known now; peers are told when it changed. */
 void rd_group_say_hello(struct rd_group *g);
+/* Once a second: … */
+void rd_group_look_at_hello(struct rd_group *g);
 /* Whom the net shall be connected with. */
 void rd_group_set_peers(struct rd_group *g);
+void rd_group_forget_peers(struct rd_group *g);
 void rd_group_found(struct rd_group *g);
 void rd_group_adopt(struct rd_group *g, const char *peer, const struct rn_hello *hello);
 /* A node of the list and this one don't work together (rn_net.h: on_refused). */

@@ -37,9 +37,16 @@ rd_group_refusal_blocks(enum rn_refuse code, enum rn_state known)
 	return known == RN_ACTIVE || known == RN_FOUNDED;
 }
 
+bool
+rd_group_is_same(const char *own_cluster_id, const char *peers_cluster_id)
+{
+	return own_cluster_id[0] == '\0' || peers_cluster_id[0] == '\0' ||
+	       strcmp(own_cluster_id, peers_cluster_id) == 0;
+}
+
 /* --- peers ----------------------------------------------------------------------------------------------------- */
-static void
-add_name(struct rd_peer_names *l, const char *name)
+void
+rd_group_add_peer_name(struct rd_peer_names *l, const char *name)
 {
 	for (size_t i = 0; i < l->n; i++) {
 		if (strcmp(l->v[i], name) == 0)
@@ -54,7 +61,7 @@ add_record(void *ctx, const void *row)
 {
 	const struct db_node_record *r = row;
 
-	add_name(ctx, r->name);
+	rd_group_add_peer_name(ctx, r->name);
 }
 
 void
@@ -63,10 +70,10 @@ rd_group_peer_names(const struct rd_members *members, const char *const *configu
 {
 	ret->n = 0;
 	for (size_t i = 0; members != NULL && i < members->n; i++)
-		add_name(ret, members->v[i].name);
+		rd_group_add_peer_name(ret, members->v[i].name);
 	if (ret->n == 0) {
 		for (size_t i = 0; i < n_configured; i++)
-			add_name(ret, configured[i]);
+			rd_group_add_peer_name(ret, configured[i]);
 	}
 	if (s != NULL)
 		rd_state_each(s, RD_TABLE_node_record, add_record, ret);
@@ -117,6 +124,14 @@ rd_group_level_due(const struct rd_members *members, const struct rd_state *s, u
 }
 
 /* --- whom a leader takes in ------------------------------------------------------------------------------------ */
+/* What it holds, if anything, is of this group. */
+static bool
+comes_clean(const struct rd_state *s, const struct rn_hello *h)
+{
+	return h->state == RN_JOINING ||
+	       (h->cluster_id[0] != '\0' && strcmp(h->cluster_id, rd_state_cluster_id(s)) == 0);
+}
+
 enum rd_take_in
 rd_group_take_in(const struct rd_members *members, const struct rd_state *s, const struct rn_hello *h)
 {
@@ -125,9 +140,11 @@ rd_group_take_in(const struct rd_members *members, const struct rd_state *s, con
 
 	if (h->state == RN_BLANK || h->raft_id == 0 || (m != NULL && m->id == h->raft_id))
 		return RD_TAKE_NOTHING;
+	if (m != NULL && !comes_clean(s, h))
+		return RD_TAKE_NOTHING;
 	if (m != NULL)
 		return r == NULL ? RD_TAKE_RECORD : RD_TAKE_REMOVE;
-	return r != NULL && (uint64_t)r->raft_id != h->raft_id ? RD_TAKE_ADD : RD_TAKE_NOTHING;
+	return r != NULL && (uint64_t)r->raft_id != h->raft_id && comes_clean(s, h) ? RD_TAKE_ADD : RD_TAKE_NOTHING;
 }
 
 /* --- invariant 7 ----------------------------------------------------------------------------------------------- */

@@ -26,6 +26,10 @@ bool rd_group_operator_decided(const struct rd_state *s);
  * with this one. known: its state as its hello said; RN_ACTIVE when it refused this node and said nothing. */
 bool rd_group_refusal_blocks(enum rn_refuse code, enum rn_state known);
 
+/* Whether what another node sends may reach this member: not when both belong to groups, and to different ones (the net
+ * connects with such a node only because one of them may be adopted). */
+bool rd_group_is_same(const char *own_cluster_id, const char *peers_cluster_id);
+
 /* --- peers ----------------------------------------------------------------------------------------------------- */
 #define RD_PEER_NAMES_MAX 32
 struct rd_peer_names {
@@ -36,6 +40,8 @@ struct rd_peer_names {
  * are members, whoever is configured. members, s: NULL = not known yet. */
 void rd_group_peer_names(const struct rd_members *members, const char *const *configured, size_t n_configured,
 			 const struct rd_state *s, struct rd_peer_names *ret);
+
+void rd_group_add_peer_name(struct rd_peer_names *l, const char *name); /* unless it is there, or there is no room */
 
 /* --- what a leader proposes ------------------------------------------------------------------------------------ */
 const struct db_node_record *rd_group_record(const struct rd_state *s, const char *name); /* NULL = none */
@@ -52,7 +58,8 @@ enum rd_take_in {
 	RD_TAKE_REMOVE, /* its directory is new: the former self goes */
 	RD_TAKE_ADD,	/* comes as a learner */
 };
-/* A node that is connected says h. A record that already carries the very id of a node that is no member is what a
+/* A node that is connected says h. Nobody comes with the log of another group: a node that founded alone empties its
+ * directory first, if it may. A record that already carries the very id of a node that is no member is what a
  * removal leaves until the record is forgotten: that node stays out until raft-add-peer asks for it again. */
 enum rd_take_in rd_group_take_in(const struct rd_members *members, const struct rd_state *s, const struct rn_hello *h);
 

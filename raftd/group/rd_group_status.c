@@ -28,27 +28,43 @@ phase_name(struct rd_group *g)
 	return m == NULL ? "removed" : m->role == RD_ROLE_VOTER ? "member" : "learner";
 }
 
-/* For who waits to be added: what the others say. */
-const char *
-rd_group_trouble(struct rd_group *g)
+/* What stands between this node and others. NULL: nothing that is known. */
+static const char *
+peers_trouble(struct rd_group *g)
 {
 	static char text[512];
 	struct rn_peer_status peers[RN_PEERS_MAX];
 	size_t n = rn_net_peers(g->net, peers, ARRAY_LEN(peers));
 
-	if (g->why[0] != '\0')
-		return g->why;
-	if (g->diverged[0] != '\0')
-		return g->diverged;
-	if (g->raft == NULL || rd_raft_members(g->raft)->n > 0)
-		return "";
 	for (size_t i = 0; i < n; i++) {
 		if (!peers[i].up && peers[i].trouble[0] != '\0') {
 			(void)snprintf(text, sizeof(text), "%s: %s", peers[i].name, peers[i].trouble);
 			return text;
 		}
 	}
-	return "waits to be added by the leader";
+	return NULL;
+}
+
+const char *
+rd_group_trouble(struct rd_group *g)
+{
+	static char text[800];
+	const char *peers;
+
+	if (g->phase == RD_PHASE_FOUNDING) {
+		peers = peers_trouble(g);
+		(void)snprintf(text, sizeof(text), "%s%s%s", g->why, peers == NULL ? "" : "; ",
+			       peers == NULL ? "" : peers);
+		return text;
+	}
+	if (g->why[0] != '\0')
+		return g->why;
+	if (g->diverged[0] != '\0')
+		return g->diverged;
+	if (g->raft == NULL || rd_raft_members(g->raft)->n > 0)
+		return "";
+	peers = peers_trouble(g);
+	return peers == NULL ? "waits to be added by the leader" : peers;
 }
 
 static void

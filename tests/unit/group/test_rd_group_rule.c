@@ -86,6 +86,15 @@ test_who_stands_in_the_way_of_founding(void **st UNUSED)
 	assert_false(rd_group_refusal_blocks(RN_REFUSE_DUPLICATE, RN_ACTIVE));
 }
 
+static void
+test_who_may_speak_to_a_member(void **st UNUSED)
+{
+	assert_true(rd_group_is_same("g", "g"));
+	assert_true(rd_group_is_same("", "g")); /* joins, or has just founded */
+	assert_true(rd_group_is_same("g", ""));
+	assert_false(rd_group_is_same("g", "other"));
+}
+
 /* --- peers ----------------------------------------------------------------------------------------------------- */
 static void
 test_peers(void **st UNUSED)
@@ -157,29 +166,36 @@ static void
 test_take_in(void **st UNUSED)
 {
 	static const struct {
-		const char *what, *name;
+		const char *what, *name, *cluster;
 		enum rn_state state;
 		uint64_t raft_id;
 		int64_t record; /* raft id in its record; -1 = no record */
 		enum rd_take_in want;
 	} cases[] = {
-	    {"a member", "a:1", RN_ACTIVE, 100, 100, RD_TAKE_NOTHING},
-	    {"a member whose record is not there yet", "a:1", RN_ACTIVE, 100, -1, RD_TAKE_NOTHING},
-	    {"blank, asks its peers still", "a:1", RN_BLANK, 0, 100, RD_TAKE_NOTHING},
-	    {"a wiped member", "a:1", RN_JOINING, 9, 100, RD_TAKE_REMOVE},
-	    {"a wiped member without a record", "a:1", RN_JOINING, 9, -1, RD_TAKE_RECORD},
-	    {"between removal and return", "wiped:1", RN_JOINING, 9, 8, RD_TAKE_ADD},
-	    {"an operator asked for it", "new:1", RN_JOINING, 9, 0, RD_TAKE_ADD},
-	    {"a stranger", "new:1", RN_JOINING, 9, -1, RD_TAKE_NOTHING},
-	    {"removed by an operator, its record is still there", "old:1", RN_ACTIVE, 9, 9, RD_TAKE_NOTHING},
-	    {"removed, and asked for again", "old:1", RN_ACTIVE, 9, 0, RD_TAKE_ADD},
+	    {"a member", "a:1", "g", RN_ACTIVE, 100, 100, RD_TAKE_NOTHING},
+	    {"a member whose record is not there yet", "a:1", "g", RN_ACTIVE, 100, -1, RD_TAKE_NOTHING},
+	    {"blank, asks its peers still", "a:1", "", RN_BLANK, 0, 100, RD_TAKE_NOTHING},
+	    {"a wiped member", "a:1", "", RN_JOINING, 9, 100, RD_TAKE_REMOVE},
+	    {"a wiped member without a record", "a:1", "", RN_JOINING, 9, -1, RD_TAKE_RECORD},
+	    {"a member's name on a node that founded alone", "a:1", "other", RN_ACTIVE, 9, 100, RD_TAKE_NOTHING},
+	    {"between removal and return", "wiped:1", "", RN_JOINING, 9, 8, RD_TAKE_ADD},
+	    {"an operator asked for it", "new:1", "", RN_JOINING, 9, 0, RD_TAKE_ADD},
+	    {"asked for, but of another group", "new:1", "other", RN_ACTIVE, 9, 0, RD_TAKE_NOTHING},
+	    {"asked for, but it has just founded alone", "new:1", "", RN_FOUNDED, 9, 0, RD_TAKE_NOTHING},
+	    {"a stranger", "new:1", "", RN_JOINING, 9, -1, RD_TAKE_NOTHING},
+	    {"removed by an operator, its record is still there", "old:1", "g", RN_ACTIVE, 9, 9, RD_TAKE_NOTHING},
+	    {"removed, and asked for again", "old:1", "g", RN_ACTIVE, 9, 0, RD_TAKE_ADD},
 	};
 	struct rd_members m = members_of(3, RD_ROLE_VOTER);
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct rn_hello h = {
-		    .name = cases[i].name, .state = cases[i].state, .raft_id = cases[i].raft_id, .dir_id = "d"};
+		struct rn_hello h = {.name = cases[i].name,
+				     .cluster_id = cases[i].cluster,
+				     .state = cases[i].state,
+				     .raft_id = cases[i].raft_id,
+				     .dir_id = "d"};
 		struct rd_state *s = rd_state_new();
+		rd_state_set(s, RD_SETTING_CLUSTER_ID, "g");
 		if (cases[i].record >= 0)
 			put_record(s, cases[i].name, cases[i].record, 1);
 		if (rd_group_take_in(&m, s, &h) != cases[i].want)
@@ -241,6 +257,7 @@ main(void)
 	    cmocka_unit_test(test_own_state),
 	    cmocka_unit_test(test_only_an_operator_makes_such_rows),
 	    cmocka_unit_test(test_who_stands_in_the_way_of_founding),
+	    cmocka_unit_test(test_who_may_speak_to_a_member),
 	    cmocka_unit_test(test_peers),
 	    cmocka_unit_test(test_records),
 	    cmocka_unit_test(test_feature_level),
