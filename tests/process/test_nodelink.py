@@ -12,11 +12,10 @@ import warnings
 import pytest
 
 import ports
-from nodelink import ACTIVE, BLANK, End, Group, SILENCE_MS
+from nodelink import ACTIVE, End, Group, SILENCE_MS
 from pki import Pki
+from strangers import HELLO, RAFT, READY, REFUSE, USE, frame, frames_of, hello, only_a_refusal, read_all
 from waiting import wait_until
-
-HELLO, REFUSE, READY, USE, PING, RAFT = 1, 2, 3, 4, 5, 16
 
 
 @pytest.fixture
@@ -53,54 +52,8 @@ def pass_time(seconds):
     wait_until(lambda: time.monotonic() > end, seconds + 1, "time to pass")
 
 
-# -- bytes of a stranger
-
-def frame(kind, payload=b""):
-    return struct.pack(">IB", len(payload) + 1, kind) + payload
-
-
-def text(value):
-    raw = value.encode()
-    return (bytes([0xa0 | len(raw)]) if len(raw) < 32 else b"\xd9" + bytes([len(raw)])) + raw
-
-
-def number(value):
-    return b"\xcf" + struct.pack(">Q", value)
-
-
-def hello(**fields):
-    fields = {"protocol": 1, "protocol_min": 1, "instance": 77, "dir_id": "stranger", "state": BLANK, "config_hash": "c",
-              "election_timeout_ms": 500, "feature_level": 1, **fields}
-    items = [text(k) + (text(v) if isinstance(v, str) else number(v)) for k, v in fields.items()]
-    return frame(HELLO, b"\xde" + struct.pack(">H", len(items)) + b"".join(items))
-
-
 def connect(end, timeout=10.0):
     return socket.create_connection((end.bind.rsplit(":", 1)[0].strip("[]"), end.port), timeout)
-
-
-def read_all(s):
-    """Until the other side closes."""
-    data = b""
-    try:
-        while piece := s.recv(65536):
-            data += piece
-    except ConnectionResetError:
-        pass
-    return data
-
-
-def frames_of(data):
-    while len(data) >= 5:
-        n, kind = struct.unpack(">IB", data[:5])
-        yield kind, data[5:4 + n]
-        data = data[4 + n:]
-
-
-def only_a_refusal(data, says=""):
-    kinds = list(frames_of(data))
-    assert [k for k, _ in kinds] == [REFUSE], kinds
-    assert says in kinds[0][1].decode(errors="replace")
 
 
 # -- coming and going
