@@ -40,13 +40,13 @@ REC_DECLARE(rd_founder, RD_FOUNDER_FIELDS);
 
 /* dir_id: 32 hex digits, made when the directory is first opened (and by a wipe), never written by callers.
  * raft_id 0: blank, this directory has not yet taken part in anything. */
-#define RD_IDENTITY_FIELDS(F)      \
-	F(STR, dir_id, _, 32)      \
-	F(U64, raft_id, _, 0)      \
-	F(STR, name, _, 320)       \
-	F(STR, cluster_id, _, 64)  \
-	F(STR, config_hash, _, 64) \
-	F(BOOL, founded, _, 0)     \
+#define RD_IDENTITY_FIELDS(F)                 \
+	F(STR, dir_id, _, 32)                 \
+	F(U64, raft_id, _, 0)                 \
+	F(STR, name, _, 320)                  \
+	F(STR, cluster_id, _, 64)             \
+	F(STR, config_hash, _, 64)            \
+	F(BOOL, founded, _, 0)                \
 	F(LIST, founded_with, rd_founder, 64) \
 	F(U64, renewals, _, 0, .doc = "how often the node emptied the directory because its rows were wrong")
 REC_DECLARE(rd_identity, RD_IDENTITY_FIELDS);
