@@ -59,7 +59,7 @@ on_start(struct proc *p, void **ret_app)
 
 	ap->proc = p;
 	ap->base = proc_base(p);
-	ap->conf = conf_ref((struct conf *)(uintptr_t)proc_conf(p));
+	ap->conf = conf_ref(proc_conf(p));
 	ap->clock = clk_real();
 	ap->message_prefix = ap_message_prefix(ap->conf, proc_setup(p)->hostname);
 	*ret_app = ap;
@@ -83,7 +83,7 @@ on_reload(struct proc *p, void *app)
 	struct ap *ap = app;
 
 	conf_unref(ap->conf);
-	ap->conf = conf_ref((struct conf *)(uintptr_t)proc_conf(p));
+	ap->conf = conf_ref(proc_conf(p));
 }
 
 static void

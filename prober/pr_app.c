@@ -284,7 +284,7 @@ set_up(struct pr_app *app, struct err *e)
 {
 	static const struct timeval second = {.tv_sec = 1};
 	struct event_base *base = proc_base(app->proc);
-	struct conf *conf = conf_ref((struct conf *)(uintptr_t)proc_conf(app->proc));
+	struct conf *conf = conf_ref(proc_conf(app->proc));
 	struct pr_sink sink = {on_probe_result, on_connection_lost, app};
 	int rc = pr_conn_global_init(e);
 
@@ -324,7 +324,7 @@ static void
 reload(struct proc *p, void *arg)
 {
 	struct pr_app *app = arg;
-	struct conf *conf = conf_ref((struct conf *)(uintptr_t)proc_conf(p));
+	struct conf *conf = conf_ref(proc_conf(p));
 
 	pr_pool_configure(app->pool, conf);
 	pr_steps_configure(app->steps, conf);

@@ -5,12 +5,7 @@
 
 #include "topo/version.h"
 
-struct variant {
-	unsigned needs, lacks;
-	const char *sql;
-};
-
-#define PR_ASK(NAME, rows_, ...) static const struct variant variants_##NAME[] = {__VA_ARGS__};
+#define PR_ASK(NAME, rows_, ...) static const struct pr_variant variants_##NAME[] = {__VA_ARGS__};
 #define PR_ASK_CONF(NAME, key)
 #include "pr_ask.def"
 #undef PR_ASK_CONF
@@ -19,7 +14,7 @@ struct variant {
 static const struct {
 	const char *name;
 	size_t rows;
-	const struct variant *variants;
+	const struct pr_variant *variants;
 	size_t n_variants;
 	size_t conf_offset; /* of a string in struct conf, for operators' queries */
 } asks[] = {
@@ -60,6 +55,16 @@ pr_flavor_caps(const char *version)
 }
 
 const char *
+pr_variant_choose(const struct pr_variant *v, size_t n, unsigned caps)
+{
+	for (size_t i = 0; i < n; i++) {
+		if ((caps & v[i].needs) == v[i].needs && (caps & v[i].lacks) == 0)
+			return v[i].sql;
+	}
+	return NULL;
+}
+
+const char *
 pr_ask_name(enum pr_ask ask)
 {
 	return asks[ask].name;
@@ -74,12 +79,7 @@ pr_ask_rows(enum pr_ask ask)
 const char *
 pr_ask_sql(enum pr_ask ask, unsigned caps)
 {
-	for (size_t i = 0; i < asks[ask].n_variants; i++) {
-		const struct variant *v = &asks[ask].variants[i];
-		if ((caps & v->needs) == v->needs && (caps & v->lacks) == 0)
-			return v->sql;
-	}
-	return NULL;
+	return pr_variant_choose(asks[ask].variants, asks[ask].n_variants, caps);
 }
 
 static void

@@ -24,6 +24,14 @@ enum pr_cap {
 /* version as @@global.version tells it; "" or anything else that is no version gives 0. */
 unsigned pr_flavor_caps(const char *version);
 
+/* One wording of a statement, for servers that have all of needs and none of lacks. */
+struct pr_variant {
+	unsigned needs, lacks;
+	const char *sql;
+};
+/* The first that fits; NULL when none does. */
+const char *pr_variant_choose(const struct pr_variant *v, size_t n, unsigned caps);
+
 enum pr_ask {
 #define PR_ASK(NAME, rows, ...) PR_ASK_##NAME,
 #define PR_ASK_CONF(NAME, key) PR_ASK_##NAME,

@@ -61,7 +61,7 @@ resolve(const char *hostname, int flags, struct pr_lookup_result *r)
 static void
 run(struct pr_job *job)
 {
-	struct pr_lookup *l = (struct pr_lookup *)(void *)((char *)job - offsetof(struct pr_lookup, job));
+	struct pr_lookup *l = CONTAINER_OF(job, struct pr_lookup, job);
 
 	resolve(l->hostname, l->want_canonical ? AI_CANONNAME : 0, &l->result);
 }
@@ -69,7 +69,7 @@ run(struct pr_job *job)
 static void
 done(struct pr_job *job)
 {
-	struct pr_lookup *l = (struct pr_lookup *)(void *)((char *)job - offsetof(struct pr_lookup, job));
+	struct pr_lookup *l = CONTAINER_OF(job, struct pr_lookup, job);
 
 	l->result.hostname = l->hostname;
 	if (l->fn != NULL)

@@ -173,7 +173,7 @@ pr_pool_kick(struct pr_pool *p)
 static struct pr_target *
 target_of(struct pr_sched_item *it)
 {
-	return (struct pr_target *)(void *)((char *)it - offsetof(struct pr_target, sched));
+	return CONTAINER_OF(it, struct pr_target, sched);
 }
 
 static void

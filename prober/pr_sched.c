@@ -10,9 +10,6 @@
 #define TOKEN_US (CLK_S / PR_SCHED_CONNECTS_PER_S)
 #define BUCKET_US CLK_S /* as many connections may start at once as otherwise in a second */
 
-#define ITEM_OF(node_) ((struct pr_sched_item *)(void *)((char *)(node_)-offsetof(struct pr_sched_item, node)))
-#define ITEM_OF_PING(node_) ((struct pr_sched_item *)(void *)((char *)(node_)-offsetof(struct pr_sched_item, ping)))
-
 void
 pr_sched_limits(struct pr_sched_conf *c, const size_t lane_threads[IPC_LANE_COUNT], size_t dead_max)
 {
@@ -223,7 +220,7 @@ pr_sched_next(struct pr_sched *s, struct mono now)
 				continue;
 			s->tokens_us -= TOKEN_US;
 		}
-		it = ITEM_OF(node);
+		it = CONTAINER_OF(node, struct pr_sched_item, node);
 		unqueue(s, it);
 		it->in_flight = true;
 		it->again = false;
@@ -327,7 +324,7 @@ bring_forward(struct pr_sched *s, struct pr_heap *h, struct mono now)
 	for (size_t i = 0; i < n; i++)
 		v[i] = h->v[i];
 	for (size_t i = 0; i < n; i++) {
-		struct pr_sched_item *it = ITEM_OF(v[i]);
+		struct pr_sched_item *it = CONTAINER_OF(v[i], struct pr_sched_item, node);
 		struct mono due = due_by_conf(s, it, now);
 
 		if (mono_before(due, it->node.due))
@@ -356,7 +353,7 @@ pr_sched_next_ping(struct pr_sched *s, struct mono now)
 		return NULL;
 	pr_heap_take(&s->pings, node);
 	pr_heap_put(&s->pings, node, mono_add_us(now, PR_SCHED_PING_MS * CLK_MS));
-	return ITEM_OF_PING(node);
+	return CONTAINER_OF(node, struct pr_sched_item, ping);
 }
 
 struct mono

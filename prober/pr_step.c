@@ -315,7 +315,7 @@ prepare(struct step *st)
 static void
 on_login_done(struct pr_job *job)
 {
-	struct step *st = (struct step *)(void *)((char *)job - offsetof(struct step, job));
+	struct step *st = CONTAINER_OF(job, struct step, job);
 	const struct pr_failure *f = &st->login.failure;
 
 	st->in_thread = false;
@@ -332,7 +332,7 @@ on_login_done(struct pr_job *job)
 static void
 on_login_run(struct pr_job *job)
 {
-	pr_login_run(&((struct step *)(void *)((char *)job - offsetof(struct step, job)))->login);
+	pr_login_run(&CONTAINER_OF(job, struct step, job)->login);
 }
 
 static enum pr_tls_mode

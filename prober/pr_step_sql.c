@@ -7,36 +7,20 @@
 #include "pr_step.h"
 #include "topo/version.h"
 
-struct variant {
-	unsigned needs, lacks;
-	const char *sql;
-};
-
-#define PR_STEP(NAME, text, n_args, ...) static const struct variant variants_##NAME[] = {__VA_ARGS__};
+#define PR_STEP(NAME, text, n_args, ...) static const struct pr_variant variants_##NAME[] = {__VA_ARGS__};
 #include "pr_step.def"
 #undef PR_STEP
 
 static const struct {
 	const char *name;
 	size_t n_args;
-	const struct variant *v;
+	const struct pr_variant *v;
 	size_t n;
 } steps[] = {
 #define PR_STEP(NAME, text, n_args, ...) {text, (n_args), variants_##NAME, ARRAY_LEN(variants_##NAME)},
 #include "pr_step.def"
 #undef PR_STEP
 };
-
-static const char *
-choose(size_t step, unsigned caps)
-{
-	for (size_t i = 0; i < steps[step].n; i++) {
-		const struct variant *v = &steps[step].v[i];
-		if ((caps & v->needs) == v->needs && (caps & v->lacks) == 0)
-			return v->sql;
-	}
-	return NULL;
-}
 
 /* The one argument of a statement that has one is a number. */
 static int
@@ -72,7 +56,7 @@ pr_step_sql(const char *name, const struct rec_text_list *args, const char *vers
 		if (args->n != steps[i].n_args)
 			return err_set(e, ERR_INVALID, "%s takes %zu arguments, not %zu", name, steps[i].n_args,
 				       args->n);
-		sql = choose(i, caps);
+		sql = pr_variant_choose(steps[i].v, steps[i].n, caps);
 		if (sql == NULL)
 			return err_set(e, ERR_UNSUPPORTED, "%s on version %s", name, version);
 		return write_sql(sql, args, buf, e);

@@ -236,7 +236,7 @@ note_login(struct pr_target *t, const struct pr_login *l)
 static void
 on_login_done(struct pr_job *job)
 {
-	struct pr_login_job *j = (struct pr_login_job *)(void *)((char *)job - offsetof(struct pr_login_job, job));
+	struct pr_login_job *j = CONTAINER_OF(job, struct pr_login_job, job);
 	struct pr_target *t = j->target;
 
 	if (t != NULL) {
@@ -253,7 +253,7 @@ on_login_done(struct pr_job *job)
 static void
 on_login_run(struct pr_job *job)
 {
-	pr_login_run(&((struct pr_login_job *)(void *)((char *)job - offsetof(struct pr_login_job, job)))->login);
+	pr_login_run(&CONTAINER_OF(job, struct pr_login_job, job)->login);
 }
 
 static enum pr_tls_mode

@@ -15,6 +15,8 @@
 #define UNUSED __attribute__((unused))
 #define NORETURN __attribute__((noreturn))
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+/* The struct T that p, its member of that name, is part of. */
+#define CONTAINER_OF(p, T, member) ((T *)(void *)((char *)(p)-offsetof(T, member)))
 
 #define ASSERT(x) ((x) ? (void)0 : base_assert_failed(__FILE__, __LINE__, #x))
 

@@ -71,12 +71,13 @@ conf_new_raw(void)
 }
 
 struct conf *
-conf_ref(struct conf *c)
+conf_ref(const struct conf *c)
 {
-	int before = __atomic_fetch_add(&conf_box_of(c)->refs, 1, __ATOMIC_RELAXED);
+	struct conf *held = (struct conf *)(uintptr_t)c; /* to count and to free; its contents never change */
+	int before = __atomic_fetch_add(&conf_box_of(held)->refs, 1, __ATOMIC_RELAXED);
 
 	ASSERT(before > 0);
-	return c;
+	return held;
 }
 
 void

@@ -95,8 +95,8 @@ int conf_from_role_json(const char *text, size_t len, struct conf **ret_conf, st
 /* All defaults, adjusted. */
 struct conf *conf_defaults(void);
 
-struct conf *conf_ref(struct conf *c);
-void conf_unref(struct conf *c); /* NULL is fine */
+struct conf *conf_ref(const struct conf *c); /* the caller holds it then */
+void conf_unref(struct conf *c);	     /* NULL is fine */
 
 /* The files it was read from, for one log line: "/etc/a.json, b.json"; "built-in defaults" when none was found. */
 const char *conf_origin(const struct conf *c);
