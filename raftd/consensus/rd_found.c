@@ -21,7 +21,7 @@ static void PRINTF_LIKE(3, 4) verdict(struct rd_found_out *out, enum rd_found_ve
 
 	out->verdict = v;
 	va_start(ap, fmt);
-	vsnprintf(out->why, sizeof out->why, fmt, ap);
+	(void)vsnprintf(out->why, sizeof out->why, fmt, ap);
 	va_end(ap);
 }
 
@@ -191,8 +191,8 @@ rd_found_conf_hash(const char *const *names, size_t n, const char *own_name, cha
 	for (size_t i = 0; i <= n; i++)
 		if (i == 0 || strcmp(sorted[i - 1], sorted[i]) != 0)
 			str_buf_printf(&text, "%s\n", sorted[i]);
-	snprintf(ret, RD_CONF_HASH_BYTES, "%016" PRIx64 "%016" PRIx64, (uint64_t)raft_digest(str_buf_text(&text), 1),
-		 (uint64_t)raft_digest(str_buf_text(&text), 2));
+	(void)snprintf(ret, RD_CONF_HASH_BYTES, "%016" PRIx64 "%016" PRIx64,
+		       (uint64_t)raft_digest(str_buf_text(&text), 1), (uint64_t)raft_digest(str_buf_text(&text), 2));
 	str_buf_done(&text);
 	free(sorted);
 }

@@ -72,7 +72,7 @@ rd_raft_fail(struct rd_raft *r, const char *fmt, ...)
 	if (r->failure[0] != '\0')
 		return;
 	va_start(ap, fmt);
-	vsnprintf(r->failure, sizeof r->failure, fmt, ap);
+	(void)vsnprintf(r->failure, sizeof r->failure, fmt, ap);
 	va_end(ap);
 	if (r->leading != 0)
 		rd_lead_lost(r, r->leading);
