@@ -286,19 +286,27 @@ class Chaos:
             raise LookupError("nobody leads")
         return leaders[0].members()
 
-    def fault_remove_and_add(self):
-        """A node leaves, loses its disk, and comes back under its name; sometimes the leader dies meanwhile."""
-        self.calm()
-        node = self._follower()
+    def _remove_and_add(self, node):
+        """A node leaves and comes back under its name, with or without its disk; sometimes the leader dies meanwhile."""
         self.say("  removed:", node)
         self._ask_until("raft-remove-peer", lambda: node.name not in self._members(), node)
         node.kill()
-        node.wipe()
+        if self.rng.random() < 0.5:
+            self.say("  disk lost:", node)
+            node.wipe()
         self._revive(node)
         if self.rng.random() < 0.5:
             self._kill_child(self._leader_or_any(), "raftd")
         self.say("  added:", node)
         self._ask_until("raft-add-peer", lambda: self._members().get(node.name) == "voter", node)
+
+    def fault_remove_and_add_a_follower(self):
+        self.calm()
+        self._remove_and_add(self._follower())
+
+    def fault_remove_and_add_the_leader(self):
+        self.calm()
+        self._remove_and_add(self._leader_or_any())
 
     # -- operators
 
