@@ -82,13 +82,19 @@ on_expired(void *ctx UNUSED, const struct rd_proposed *p)
 		log_debug("expire", "not expired, trying again: %s", p->e->msg);
 }
 
-void
-rd_task_expire_decisions(struct rd_node *n)
+struct rd_lives
+rd_house_lives(const struct rd_node *n)
 {
-	struct rd_lives lives = {.candidate_us = n->rules->candidate_life_us,
+	return (struct rd_lives){.candidate_us = n->rules->candidate_life_us,
 				 .pool_us = n->rules->pool_life_us,
 				 .unresolve_us = n->rules->name_life_us,
 				 .uid_us = UID_LIFE_US};
+}
+
+void
+rd_task_expire_decisions(struct rd_node *n)
+{
+	struct rd_lives lives = rd_house_lives(n);
 	struct rd_cmd_tick tick;
 	struct err e;
 

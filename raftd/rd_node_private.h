@@ -268,5 +268,7 @@ int rd_house_start(struct rd_node *n, struct err *e) MUST_USE;
 void rd_house_done(struct rd_node *n);
 /* Conditions changed: the schedule is looked at again. */
 void rd_house_wake(struct rd_node *n);
+/* How long decisions without an end live, as configured. */
+struct rd_lives rd_house_lives(const struct rd_node *n);
 
 #endif

@@ -153,4 +153,9 @@ int db_data_version(struct db *db, int64_t *ret_version, struct err *e) MUST_USE
 /* The file under the name that was opened is another one now, or gone: this connection sees only the old one. */
 bool db_was_replaced(struct db *db);
 
+/* A complete, durable copy of the database at path (mode 0640), unless something is there already: it is never
+ * overwritten. *ret_made: whether this call made it. Not within a transaction. ERR_UNSUPPORTED for other backends than
+ * SQLite. Takes as long as reading and writing the file. */
+int db_copy_once(struct db *db, const char *path, bool *ret_made, struct err *e) MUST_USE;
+
 #endif

@@ -17,8 +17,8 @@
 #include "base/mem.h"
 #include "base/newfile.h"
 
-static char *
-directory_of(const char *path)
+char *
+db_file_directory(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 
@@ -54,7 +54,7 @@ db_file_fail(const char *setting, const char *path, int errno_value, struct err 
 static int
 check_directory(const char *setting, const char *path, struct err *e)
 {
-	char *dir = directory_of(path);
+	char *dir = db_file_directory(path);
 	struct stat st;
 	int rc = 0;
 

@@ -19,6 +19,9 @@ int db_file_lock(const char *setting, const char *path, int *ret_fd, bool *ret_u
 /* clean: the database was closed in order. fd -1 is fine. */
 void db_file_unlock(int fd, bool clean);
 
+/* The directory that holds it; the caller frees it. */
+char *db_file_directory(const char *path);
+
 /* Why the path can't be used, from errno: fills e with file, reason and remedy. */
 int db_file_fail(const char *setting, const char *path, int errno_value, struct err *e);
 

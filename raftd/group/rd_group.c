@@ -202,7 +202,7 @@ rd_group_backend_read(struct rd_group *g)
 	const char *unfit;
 
 	g->backend_read = g->backend_read || l != NULL;
-	if (g->phase != RD_PHASE_WAITING || l == NULL)
+	if (g->phase != RD_PHASE_WAITING || l == NULL || l->state == NULL)
 		return;
 	facts =
 	    (struct rd_store_facts){g->identity.cluster_id, g->stored->snapshot.index, rd_group_last_stored(g->stored)};
@@ -215,7 +215,12 @@ rd_group_backend_read(struct rd_group *g)
 		rd_group_core_start(g, state, true);
 		return;
 	}
-	log_notice("raft", "decisions in the backend are not used: %s; it is written anew", unfit);
+	if (rd_loaded_former(l)) {
+		rd_group_import_keep(g, l->state);
+		l->state = NULL;
+	} else {
+		log_notice("raft", "decisions in the backend are not used: %s; it is written anew", unfit);
+	}
 	if (g->stored->snapshot.index > 0)
 		rd_group_snapshot_load(g);
 	else
@@ -362,6 +367,7 @@ rd_group_free(struct rd_group *g)
 		return;
 	rn_net_close(g->net);
 	rd_group_snapshot_done(g);
+	rd_group_import_done(g);
 	rd_group_core_done(g);
 	if (!rd_logwriter_free(g->log, LOG_END_MS)) {
 		log_warning("raft", "the disk of RaftDataDir did not answer in time");

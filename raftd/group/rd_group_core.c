@@ -258,6 +258,8 @@ say_leadership(struct rd_group *g, const struct rd_raft_status *s)
 	if (!leading && g->leading)
 		rd_proposer_lost_leadership(g->node->decide);
 	g->leading = leading;
+	if (!leading)
+		g->import_asked = (struct mono){0};
 	rd_group_go_on_stopping(g);
 }
 
@@ -335,6 +337,7 @@ on_work(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 	if (g->phase == RD_PHASE_FAILED)
 		return;
 	rd_group_effects_work(g);
+	rd_group_import_turn(g);
 	rd_proposer_work(g->node->decide);
 	rd_group_snapshot_work(g);
 	publish_lease(g);
@@ -475,6 +478,7 @@ rd_group_core_start(struct rd_group *g, struct rd_state *state, bool view_fits)
 
 	g->known_at_start = rd_group_last_stored(g->stored);
 	rd_node_become_active(g->node, &door, state, view_fits);
+	rd_group_import_hold(g);
 	g->raft = new_raft(g);
 	if (start_raft(g, applied, &e) != 0) {
 		rd_group_fail(g, PROC_EXIT_BACKEND, &e);

@@ -96,6 +96,7 @@ rd_group_tick(struct rd_group *g)
 	if (g->raft == NULL || g->phase != RD_PHASE_MEMBER || g->stopping)
 		return;
 	rd_group_look_at_hello(g);
+	rd_group_import_end(g);
 	rd_group_lead(g);
 	rd_group_leaving_work(g);
 	rd_group_snapshot_tick(g);

@@ -34,7 +34,8 @@ adoptable(struct rd_group *g)
 {
 	return g->raft != NULL && g->n_names == 1 && rd_group_state(g) != NULL &&
 	       rd_found_adoptable(rd_raft_members(g->raft), g->identity.raft_id,
-				  rd_group_operator_decided(rd_group_state(g)));
+				  rd_group_operator_decided(rd_group_state(g)) ||
+				      (g->former != NULL && rd_group_operator_decided(g->former)));
 }
 
 void
@@ -59,6 +60,8 @@ rd_group_say_hello(struct rd_group *g)
 	h.http_uri = g->http_uri;
 	h.version = ORC_VERSION;
 	h.is_leader = g->leading;
+	h.backend_read = g->raft != NULL;
+	h.former_rows = g->former == NULL ? 0 : rd_state_decisions(g->former);
 	h.founded_with.v = with;
 	for (size_t i = 0; i < g->identity.founded_with.n && i < RN_FOUNDERS_MAX; i++)
 		with[h.founded_with.n++] =

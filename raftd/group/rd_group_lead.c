@@ -35,7 +35,7 @@ keep_cluster_id(struct rd_group *g)
 	char id[2 * CLUSTER_ID_BYTES + 1];
 	struct rd_cmd_cluster_found c = {.cluster_id = id};
 
-	if (g->found_proposed || rd_state_cluster_id(rd_group_state(g))[0] != '\0')
+	if (g->found_proposed || rd_state_cluster_id(rd_group_state(g))[0] != '\0' || !rd_group_import_work(g))
 		return;
 	str_random_hex(id, CLUSTER_ID_BYTES);
 	propose(g, RD_OP_CLUSTER_FOUND, &c, &g->found_proposed);

@@ -11,6 +11,7 @@
 #include "net/rn_net.h"
 #include "rd_group.h"
 #include "rd_group_rule.h"
+#include "state/rd_import.h"
 #include "state/rd_propose_raft.h"
 #include "state/rd_snapshot.h"
 
@@ -120,6 +121,18 @@ struct rd_group {
 	uint64_t known_at_start; /* last entry that was in the log: what comes up to it has had its effects */
 	uint64_t regressed_handled;
 
+	/* rd_group_import.c: decisions of this node's life without raft, until the group's id is known */
+	struct rd_state *former;
+	struct rd_import *import; /* its commands, while they are being proposed */
+	size_t import_next;	  /* not yet proposed */
+	size_t import_open;	  /* proposed, not answered */
+	bool import_failed;	  /* some have not taken effect: begun again when none is open */
+	bool import_working;
+	bool import_answered; /* … since the last turn */
+	size_t import_refused;
+	unsigned import_handovers;
+	struct mono import_asked; /* since when this node leads a group without an id; 0 = it doesn't */
+
 	/* rd_group_health.c */
 	struct rd_health_token tokens[4];
 	size_t next_token;
@@ -218,6 +231,19 @@ void rd_group_effects_work(struct rd_group *g);
 void rd_group_leaving_work(struct rd_group *g);
 /* While the node stops: leadership may be gone by now. */
 void rd_group_go_on_stopping(struct rd_group *g);
+
+/* --- rd_group_import.c ----------------------------------------------------------------------------------------- */
+/* The backend's decisions are of a life without raft (taken): they stay until the group has an id. */
+void rd_group_import_keep(struct rd_group *g, struct rd_state *former);
+/* The core has started with a backend that is to be rebuilt. */
+void rd_group_import_hold(struct rd_group *g);
+/* A leader's duty before the group gets its id. True: nothing is left to import. */
+bool rd_group_import_work(struct rd_group *g);
+/* Something that was asked for here has been answered. */
+void rd_group_import_turn(struct rd_group *g);
+/* The group may have its id: says what becomes of this node's former decisions. */
+void rd_group_import_end(struct rd_group *g);
+void rd_group_import_done(struct rd_group *g);
 
 /* --- rd_group_status.c ------------------------------------------------------------------------------------------ */
 /* Why this node is not a working member, in a sentence; "" when it is. Borrowed until the next call. */

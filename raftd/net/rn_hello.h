@@ -48,7 +48,9 @@ REC_DECLARE(rn_founder, RN_FOUNDER_FIELDS);
 	F(U64, feature_active, _, 0, .doc = "the group's; 0: not known")                                             \
 	F(STR, http_uri, _, 512, .doc = "leader URI if it becomes leader")                                           \
 	F(STR, version, _, 64)                                                                                       \
-	F(BOOL, is_leader, _, 0, .doc = "a hint")
+	F(BOOL, is_leader, _, 0, .doc = "a hint")                                                                    \
+	F(BOOL, backend_read, _, 0, .doc = "former_rows counts")                                                     \
+	F(U64, former_rows, _, 0, .doc = "decisions of a life without raft in its backend (rd_import.h)")
 REC_DECLARE(rn_hello, RN_HELLO_FIELDS);
 
 /* Why a node is refused; the numbers are on the wire: append only. */

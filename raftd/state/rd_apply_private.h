@@ -1,4 +1,5 @@
-/* rd_apply_private.h — shared by rd_apply.c (dispatch), rd_apply_*.c (what each op does) and nobody else. */
+/* rd_apply_private.h — shared by rd_apply.c (dispatch), rd_apply_*.c (what each op does) and, for
+ * rd_row_pick, rd_import.c; nobody else. */
 #ifndef RD_APPLY_PRIVATE_H
 #define RD_APPLY_PRIVATE_H
 

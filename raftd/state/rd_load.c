@@ -110,6 +110,7 @@ judge(struct db *db, struct rd_loaded *out, struct err *e)
 
 	if (read_number(db, RD_META_STATE_HASH, &hash, e) != 0 || db_read_view_complete(db, &complete, e) != 0)
 		return -e->code;
+	out->unfinished = !complete;
 	if (!complete)
 		out->distrust = "it was being rebuilt";
 	else if (hash != rd_state_hash(out->state))
@@ -164,6 +165,13 @@ rd_loaded_unfit(const struct rd_loaded *l, const struct rd_store_facts *store)
 	if (index > store->last_index)
 		return "it is newer than the log";
 	return NULL;
+}
+
+bool
+rd_loaded_former(const struct rd_loaded *l)
+{
+	return !l->unfinished && rd_state_term(l->state) == 0 && rd_state_cluster_id(l->state)[0] == '\0' &&
+	       rd_state_decisions(l->state) > 0;
 }
 
 void

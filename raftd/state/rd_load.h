@@ -16,6 +16,7 @@ struct rd_loaded {
 	/* How much of it a raft node may believe: NULL = complete, and the rows are those that were written with this
 	 * index; else why not (a constant text). Index and cluster id: rd_state_index, rd_state_cluster_id of state. */
 	const char *distrust;
+	bool unfinished; /* it was being rebuilt */
 };
 
 /* In orchestrator_meta, beside those of db_read.h. */
@@ -31,6 +32,9 @@ struct rd_store_facts {
 	uint64_t last_index;
 };
 const char *rd_loaded_unfit(const struct rd_loaded *l, const struct rd_store_facts *store);
+/* The rows are decisions of a life without raft (of this program, of the historical one, or made by hand): a group that is
+ * being founded imports them (rd_import.h). */
+bool rd_loaded_former(const struct rd_loaded *l);
 
 int rd_load(struct db *db, bool with_telemetry, struct rd_loaded **ret, struct err *e) MUST_USE;
 void rd_loaded_free(struct rd_loaded *l); /* NULL is fine */

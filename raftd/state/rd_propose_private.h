@@ -67,6 +67,7 @@ struct raft_side {
 	bool rebuilding;	/* a REBUILD job is under way */
 	struct mono rebuild_at;
 	int64_t rebuild_pause_us;
+	char *former_to;	       /* the backend is of a life without raft: goes there before the rebuild */
 	struct rd_snapshot_dump *dump; /* for the next REBUILD job; apply is paused */
 	struct codec_out image;
 };

@@ -76,5 +76,9 @@ int rd_proposer_wait_index(struct rd_proposer *p, uint64_t index, struct mono de
 uint64_t
 rd_proposer_view_index(const struct rd_proposer *p);	   /* what the view holds; behind the state when it is slow */
 bool rd_proposer_view_behind(const struct rd_proposer *p); /* it is being, or waits to be, rebuilt */
+/* The backend, which does not fit (view_fits false), holds decisions of this node's life without raft: it goes on showing
+ * them until the state knows the group's id, and is then copied to this file (unless that exists) before the rebuild. A
+ * crash before leaves it as it is. To be called before the loop goes on after rd_proposer_new_raft. */
+void rd_proposer_keep_former(struct rd_proposer *p, const char *copy_to);
 
 #endif

@@ -118,6 +118,8 @@ on_rebuilt(void *ctx, struct rd_job *job)
 		p->r.view_index = job->at.index;
 		p->r.rebuild_pause_us = RD_REBUILD_PAUSE_MIN_US;
 		p->stats.rebuilds++;
+		free(p->r.former_to);
+		p->r.former_to = NULL;
 	} else {
 		pause_longer(p);
 	}
@@ -133,6 +135,7 @@ submit_rebuild(struct rd_proposer *p)
 	struct err e;
 
 	job->at = rd_position_of(p->state);
+	job->file = p->r.former_to == NULL ? NULL : mem_strdup(p->r.former_to);
 	job->image = p->r.image;
 	p->r.image = (struct codec_out){0};
 	rd_view_forget_dump(p);
@@ -145,10 +148,25 @@ submit_rebuild(struct rd_proposer *p)
 	p->r.behind = false;
 }
 
+/* Rows of a life without raft may still be needed. */
+static bool
+former_is_needed(const struct rd_proposer *p)
+{
+	return p->r.former_to != NULL && rd_state_cluster_id(p->state)[0] == '\0';
+}
+
+void
+rd_proposer_keep_former(struct rd_proposer *p, const char *copy_to)
+{
+	ASSERT(p->r.behind && p->r.dump == NULL);
+	free(p->r.former_to);
+	p->r.former_to = mem_strdup(copy_to);
+}
+
 static bool
 may_rebuild(const struct rd_proposer *p)
 {
-	return p->r.behind && !p->r.rebuilding && TAILQ_EMPTY(&p->r.jobs) &&
+	return p->r.behind && !former_is_needed(p) && !p->r.rebuilding && TAILQ_EMPTY(&p->r.jobs) &&
 	       !mono_before(clk_mono(p->conf.clock), p->r.rebuild_at) && !rd_view_stats(p->conf.view).stopping;
 }
 
@@ -252,6 +270,7 @@ rd_view_done(struct rd_proposer *p)
 
 	rd_snapshot_dump_free(p->r.dump);
 	codec_out_done(&p->r.image);
+	free(p->r.former_to);
 	while ((x = TAILQ_FIRST(&p->r.jobs)) != NULL) {
 		TAILQ_REMOVE(&p->r.jobs, x, next);
 		rd_applied_done(&x->applied);

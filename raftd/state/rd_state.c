@@ -195,6 +195,13 @@ rd_state_rows(const struct rd_state *s)
 	return n;
 }
 
+size_t
+rd_state_decisions(const struct rd_state *s)
+{
+	return rd_state_rows(s) - rd_state_count(s, RD_TABLE_applied_command) - rd_state_count(s, RD_TABLE_setting) -
+	       rd_state_count(s, RD_TABLE_node_record);
+}
+
 void
 rd_state_each(const struct rd_state *s, enum rd_table table, rd_row_fn fn, void *ctx)
 {

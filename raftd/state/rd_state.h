@@ -33,6 +33,8 @@ enum rd_table rd_table_by_name(const char *name);
 const void *rd_state_get(const struct rd_state *s, enum rd_table table, const void *key_row);
 size_t rd_state_count(const struct rd_state *s, enum rd_table table);
 size_t rd_state_rows(const struct rd_state *s); /* of all tables */
+/* … but those about the group of nodes and about commands: what a node without raft has too. */
+size_t rd_state_decisions(const struct rd_state *s);
 /* In no particular order, but the same for the same history. The table must not change meanwhile. */
 typedef void (*rd_row_fn)(void *ctx, const void *row);
 void rd_state_each(const struct rd_state *s, enum rd_table table, rd_row_fn fn, void *ctx);

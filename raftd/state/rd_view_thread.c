@@ -78,7 +78,11 @@ do_check(struct rd_view *v, struct rd_job *j)
 static void
 do_rebuild(struct rd_view *v, struct rd_job *j)
 {
+	bool made;
+
 	j->rc = db_data_version(v->db, &v->data_version, &j->e);
+	if (j->rc == 0 && j->file != NULL)
+		j->rc = db_copy_once(v->db, j->file, &made, &j->e);
 	if (j->rc == 0)
 		j->rc = rd_rebuild(v->db, j->image.p, j->image.len, &j->e);
 	v->poisoned = j->rc != 0; /* decisions on a view half there would give it a place in the log */

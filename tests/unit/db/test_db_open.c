@@ -47,6 +47,41 @@ a_new_file_is_made_private_and_complete(void **state UNUSED)
 }
 
 static void
+a_copy_is_complete_and_never_overwritten(void **state UNUSED)
+{
+	struct temp t;
+	struct db *db, *copy;
+	char path[128], left_over[160];
+	struct stat st;
+	struct err e;
+	mode_t old = umask(0);
+	bool made;
+
+	temp_init(&t);
+	(void)snprintf(path, sizeof(path), "%s.copy", t.path);
+	(void)snprintf(left_over, sizeof(left_over), "%s.tmp", path);
+	db = temp_open(&t, DB_READ_WRITE);
+	must_exec(db, "INSERT INTO kv_store (store_key) VALUES ('k')");
+	copy = raw_open(left_over); /* of a process that was killed */
+	must_exec(copy, "CREATE TABLE half (x)");
+	db_close(copy);
+	must(db_copy_once(db, path, &made, &e));
+	(void)umask(old);
+	assert_true(made);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0640);
+	assert_int_equal(access(left_over, F_OK), -1);
+	must_exec(db, "INSERT INTO kv_store (store_key) VALUES ('l')");
+	must(db_copy_once(db, path, &made, &e));
+	assert_false(made);
+	db_close(db);
+	copy = raw_open(path);
+	assert_int_equal(must_number(copy, "SELECT count(*) FROM kv_store"), 1);
+	db_close(copy);
+	temp_done(&t);
+}
+
+static void
 a_memory_database_works(void **state UNUSED)
 {
 	struct db_conf conf = {.backend = "sqlite", .path = ":memory:"};
@@ -372,6 +407,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_copy_is_complete_and_never_overwritten),
 	    cmocka_unit_test(a_new_file_is_made_private_and_complete),
 	    cmocka_unit_test(a_memory_database_works),
 	    cmocka_unit_test(backends_are_named),

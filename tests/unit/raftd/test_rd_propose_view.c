@@ -155,6 +155,83 @@ an_unfit_view_is_rebuilt_at_start(void **state UNUSED)
 	node_free(n);
 }
 
+static int64_t
+tags_in(const char *file)
+{
+	sqlite3 *h;
+	int64_t n;
+
+	assert_int_equal(sqlite3_open_v2(file, &h, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+	n = ask(h, "SELECT count(*) FROM database_instance_tags WHERE tag_name = 'former'");
+	assert_int_equal(sqlite3_close(h), SQLITE_OK);
+	return n;
+}
+
+/* Nothing is written before the group has an id; then a copy comes first. */
+static void
+decisions_of_a_life_without_raft_stay_until_the_group_has_an_id(void **state UNUSED)
+{
+	struct rd_cmd_cluster_found found = {.cluster_id = "c1"};
+	struct node *n = node_new();
+	char copy[256];
+	struct answer a;
+	struct err e;
+
+	(void)snprintf(copy, sizeof(copy), "%s.before-raft", n->temp.path);
+	others_do(n, "INSERT INTO database_instance_tags VALUES ('db1', 3306, 'former', '', '2025-01-01 00:00:00')");
+	stop(n);
+	open_view(n);
+	assert_true(rd_loaded_former(n->loaded));
+	rd_state_free(n->loaded->state);
+	n->loaded->state = rd_state_new();
+	start(n, false);
+	rd_proposer_keep_former(n->p, copy);
+	put_tag(n, "a", NULL, true, &a);
+	commit(n, 1);
+	for (int i = 0; i < 100; i++)
+		pass(n, CLK_S);
+	assert_true(a.given && a.outcome == RD_COMMITTED);
+	assert_true(rd_proposer_view_behind(n->p) && !rd_proposer_is_paused(n->p));
+	assert_int_equal(count(n, "SELECT count(*) FROM database_instance_tags"), 1);
+	assert_int_equal(tags_in(n->temp.path), 1);
+	must(rd_propose_cluster_found(n->p, &found, NULL, NULL, &e));
+	commit(n, 2);
+	WAIT_FOR(n, (pass(n, CLK_S), rd_proposer_stats(n->p).rebuilds == 1));
+	assert_int_equal(count(n, "SELECT count(*) FROM database_instance_tags WHERE tag_name = 'a'"), 1);
+	assert_int_equal(tags_in(n->temp.path), 0);
+	assert_int_equal(tags_in(copy), 1);
+	stop(n);
+	open_view(n);
+	assert_false(rd_loaded_former(n->loaded));
+	start(n, true);
+	node_free(n);
+}
+
+/* … and without the copy nothing is replaced. */
+static void
+a_copy_that_cannot_be_made_keeps_the_former_rows(void **state UNUSED)
+{
+	struct rd_cmd_cluster_found found = {.cluster_id = "c1"};
+	struct node *n = node_new();
+	char copy[256];
+	struct err e;
+
+	(void)snprintf(copy, sizeof(copy), "%s/none/copy", n->temp.dir);
+	others_do(n, "INSERT INTO database_instance_tags VALUES ('db1', 3306, 'former', '', '2025-01-01 00:00:00')");
+	stop(n);
+	open_view(n);
+	rd_state_free(n->loaded->state);
+	n->loaded->state = rd_state_new();
+	start(n, false);
+	rd_proposer_keep_former(n->p, copy);
+	must(rd_propose_cluster_found(n->p, &found, NULL, NULL, &e));
+	commit(n, 1);
+	WAIT_FOR(n, (pass(n, CLK_S), n->backend_errors >= 2));
+	assert_int_equal(tags_in(n->temp.path), 1);
+	assert_int_equal(rd_proposer_stats(n->p).rebuilds, 0);
+	node_free(n);
+}
+
 /* --- waiting for an index -------------------------------------------------------------------------------------- */
 static void
 on_waited(void *ctx, int rc)
@@ -196,6 +273,8 @@ main(void)
 	    cmocka_unit_test(an_installed_snapshot_replaces_the_view),
 	    cmocka_unit_test(what_others_wrote_is_replaced_and_not_believed),
 	    cmocka_unit_test(an_unfit_view_is_rebuilt_at_start),
+	    cmocka_unit_test(decisions_of_a_life_without_raft_stay_until_the_group_has_an_id),
+	    cmocka_unit_test(a_copy_that_cannot_be_made_keeps_the_former_rows),
 	    cmocka_unit_test(a_relayed_change_waits_until_the_view_has_it),
 	};
 
