@@ -119,9 +119,13 @@ add_placeholder(struct cli *c, const struct cli_command *cmd, const char *name, 
 	const struct {
 		const char *name, *value;
 	} plain[] = {
-	    {"pattern", c->args.pattern},   {"tag", c->args.tag},
-	    {"reason", c->args.reason},	    {"rule", c->args.promotion_rule},
-	    {"duration", c->args.duration}, {"owner", c->args.owner[0] == '\0' ? os_user() : c->args.owner},
+	    {"pattern", c->args.pattern},
+	    {"tag", c->args.tag},
+	    {"reason", c->args.reason},
+	    {"rule", c->args.promotion_rule},
+	    {"confirm", c->args.confirm},
+	    {"duration", c->args.duration},
+	    {"owner", c->args.owner[0] == '\0' ? os_user() : c->args.owner},
 	};
 
 	if (strcmp(name, "i") == 0)

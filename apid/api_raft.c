@@ -225,6 +225,23 @@ api_raft_remove_peer(struct ap_request *rq)
 		ap_ask(rq, IPC_RAFT_REMOVE_PEER, &ask, AP_CHANGE_TIMEOUT_MS, on_peer_removed);
 }
 
+/* --- raft-rescue ---------------------------------------------------------------------------------------------------- */
+static void
+on_rescued(struct ap_request *rq, const struct ipc_reply *reply, const struct err *e)
+{
+	if (!ap_change_failed(rq, reply, e))
+		ap_reply_text(rq, HTTP_OK, reply->message);
+}
+
+/* Of a one-shot node, which has no raft; a service says that it must be stopped first. */
+void
+api_raft_rescue(struct ap_request *rq)
+{
+	struct ipc_raft_rescue ask = {.user = rq->user, .confirm = ap_query(rq, "confirm")};
+
+	ap_ask(rq, IPC_RAFT_RESCUE, &ask, AP_CHANGE_TIMEOUT_MS, on_rescued);
+}
+
 /* --- who leads ------------------------------------------------------------------------------------------------------ */
 static void
 on_yielded(struct ap_request *rq, const struct ipc_reply *reply, const struct err *e)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "group/rd_group.h"
+#include "group/rd_rescue.h"
 #include "rd_ipc_private.h"
 #include "state/rd_propose_raft.h"
 
@@ -93,6 +94,21 @@ rd_on_raft_remove_peer(struct rd_door *door, struct ipc_link *l, const struct ip
 
 	if (has_group(door->node, req))
 		rd_group_remove_peer(door->node->group, req, m->addr);
+}
+
+void
+rd_on_raft_rescue(struct rd_door *door, struct ipc_link *l, const struct ipc_raft_rescue *m)
+{
+	struct rd_node *n = door->node;
+	struct rd_req req = rd_ipc_request(door, l, m->request_id);
+	struct str_buf text = {0};
+	struct err e;
+
+	if (rd_rescue(n, m->confirm, &text, &e) == 0)
+		rd_reply_message(n, req, 0, str_buf_text(&text));
+	else
+		rd_reply_error(n, req, &e);
+	str_buf_done(&text);
 }
 
 void

@@ -126,6 +126,8 @@ rd_publish_metrics(struct rd_node *n)
 	m->is_elected = rd_node_leads(n);
 	m->is_healthy = n->health.open && n->health.failing_since_us == 0;
 	m->overruns = proc_overruns(n->proc);
+	if (n->group != NULL)
+		rd_group_fill_metrics(n->group, m);
 	out.metrics.n = rd_metrics_list(m, n->pool_stats, list, METRICS_MAX);
 	out.seq = ++n->published;
 	note_sent(n, ipc_send_metrics(n->events_door.link, &out, &e), &e);

@@ -242,7 +242,9 @@ rd_group_effect(struct rd_group *g, const struct rd_applied *a, const struct rd_
 {
 	switch (x->kind) {
 	case RD_EFFECT_SETTING:
-		if (strcmp(x->message, RD_SETTING_CLUSTER_ID) == 0)
+		/* a rescued node knows its new id before it applies how it had got the former one */
+		if (strcmp(x->message, RD_SETTING_CLUSTER_ID) == 0 &&
+		    (g->identity.cluster_id[0] == '\0' || a->index > g->known_at_start))
 			keep_cluster_id_on_disk(g);
 		rd_group_want_work(g);
 		break;

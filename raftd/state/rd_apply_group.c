@@ -1,6 +1,7 @@
 /* rd_apply_group.c — commands about the group of nodes itself: its id, its members, who leads, what all of them
  * understand (rd_command.def). Pure: see rd_apply.h. Dispatched by rd_apply.c. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/str.h"
@@ -22,6 +23,32 @@ rd_apply_cluster_found(struct apply *a, const struct rd_cmd_cluster_found *c, st
 {
 	if (rd_state_cluster_id(a->s)[0] == '\0')
 		set(a, RD_SETTING_CLUSTER_ID, c->cluster_id);
+	return 0;
+}
+
+static bool
+any(const void *row UNUSED, const void *what UNUSED)
+{
+	return true;
+}
+
+int
+rd_apply_cluster_rescue(struct apply *a, const struct rd_cmd_cluster_rescue *c, struct err *e UNUSED)
+{
+	struct rd_picked all = rd_row_pick(a->s, RD_TABLE_node_record, any, NULL);
+
+	set(a, RD_SETTING_CLUSTER_ID, c->cluster_id);
+	for (size_t i = 0; i < all.n; i++) {
+		struct db_node_record row;
+		rec_dup(&db_node_record_desc, &row, all.rows[i]);
+		rec_set_str(&row.dir_id, "");
+		row.raft_id = 0;
+		row.updated_at_us = a->now_us;
+		rd_row_put(a, RD_TABLE_node_record, &row);
+		rd_effect_say(a, RD_EFFECT_NODE, row.name);
+		rec_done(&db_node_record_desc, &row);
+	}
+	free(all.rows);
 	return 0;
 }
 

@@ -180,6 +180,12 @@ check_cluster_found(const struct rd_cmd_cluster_found *c, struct err *e)
 	return check_not_empty(c->cluster_id, "id of the group", e);
 }
 
+static int
+check_cluster_rescue(const struct rd_cmd_cluster_rescue *c, struct err *e)
+{
+	return check_not_empty(c->cluster_id, "id of the group", e);
+}
+
 /* Without directory and raft id: a node of this name may come (raft-add-peer, a wiped disk), it has not yet said hello. */
 static int
 check_node_record(const struct rd_cmd_node_record *c, struct err *e)
