@@ -75,6 +75,15 @@ def test_no_leader(client):
     assert "no leader among the endpoints: %s/api %s/api" % (mocks[0].url, mocks[1].url) in result.stderr
 
 
+def test_a_leader_is_awaited_but_not_by_which_api(client):
+    """A group elects for a moment: as often as a request is tried."""
+    mocks = [client.mock({"leader-check": NOT_LEADER, "routed-leader-check": NOT_LEADER}) for _ in range(2)]
+    assert client.run("-c", "all-instances").returncode == 1
+    assert mocks[0].paths() == ["leader-check", "routed-leader-check"] * 8
+    assert client.run("-c", "which-api").returncode == 1
+    assert mocks[0].paths() == ["leader-check", "routed-leader-check"] * 9
+
+
 def test_silent_endpoint_costs_one_second(client):
     """A socket that listens and never answers: only curl's limit gets us past it."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
