@@ -331,7 +331,7 @@ rd_node_done(struct proc *p UNUSED, void *app)
 
 	if (!rd_view_free(n->view, VIEW_END_MS)) {
 		log_warning("backend", "the backend did not finish in time, what was not acknowledged may be lost");
-		_exit(PROC_EXIT_FAILED);
+		_exit(proc_code(n->proc) == PROC_EXIT_OK ? PROC_EXIT_FAILED : proc_code(n->proc));
 	}
 	if (n->load_timer != NULL)
 		event_free(n->load_timer);

@@ -110,6 +110,12 @@ proc_fail(struct proc *p, int code, const struct err *e)
 	proc_exit_loop(p, code);
 }
 
+int
+proc_code(const struct proc *p)
+{
+	return p->code;
+}
+
 void
 proc_missed(struct proc *p)
 {

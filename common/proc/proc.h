@@ -55,6 +55,8 @@ void proc_exit_loop(struct proc *p, int code);
 void proc_missed(struct proc *p);
 /* Logs the error once and ends the loop with code. The first code given counts. */
 void proc_fail(struct proc *p, int code, const struct err *e);
+/* With which the process ends, once its loop has been told to: 0 while it goes on. */
+int proc_code(const struct proc *p);
 /* One-shot: tell the supervisor the command's exit code; it answers with CHILD_STOP (ops->stop), until then the loop
  * goes on so that the message leaves the process. */
 void proc_command_done(struct proc *p, int exit_code);

@@ -371,7 +371,7 @@ rd_group_free(struct rd_group *g)
 	rd_group_core_done(g);
 	if (!rd_logwriter_free(g->log, LOG_END_MS)) {
 		log_warning("raft", "the disk of RaftDataDir did not answer in time");
-		_exit(PROC_EXIT_FAILED);
+		_exit(proc_code(g->node->proc) == PROC_EXIT_OK ? PROC_EXIT_FAILED : proc_code(g->node->proc));
 	}
 	rd_stored_free(g->stored);
 	rec_done(&rd_identity_desc, &g->identity);

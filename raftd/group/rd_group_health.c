@@ -160,9 +160,21 @@ say_difference(struct rd_group *g, enum rd_hash_verdict verdict, uint64_t index,
 							: "this node's rows differ from those of %.100s at index %llu, "
 							  "a third node is needed to tell who is wrong",
 		       d->name, (unsigned long long)index);
+	rd_publish_state(g->node);
 	if (news)
 		log_error("raft", "%s: %016llx here, %016llx there", g->diverged, (unsigned long long)own,
 			  (unsigned long long)d->hash);
+}
+
+static void
+say_agreement(struct rd_group *g, uint64_t index)
+{
+	g->hash_verdict = RD_HASH_SAME;
+	if (g->diverged[0] == '\0')
+		return;
+	log_notice("raft", "the replicated rows agree again at index=%llu", (unsigned long long)index);
+	g->diverged[0] = '\0';
+	rd_publish_state(g->node);
 }
 
 static void
@@ -199,10 +211,7 @@ judge_hash(struct rd_group *g, uint64_t index)
 	case RD_HASH_UNKNOWN:
 		break;
 	case RD_HASH_SAME:
-		if (g->diverged[0] != '\0')
-			log_notice("raft", "the replicated rows agree again at index=%llu", (unsigned long long)index);
-		g->diverged[0] = '\0';
-		g->hash_verdict = verdict;
+		say_agreement(g, index);
 		break;
 	case RD_HASH_OPEN:
 	case RD_HASH_OTHERS_DIFFER:
