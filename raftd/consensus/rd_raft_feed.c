@@ -234,7 +234,10 @@ rd_feed_snapshot(struct rd_raft *r, const struct raft_message *x)
 	struct rd_peer *p = rd_raft_peer(r, x->server_id);
 	struct rd_raft_msg m;
 
-	if (p == NULL || r->snapshot.index != a->last_index)
+	if (p == NULL)
+		return;
+	p->offered = a->last_index;
+	if (r->snapshot.index != a->last_index)
 		return;
 	if (p->snapshot != 0 && mono_before(r->now, p->grace))
 		return;

@@ -14,7 +14,7 @@ forget_peer(struct rd_peer *p)
 	p->regressions = 0;
 	p->catch_up = (struct rd_catch_up){0};
 	p->caught_up = false;
-	p->snapshot = 0;
+	p->snapshot = p->offered = 0;
 	p->feed = (struct rd_feed){.moved = RD_NEVER, .sent = RD_NEVER, .empty_at = UINT64_MAX};
 }
 

@@ -54,6 +54,7 @@ struct rd_peer {
 	struct rd_catch_up catch_up;
 	bool caught_up;
 	struct rd_feed feed;
+	uint64_t offered;  /* snapshot that libraft has in mind for it, 0 = none */
 	uint64_t snapshot; /* index of the one on its way; 0 = none */
 	struct mono grace; /* not to be offered again before this */
 };

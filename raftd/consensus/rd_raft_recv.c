@@ -203,6 +203,21 @@ hear_follower(struct rd_raft *r, struct rd_peer *p, const struct rd_raft_msg *m)
 	return true;
 }
 
+/* While libraft has a snapshot in mind for a follower, its heartbeats are anchored to the newest one, but it takes only
+ * the rejection of the one it offered for a sign that this has failed. When a newer one was taken meanwhile, and nothing is
+ * under way any more, it would wait for ever. */
+static uint64_t
+rejection(const struct rd_raft *r, struct rd_peer *p, const struct rd_raft_msg *m)
+{
+	bool under_way = p->snapshot != 0 && mono_before(r->now, p->grace);
+	uint64_t offered = p->offered;
+
+	if (m->rejected == 0 || under_way || m->rejected != r->snapshot.index || m->log_index >= offered)
+		return m->rejected;
+	p->offered = 0; /* once: perhaps libraft waits for nothing */
+	return offered;
+}
+
 static void
 on_append_result(struct rd_raft *r, const struct rd_received *in)
 {
@@ -215,6 +230,8 @@ on_append_result(struct rd_raft *r, const struct rd_received *in)
 
 	if (r->leading == 0 || (m->term == r->leading && (p == NULL || !hear_follower(r, p, m))))
 		return;
+	if (p != NULL)
+		x.append_entries_result.rejected = rejection(r, p, m);
 	receive(r, in, &x, NULL);
 }
 

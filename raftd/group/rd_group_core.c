@@ -275,7 +275,7 @@ look_at_changes(struct rd_group *g)
 	rd_raft_status(g->raft, &s);
 	if (what & (RD_CHANGED_STATE | RD_CHANGED_TERM | RD_CHANGED_LEADER))
 		say_leadership(g, &s);
-	if (what & RD_CHANGED_MEMBERS)
+	if (what & (RD_CHANGED_MEMBERS | RD_CHANGED_LEADER))
 		rd_group_set_peers(g);
 	if (what & (RD_CHANGED_STATE | RD_CHANGED_TERM | RD_CHANGED_MEMBERS | RD_CHANGED_OPEN))
 		rd_group_say_hello(g);

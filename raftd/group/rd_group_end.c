@@ -97,6 +97,8 @@ rd_group_tick(struct rd_group *g)
 		return;
 	rd_group_look_at_hello(g);
 	rd_group_import_end(g);
+	rd_group_keep_door(g);
+	rd_group_follow_cluster_id(g);
 	rd_group_lead(g);
 	rd_group_leaving_work(g);
 	rd_group_snapshot_tick(g);

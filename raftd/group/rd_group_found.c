@@ -39,6 +39,15 @@ adoptable(struct rd_group *g)
 }
 
 void
+rd_group_keep_door(struct rd_group *g)
+{
+	struct mono now = rd_group_now(g);
+	bool has_leader = g->raft != NULL && (g->leading || mono_before(now, rd_raft_quorum_until(g->raft, now)));
+
+	rn_net_set_open(g->net, rd_group_is_open(own_state(g), adoptable(g), has_leader));
+}
+
+void
 rd_group_say_hello(struct rd_group *g)
 {
 	struct rn_founder with[RN_FOUNDERS_MAX];
@@ -66,8 +75,7 @@ rd_group_say_hello(struct rd_group *g)
 	for (size_t i = 0; i < g->identity.founded_with.n && i < RN_FOUNDERS_MAX; i++)
 		with[h.founded_with.n++] =
 		    (struct rn_founder){g->identity.founded_with.v[i].name, g->identity.founded_with.v[i].dir_id};
-	/* Nobody is configured, so whoever lists this node may come. */
-	rn_net_set_open(g->net, h.adoptable || (h.state == RN_JOINING && g->n_names == 1));
+	rd_group_keep_door(g);
 	if (rn_net_set_hello(g->net, &h, &e) != 0)
 		log_error("raft", "other nodes cannot be greeted: %s", e.msg);
 }
@@ -115,11 +123,14 @@ void
 rd_group_set_peers(struct rd_group *g)
 {
 	const struct rd_members *m = g->raft == NULL ? NULL : rd_raft_members(g->raft);
+	struct rd_raft_status status = {.leader_name = ""};
 	struct rd_peer_names list;
 	struct err e;
 
 	_Static_assert(RD_PEER_NAMES_MAX == RN_PEERS_MAX, "the net takes all of them");
-	rd_group_peer_names(m, (const char *const *)g->names, g->n_names, rd_group_state(g), &list);
+	if (g->raft != NULL)
+		rd_raft_status(g->raft, &status);
+	rd_group_peer_names(m, status.leader_name, (const char *const *)g->names, g->n_names, rd_group_state(g), &list);
 	if (g->raft != NULL)
 		keep_former(g, &list);
 	if (rn_net_set_peers(g->net, list.v, list.n, &e) != 0)

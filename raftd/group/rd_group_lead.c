@@ -219,6 +219,16 @@ keep_cluster_id_on_disk(struct rd_group *g)
 	g->changed |= RD_CHANGED_MEMBERS; /* a new hello */
 }
 
+/* It may have come in a snapshot. */
+void
+rd_group_follow_cluster_id(struct rd_group *g)
+{
+	const char *id = rd_state_cluster_id(rd_group_state(g));
+
+	if (id[0] != '\0' && strcmp(id, g->identity.cluster_id) != 0)
+		keep_cluster_id_on_disk(g);
+}
+
 static void
 give_way(struct rd_group *g, const char *why)
 {

@@ -194,6 +194,8 @@ void rd_group_core_message(struct rd_group *g, const char *peer, const void *p, 
 void rd_group_say_hello(struct rd_group *g);
 /* Once a second: … */
 void rd_group_look_at_hello(struct rd_group *g);
+/* Whether others may come uninvited; looked at once a tick as well. */
+void rd_group_keep_door(struct rd_group *g);
 /* Whom the net shall be connected with. */
 void rd_group_set_peers(struct rd_group *g);
 void rd_group_forget_peers(struct rd_group *g);
@@ -227,6 +229,8 @@ void rd_group_snapshot_drop(struct rd_group *g, const struct rd_raft_snapshot *s
 /* --- rd_group_lead.c, _ask.c, _end.c ----------------------------------------------------------------------------- */
 void rd_group_lead(struct rd_group *g); /* a leader's duties, whenever something changed and once a second */
 void rd_group_effects_work(struct rd_group *g);
+/* The group's id is in the state: onto the disk and into the hello. */
+void rd_group_follow_cluster_id(struct rd_group *g);
 /* Members or leadership changed: a removal that is under way may have come to its end. */
 void rd_group_leaving_work(struct rd_group *g);
 /* While the node stops: leadership may be gone by now. */

@@ -65,8 +65,8 @@ add_record(void *ctx, const void *row)
 }
 
 void
-rd_group_peer_names(const struct rd_members *members, const char *const *configured, size_t n_configured,
-		    const struct rd_state *s, struct rd_peer_names *ret)
+rd_group_peer_names(const struct rd_members *members, const char *leader, const char *const *configured,
+		    size_t n_configured, const struct rd_state *s, struct rd_peer_names *ret)
 {
 	ret->n = 0;
 	for (size_t i = 0; members != NULL && i < members->n; i++)
@@ -75,8 +75,16 @@ rd_group_peer_names(const struct rd_members *members, const char *const *configu
 		for (size_t i = 0; i < n_configured; i++)
 			rd_group_add_peer_name(ret, configured[i]);
 	}
+	if (leader[0] != '\0')
+		rd_group_add_peer_name(ret, leader);
 	if (s != NULL)
 		rd_state_each(s, RD_TABLE_node_record, add_record, ret);
+}
+
+bool
+rd_group_is_open(enum rn_state own, bool adoptable, bool has_leader)
+{
+	return adoptable || own == RN_JOINING || (own == RN_ACTIVE && !has_leader);
 }
 
 /* --- what a leader proposes ------------------------------------------------------------------------------------ */

@@ -36,10 +36,16 @@ struct rd_peer_names {
 	const char *v[RD_PEER_NAMES_MAX];
 	size_t n;
 };
-/* Members, and whoever has a record: asked to join, or between the removal of a wiped disk and its return. Before there
- * are members, whoever is configured. members, s: NULL = not known yet. */
-void rd_group_peer_names(const struct rd_members *members, const char *const *configured, size_t n_configured,
-			 const struct rd_state *s, struct rd_peer_names *ret);
+/* Members, and whoever has a record: asked to join, or between the removal of a wiped disk and its return; and the leader
+ * ("" = none), of whose joining this node may not have heard yet. Before there are members, whoever is configured.
+ * members, s: NULL = not known yet. */
+void rd_group_peer_names(const struct rd_members *members, const char *leader, const char *const *configured,
+			 size_t n_configured, const struct rd_state *s, struct rd_peer_names *ret);
+
+/* Whether who is not on that list may come, if it lists this node. What this node knows of the members may be old, or
+ * nothing when its directory is new: while it hears of no leader, the stranger may be one, that joined after this node
+ * was last here. (The hello still refuses another group, and raft ignores who is no member.) */
+bool rd_group_is_open(enum rn_state own, bool adoptable, bool has_leader);
 
 void rd_group_add_peer_name(struct rd_peer_names *l, const char *name); /* unless it is there, or there is no room */
 

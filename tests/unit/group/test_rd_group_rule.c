@@ -104,19 +104,33 @@ test_peers(void **st UNUSED)
 	struct rd_state *s = rd_state_new();
 	struct rd_peer_names l;
 
-	rd_group_peer_names(NULL, configured, 2, NULL, &l);
+	rd_group_peer_names(NULL, "", configured, 2, NULL, &l);
 	assert_int_equal(l.n, 2);
-	rd_group_peer_names(&none, configured, 2, s, &l);
+	rd_group_peer_names(&none, "", configured, 2, s, &l);
 	assert_int_equal(l.n, 2);
 	assert_string_equal(l.v[1], "x:1");
 	put_record(s, "b:1", 101, 1);
 	put_record(s, "wiped:1", 5, 1);
-	rd_group_peer_names(&two, configured, 2, s, &l); /* a list in a file may be outdated */
+	rd_group_peer_names(&two, "", configured, 2, s, &l); /* a list in a file may be outdated */
 	assert_int_equal(l.n, 3);
 	assert_string_equal(l.v[0], "a:1");
 	assert_string_equal(l.v[1], "b:1");
 	assert_string_equal(l.v[2], "wiped:1");
+	rd_group_peer_names(&two, "late:1", configured, 2, s, &l); /* a leader that joined while this node was away */
+	assert_int_equal(l.n, 4);
+	assert_string_equal(l.v[2], "late:1");
 	rd_state_free(s);
+}
+
+static void
+test_door(void **st UNUSED)
+{
+	assert_true(rd_group_is_open(RN_FOUNDED, true, true));	 /* adoptable */
+	assert_true(rd_group_is_open(RN_JOINING, false, false)); /* the leader may not be in RaftNodes */
+	assert_true(rd_group_is_open(RN_ACTIVE, false, false));	 /* nor in the membership as it is known here */
+	assert_false(rd_group_is_open(RN_ACTIVE, false, true));
+	assert_false(rd_group_is_open(RN_FOUNDED, false, false)); /* founders know each other */
+	assert_false(rd_group_is_open(RN_BLANK, false, false));
 }
 
 /* --- what a leader proposes ------------------------------------------------------------------------------------ */
@@ -259,6 +273,7 @@ main(void)
 	    cmocka_unit_test(test_who_stands_in_the_way_of_founding),
 	    cmocka_unit_test(test_who_may_speak_to_a_member),
 	    cmocka_unit_test(test_peers),
+	    cmocka_unit_test(test_door),
 	    cmocka_unit_test(test_records),
 	    cmocka_unit_test(test_feature_level),
 	    cmocka_unit_test(test_take_in),
