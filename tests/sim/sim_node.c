@@ -123,7 +123,7 @@ proc_ready(struct proc *p UNUSED, const char *what UNUSED)
 }
 
 int
-proc_code(struct proc *p)
+proc_code(const struct proc *p)
 {
 	return p->node->exit_code < 0 ? 0 : p->node->exit_code;
 }
