@@ -1,5 +1,6 @@
 /* rd_group_status.c — what is told about the group: STATE and figures. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "rd_group_private.h"
@@ -87,6 +88,14 @@ fill_member(struct rd_group *g, const struct rd_member *m, struct ipc_member *ou
 		out->match_index = p.match;
 }
 
+static int
+by_name(const void *a, const void *b)
+{
+	const struct ipc_member *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
 static void
 fill_members(struct rd_group *g, struct ipc_state *m)
 {
@@ -105,6 +114,7 @@ fill_members(struct rd_group *g, struct ipc_state *m)
 			out->trouble = peers[k].up ? "" : peers[k].trouble;
 		}
 	}
+	qsort(g->members, members->n, sizeof(g->members[0]), by_name);
 	m->members.v = g->members;
 	m->members.n = members->n;
 }

@@ -224,7 +224,8 @@ def test_away_for_many_commands(group):
     away.start_raft()
     group.wait_same()
     for node in group:
-        assert node.info()["StateHashIndex"] >= 3000 and "differ" not in node.log_text()
+        wait_until(lambda: node.info()["StateHashIndex"] >= 3000, 5, "the newest hash to be told")
+        assert "differ" not in node.log_text()
 
 
 def test_snapshot_at_start(group):

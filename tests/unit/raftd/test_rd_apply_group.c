@@ -167,6 +167,24 @@ a_group_keeps_its_first_id(void **state UNUSED)
 	world_done(&w);
 }
 
+/* Whoever was a member may come again, with an empty directory. */
+static void
+a_rescued_group_has_another_id(void **state UNUSED)
+{
+	const struct db_node_record *row;
+	struct world w;
+
+	world_init(&w);
+	APPLY(&w, CLUSTER_FOUND, cluster_found, T0, "id1");
+	APPLY(&w, NODE_RECORD, node_record, T0, "n1:10008", "dir", 7, "http://n1:3000", 1, "v1");
+	APPLY(&w, CLUSTER_RESCUE, cluster_rescue, T0, "id2");
+	assert_string_equal(rd_state_cluster_id(w.s), "id2");
+	row = rd_state_get(w.s, RD_TABLE_node_record, &(struct db_node_record){.name = "n1:10008"});
+	assert_true(row != NULL && row->raft_id == 0 && row->dir_id[0] == '\0');
+	assert_string_equal(effect(&w, RD_EFFECT_NODE)->message, "n1:10008");
+	world_done(&w);
+}
+
 static void
 nodes_leader_and_level(void **state UNUSED)
 {
@@ -218,6 +236,7 @@ main(void)
 	    cmocka_unit_test(the_recovery_switch_says_so_once),
 	    cmocka_unit_test(a_tick_expires_maintenance_pools_and_names),
 	    cmocka_unit_test(a_group_keeps_its_first_id),
+	    cmocka_unit_test(a_rescued_group_has_another_id),
 	    cmocka_unit_test(nodes_leader_and_level),
 	    cmocka_unit_test(yielding_is_an_effect_and_changes_nothing),
 	};
