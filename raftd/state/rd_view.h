@@ -46,7 +46,7 @@ struct rd_job {
 	struct rd_changes changes;
 	struct rd_position at;	/* DECISION: of the state after it */
 	struct codec_out image; /* REBUILD: a snapshot (rd_snapshot.h) */
-	char *file;		/* TELEMETRY: audit file, NULL = none, and the lines for it; REBUILD: the backend is copied
+	char *file; /* TELEMETRY: audit file, NULL = none, and the lines for it; REBUILD: the backend is copied
 				 * to there first (db_copy_once), NULL = not */
 	struct str_buf lines;
 	void (*done)(void *ctx, struct rd_job *job); /* frees it: rd_job_free */
