@@ -293,9 +293,16 @@ expect_status(const char *request, int status, const char *body)
 	fake_answer_done(&a);
 }
 
+static bool
+raftd_is_up(struct fake_node *n, void *ctx UNUSED)
+{
+	return ap_raftd_is_up(n->ap);
+}
+
 static void
 leadership_ends_with_the_lease(void **state UNUSED)
 {
+	fake_wait(&node, "the link to raftd", raftd_is_up, NULL);
 	fake_raftd_publish(&node, true, true);
 	expect_status("GET /api/leader-check", 200, "\"OK\"");
 	expect_status("GET /api/routed-leader-check", 200, "\"OK\"");
