@@ -237,6 +237,32 @@ on_append_result(struct rd_raft *r, const struct rd_received *in)
 
 /* --- elections -----------------------------------------------------------------------------------------------------
  */
+static struct raft_server *
+self_in_configuration(struct rd_raft *r)
+{
+	for (unsigned i = 0; i < r->raft.configuration.n; i++)
+		if (r->raft.configuration.servers[i].id == r->conf.id)
+			return &r->raft.configuration.servers[i];
+	return NULL;
+}
+
+/* libraft's learners don't vote. But a learner may have been promoted by an entry that is committed without it: whoever
+ * asks counts it as a voter, and without its vote the group would stand still although a majority is there. Votes don't
+ * depend on the voter's own configuration (thesis 4.2.2); a candidate asks only who is a voter in its own. */
+static void
+receive_as_voter(struct rd_raft *r, const struct rd_received *in, struct raft_message *x)
+{
+	struct raft_server *self = self_in_configuration(r);
+	int role = self == NULL ? RAFT_VOTER : self->role;
+
+	if (self != NULL)
+		self->role = RAFT_VOTER;
+	receive(r, in, x, NULL);
+	self = self_in_configuration(r);
+	if (self != NULL)
+		self->role = role;
+}
+
 static void
 on_vote(struct rd_raft *r, const struct rd_received *in)
 {
@@ -253,7 +279,7 @@ on_vote(struct rd_raft *r, const struct rd_received *in)
 	if (rd_raft_silent(r))
 		r->counters.silent_dropped++;
 	else
-		receive(r, in, &x, NULL);
+		receive_as_voter(r, in, &x);
 }
 
 static void

@@ -322,6 +322,103 @@ test_snapshot_on_the_way_is_not_offered_again(void **state)
 	group_done(&g);
 }
 
+/* --- votes of a learner ----------------------------------------------------------------------------------------------
+ */
+struct lone { /* one member without a group around it */
+	uint64_t ticket;
+	unsigned granted;
+};
+
+static void
+lone_write(void *ctx, const struct rd_raft_write *w)
+{
+	((struct lone *)ctx)->ticket = w->ticket;
+}
+
+static void
+lone_send(void *ctx, uint64_t to, const char *to_name, const struct rd_raft_msg *m)
+{
+	(void)to;
+	(void)to_name;
+	((struct lone *)ctx)->granted += m->type == RD_MSG_VOTE_RESULT && m->granted;
+}
+
+static void
+lone_changed(void *ctx, unsigned what)
+{
+	(void)ctx;
+	(void)what;
+}
+
+/* Its promotion may be committed without it: who asks for its vote counts it. */
+static void
+test_learner_votes_when_asked(void **state)
+{
+	char bytes[RD_MEMBERS_BYTES_MAX];
+	struct rd_members m = {0};
+	struct lone lone = {0};
+	struct rd_raft_conf conf = {.id = 2, .name = "b:1", .election_ms = 500, .heartbeat_ms = 100, .seed = 1};
+	struct rd_raft_out out = {.ctx = &lone, .write = lone_write, .send = lone_send, .changed = lone_changed};
+	struct rd_raft *r = rd_raft_new(&conf, &out);
+	struct mono now = {10 * CLK_S};
+	struct rd_raft_entry entry = {.term = 1, .kind = RD_KIND_CHANGE, .data.p = bytes};
+	struct rd_raft_start start = {.term = 1, .first_index = 1, .entries = &entry, .n_entries = 1};
+	struct rd_raft_msg ask;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(rd_members_insert(&m, 1, "a:1", RD_ROLE_VOTER, &e), 0);
+	assert_int_equal(rd_members_insert(&m, 2, "b:1", RD_ROLE_LEARNER, &e), 0);
+	entry.data.n = rd_members_encode(&m, bytes);
+	assert_int_equal(rd_raft_start(r, now, &start, &e), 0);
+	rec_init(&rd_raft_msg_desc, &ask);
+	ask = (struct rd_raft_msg){.type = RD_MSG_VOTE,
+				   .from = 1,
+				   .to = 2,
+				   .term = 2,
+				   .log_index = 2,
+				   .log_term = 1,
+				   .pre_vote = true,
+				   .snapshot = ask.snapshot};
+	rd_raft_received(r, now, "a:1", &ask);
+	assert_int_equal(lone.granted, 1);
+	ask.pre_vote = false;
+	rd_raft_received(r, now, "a:1", &ask);
+	rd_raft_written(r, now, lone.ticket);
+	assert_int_equal(lone.granted, 2);
+	assert_int_equal(rd_raft_members(r)->v[1].role, RD_ROLE_LEARNER);
+	rd_raft_tick(r, mono_add_us(now, 10 * CLK_S)); /* and never campaigns */
+	assert_int_equal(lone.granted, 2);
+	rd_raft_free(r);
+}
+
+/* libraft waits for the rejection of the one that it offered, but asks about the newest. */
+static void
+test_newer_snapshot_after_a_failed_transfer(void **state)
+{
+	int leader, behind;
+	uint64_t index, offered;
+
+	(void)state;
+	behind = behind_a_snapshot(33, &leader, &index);
+	g.hold_snapshots = true;
+	group_start(&g, (size_t)behind);
+	group_run(&g, 1000);
+	assert_int_equal(g.node[leader].offered_snapshots, 1);
+	offered = group_status(&g, (size_t)leader).snapshot_index;
+	index = submit_many(leader, 200);
+	group_run(&g, 350); /* between two heartbeats */
+	group_snapshot(&g, (size_t)leader);
+	group_run(&g, 300);
+	assert_true(group_status(&g, (size_t)leader).snapshot_index > offered);
+	rd_raft_snapshot_sent(g.node[leader].r, group_now(&g, (size_t)leader), g.node[behind].id, offered, false);
+	group_run(&g, 500);
+	assert_int_equal(g.node[leader].offered_snapshots, 2);
+	g.hold_snapshots = false;
+	assert_true(group_wait_applied(&g, index, 1000));
+	group_done(&g);
+}
+
 /* A second one while the first is being installed leaks in libraft. */
 static void
 test_second_snapshot_while_installing(void **state)
@@ -413,6 +510,8 @@ main(void)
 	    cmocka_unit_test(test_many_small_commands_share_messages),
 	    cmocka_unit_test(test_snapshot_is_installed),
 	    cmocka_unit_test(test_snapshot_on_the_way_is_not_offered_again),
+	    cmocka_unit_test(test_learner_votes_when_asked),
+	    cmocka_unit_test(test_newer_snapshot_after_a_failed_transfer),
 	    cmocka_unit_test(test_second_snapshot_while_installing),
 	    cmocka_unit_test(test_start_refuses_contradictions),
 	};
