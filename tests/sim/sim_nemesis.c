@@ -32,14 +32,32 @@ mend(void)
 	}
 }
 
+/* A founder that was removed before it learnt the group's id can't prove whose log it holds: its directory has to be
+ * emptied, as raft-status says. */
+static void
+empty_unproven(struct sim_node *leader, struct sim_node *n)
+{
+	struct rd_raft_status s;
+
+	rd_raft_status(sim_raft(leader), &s);
+	if (s.members_pending || sim_stranger(n) || n->disk.lineage == 0 || sim_disk_last(&n->disk) == 0 ||
+	    n->disk.identity.cluster_id[0] != '\0')
+		return;
+	sim_trace("operator: empties the RaftDataDir of n%zu", n->i);
+	sim_node_kill(n, "stopped by an operator");
+	sim_disk_wipe(&n->disk);
+}
+
 static void
 operators(void)
 {
 	struct sim_node *leader = sim_leader();
 
 	for (size_t i = 0; leader != NULL && i < sim.n; i++) {
-		if (sim.nodes[i].wanted && !sim_is_member(leader, &sim.nodes[i]) && sim_chance(30))
+		if (sim.nodes[i].wanted && !sim_is_member(leader, &sim.nodes[i]) && sim_chance(30)) {
+			empty_unproven(leader, &sim.nodes[i]);
 			(void)sim_add_member(&sim.nodes[i]);
+		}
 		leader = sim_leader();
 	}
 }
