@@ -38,6 +38,8 @@ sim_trace_hash(void)
 	return ring.hash;
 }
 
+static void add(const char *who, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
+
 static void
 add(const char *who, const char *fmt, va_list ap)
 {
