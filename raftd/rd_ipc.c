@@ -12,27 +12,20 @@
 #define DOWNTIME_MAX_S (100 * 366 * 86400LL) /* a hundred years */
 
 /* --- changes --------------------------------------------------------------------------------------------------- */
-/* A change on its way: who asked. */
-struct change {
-	struct rd_node *node;
-	struct rd_req req;
-};
-
 static void
 on_decided(void *ctx, const struct rd_proposed *p)
 {
-	struct change *c = ctx;
-
+	struct rd_waiter *w = ctx;
 	char id[24];
 
 	(void)snprintf(id, sizeof(id), "%lld", (long long)p->id);
 	if (p->outcome == RD_COMMITTED && p->id != 0)
-		rd_reply_message(c->node, c->req, p->index, id);
+		rd_reply_message(w->node, w->req, p->index, id);
 	else if (p->outcome == RD_COMMITTED)
-		rd_reply_ok(c->node, c->req, p->index, p->keys, NULL);
+		rd_reply_ok(w->node, w->req, p->index, p->keys, NULL);
 	else
-		rd_reply_error(c->node, c->req, p->e);
-	free(c);
+		rd_reply_error(w->node, w->req, p->e);
+	rd_waiter_free(w);
 }
 
 struct rd_req
@@ -63,17 +56,16 @@ is_open(struct rd_node *n, struct rd_req req)
 void
 rd_ipc_change(struct rd_node *n, struct rd_req req, enum rd_op op, const void *payload)
 {
-	struct change *c;
+	struct rd_waiter *w;
 	struct err e;
 
 	if (!is_open(n, req))
 		return;
-	c = mem_new(struct change);
-	*c = (struct change){n, req};
-	if (rd_propose(n->decide, op, payload, NULL, on_decided, c, &e) == 0)
+	w = rd_waiter_new(n, req, NULL);
+	if (rd_propose(n->decide, op, payload, NULL, on_decided, w, &e) == 0)
 		return;
 	rd_reply_error(n, req, &e);
-	free(c);
+	rd_waiter_free(w);
 }
 
 int

@@ -128,15 +128,10 @@ rd_on_lease_seen(struct rd_door *door, struct ipc_link *l UNUSED, const struct i
 }
 
 /* --- waiting for the view -------------------------------------------------------------------------------------- */
-struct wait {
-	struct rd_node *node;
-	struct rd_req req;
-};
-
 static void
 on_waited(void *ctx, int rc)
 {
-	struct wait *w = ctx;
+	struct rd_waiter *w = ctx;
 	struct err e;
 
 	if (rc == 0) {
@@ -145,7 +140,7 @@ on_waited(void *ctx, int rc)
 		(void)err_set(&e, -rc, "this node's backend does not hold the change yet");
 		rd_reply_error(w->node, w->req, &e);
 	}
-	free(w);
+	rd_waiter_free(w);
 }
 
 void
@@ -153,17 +148,16 @@ rd_on_wait_index(struct rd_door *door, struct ipc_link *l, const struct ipc_wait
 {
 	struct rd_node *n = door->node;
 	struct rd_req req = rd_ipc_request(door, l, m->request_id);
-	struct wait *w;
+	struct rd_waiter *w;
 	struct err e;
 
 	if (!has_group(n, req))
 		return;
-	w = mem_new(struct wait);
-	*w = (struct wait){n, req};
+	w = rd_waiter_new(n, req, NULL);
 	if (rd_proposer_wait_index(n->decide, m->index, (struct mono){m->deadline_us}, on_waited, w, &e) == 0)
 		return;
 	rd_reply_error(n, req, &e);
-	free(w);
+	rd_waiter_free(w);
 }
 
 /* --- decisions ------------------------------------------------------------------------------------------------- */

@@ -228,6 +228,7 @@ rd_link_open(struct rd_node *n, struct err *e)
 void
 rd_link_close(struct rd_node *n)
 {
+	rd_waiters_done(n);
 	for (unsigned slot = 0; n->prober_doors != NULL && slot < n->n_probers; slot++)
 		ipc_link_close(n->prober_doors[slot].link);
 	ipc_link_close(n->apid_door.link);

@@ -217,6 +217,7 @@ new_node(struct proc *p)
 	rd_model_init(&n->model);
 	n->names = rd_resolve_new();
 	n->suspect = rd_suspect_new();
+	TAILQ_INIT(&n->waiters);
 	TAILQ_INIT(&n->parked);
 	TAILQ_INIT(&n->asks);
 	return n;
@@ -265,6 +266,8 @@ rd_node_reload(struct proc *p, void *app)
 	struct rd_rules *fresh;
 	struct err e;
 
+	if (n->ended)
+		return;
 	if (rd_rules_new(proc_conf(p), &fresh, &e) != 0) {
 		log_error("config", "kept the old rules: %s", e.msg);
 		return;
@@ -281,7 +284,10 @@ rd_node_reload(struct proc *p, void *app)
 void
 rd_node_peer(struct proc *p UNUSED, void *app, const struct ipc_child_peer *m)
 {
-	rd_link_peer(app, m);
+	struct rd_node *n = app;
+
+	if (!n->ended)
+		rd_link_peer(n, m);
 }
 
 /* --- stop ------------------------------------------------------------------------------------------------------ */
@@ -312,6 +318,8 @@ rd_node_stop(struct proc *p UNUSED, void *app, int64_t deadline_ms)
 {
 	struct rd_node *n = app;
 
+	if (n->ended)
+		return;
 	if (n->decide != NULL && !n->one_shot)
 		rd_audit(n, "shutdown", NULL, "");
 	if (n->group != NULL) {
@@ -329,13 +337,13 @@ rd_node_done(struct proc *p UNUSED, void *app)
 {
 	struct rd_node *n = app;
 
+	n->ended = true;
 	if (!rd_view_free(n->view, VIEW_END_MS)) {
 		log_warning("backend", "the backend did not finish in time, what was not acknowledged may be lost");
 		_exit(proc_code(n->proc) == PROC_EXIT_OK ? PROC_EXIT_FAILED : proc_code(n->proc));
 	}
 	if (n->load_timer != NULL)
 		event_free(n->load_timer);
-	rd_group_free(n->group);
 	rd_loaded_free(n->loading);
 	rd_proposer_free(n->decide);
 	rd_names_done(n);
@@ -349,5 +357,9 @@ rd_node_done(struct proc *p UNUSED, void *app)
 	rd_suspect_free(n->suspect);
 	rd_resolve_free(n->names);
 	rd_rules_free(n->rules);
+	if (n->group != NULL) {
+		rd_group_free(n->group);
+		(void)event_base_loop(n->base, EVLOOP_NONBLOCK); /* libevent frees a connection in its next turn */
+	}
 	free(n);
 }

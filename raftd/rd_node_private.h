@@ -67,6 +67,15 @@ struct rd_backend_health {
 	size_t n_waiters, cap_waiters;
 };
 
+/* rd_waiter.c: a request whose answer waits for a decision; freed with the node if none came. */
+struct rd_waiter {
+	TAILQ_ENTRY(rd_waiter) next;
+	struct rd_node *node;
+	struct rd_req req;
+	char *text; /* for the answer, or NULL */
+};
+TAILQ_HEAD(rd_waiter_list, rd_waiter);
+
 struct rd_ask;
 TAILQ_HEAD(rd_ask_list, rd_ask);
 
@@ -80,6 +89,7 @@ struct rd_node {
 	struct rd_rules *rules;
 	bool one_shot; /* no continuous probing, no seeds */
 	bool stopping;
+	bool ended; /* its parts are being freed */
 	unsigned n_probers;
 
 	struct rd_view *view;
@@ -98,6 +108,7 @@ struct rd_node {
 	/* rd_link.c */
 	struct rd_door *prober_doors; /* n_probers */
 	struct rd_door apid_door, events_door;
+	struct rd_waiter_list waiters;
 	struct event *tell; /* watches changed */
 
 	/* rd_discover.c */
@@ -158,6 +169,11 @@ void rd_reply_ok(struct rd_node *n, struct rd_req req, uint64_t index, const str
 		 const struct topo_instance *inst);
 void rd_reply_message(struct rd_node *n, struct rd_req req, uint64_t index, const char *message);
 void rd_reply_error(struct rd_node *n, struct rd_req req, const struct err *e);
+
+/* --- rd_waiter.c ----------------------------------------------------------------------------------------------- */
+struct rd_waiter *rd_waiter_new(struct rd_node *n, struct rd_req req, const char *text);
+void rd_waiter_free(struct rd_waiter *w);
+void rd_waiters_done(struct rd_node *n);
 
 /* --- rd_work.c: probe results ---------------------------------------------------------------------------------- */
 /* What became of one probe, for whoever asked for it. */

@@ -9,43 +9,29 @@
 #define LEAVING_US (10 * CLK_S)
 
 /* --- answers ------------------------------------------------------------------------------------ */
-struct asked {
-	struct rd_node *node;
-	struct rd_req req;
-	char name[RD_MEMBER_NAME_BYTES]; /* of a member, for the answer */
-};
-
-static void
-reply_member(struct rd_node *n, struct rd_req req, uint64_t index, const char *name)
-{
-	rd_reply_message(n, req, index, name);
-}
-
 static void
 on_asked(void *ctx, const struct rd_proposed *p)
 {
-	struct asked *a = ctx;
+	struct rd_waiter *w = ctx;
 
 	if (p->outcome == RD_COMMITTED)
-		reply_member(a->node, a->req, p->index, a->name);
+		rd_reply_message(w->node, w->req, p->index, w->text);
 	else
-		rd_reply_error(a->node, a->req, p->e);
-	free(a);
+		rd_reply_error(w->node, w->req, p->e);
+	rd_waiter_free(w);
 }
 
+/* name: of a member, for the answer */
 static void
 ask(struct rd_group *g, struct rd_req req, enum rd_op op, const void *payload, const char *name)
 {
-	struct asked *a = mem_new(struct asked);
+	struct rd_waiter *w = rd_waiter_new(g->node, req, name);
 	struct err e;
 
-	a->node = g->node;
-	a->req = req;
-	(void)str_copy(a->name, sizeof(a->name), name);
-	if (rd_propose(g->node->decide, op, payload, NULL, on_asked, a, &e) == 0)
+	if (rd_propose(g->node->decide, op, payload, NULL, on_asked, w, &e) == 0)
 		return;
 	rd_reply_error(g->node, req, &e);
-	free(a);
+	rd_waiter_free(w);
 }
 
 /* False: answered already. */
@@ -156,7 +142,7 @@ end_leaving(struct rd_group *g, const struct err *e)
 
 	g->leaving = (struct rd_leaving){0};
 	if (e == NULL)
-		reply_member(g->node, l.req, 0, l.name);
+		rd_reply_message(g->node, l.req, 0, l.name);
 	else
 		rd_reply_error(g->node, l.req, e);
 }

@@ -407,6 +407,7 @@ sim_node_start(struct sim_node *n)
 	n->proc.node = n;
 	n->node.proc = &n->proc;
 	n->node.clock = &n->clock;
+	TAILQ_INIT(&n->node.waiters);
 	n->node.apid_door.link = (struct ipc_link *)(void *)n; /* it is there; nothing looks inside */
 	sim_view_new(n);
 	if (rd_group_start(&n->node, &n->node.group, &code, &e) != 0) {
@@ -434,6 +435,7 @@ sim_node_kill(struct sim_node *n, const char *why)
 	rd_group_free(n->node.group);
 	rd_loaded_free(n->node.loading);
 	rd_proposer_free(n->node.decide);
+	rd_waiters_done(&n->node);
 	memset(&n->node, 0, sizeof(n->node));
 	n->up = false;
 	n->dying = false;
