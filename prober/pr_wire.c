@@ -86,8 +86,6 @@ pr_wire_begin(struct pr_wire *w, const struct pr_wire_limits *limits, struct mem
 static enum pr_wire_next
 finish(struct pr_wire *w)
 {
-	if (!w->spare)
-		w->out->cells = w->cells;
 	w->out->answered = true;
 	return PR_WIRE_DONE;
 }
@@ -207,6 +205,7 @@ make_room(struct pr_wire *w)
 	if (w->out->n_rows > 0)
 		memcpy(cells, w->cells, w->out->n_rows * w->n_cols * sizeof(*cells));
 	w->cells = cells;
+	w->out->cells = cells;
 	w->cap_rows = cap;
 }
 

@@ -30,9 +30,10 @@ feed(struct world *w, size_t ask, const uint8_t *p, size_t n)
 		pr_wire_begin(&w->wire, &limits, &w->arena, &w->answers[ask % PR_ASK_COUNT]);
 		w->open = true;
 	}
-	if (n > 2 && p[0] == 0xff)
+	if (n > 2 && p[0] == 0xff) {
 		pr_wire_error(&w->wire, p[1], "made up");
-	else if (pr_wire_packet(&w->wire, copy, n, &e) != PR_WIRE_MORE)
+		w->open = false; /* as in pr_conn.c: an error ends the answer */
+	} else if (pr_wire_packet(&w->wire, copy, n, &e) != PR_WIRE_MORE)
 		w->open = false;
 	free(copy);
 }
