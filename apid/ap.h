@@ -66,6 +66,8 @@ struct ap_request {
 const char *ap_param(const struct ap_request *rq, const char *name); /* the route must have it */
 bool ap_has_param(const struct ap_request *rq, const char *name);
 const char *ap_query(const struct ap_request *rq, const char *name); /* "" when absent */
+/* From the path, or from the query where the path has no such part. */
+const char *ap_param_or_query(const struct ap_request *rq, const char *name);
 
 /* --- answering; each ends the request -------------------------------------------------------------------------- */
 /* Raw JSON in rq->body with rq->status. */

@@ -125,6 +125,10 @@ add_placeholder(struct cli *c, const struct cli_command *cmd, const char *name, 
 	    {"rule", c->args.promotion_rule},
 	    {"confirm", c->args.confirm},
 	    {"duration", c->args.duration},
+	    {"pool", c->args.pool},
+	    {"maybe_pool", c->args.pool},
+	    {"hostname", c->args.hostname},
+	    {"list", c->args.i},
 	    {"owner", c->args.owner[0] == '\0' ? os_user() : c->args.owner},
 	};
 
@@ -158,6 +162,10 @@ check_needs(const struct cli *c, const struct cli_command *cmd, struct err *e)
 			       "%s: -pattern asks for the history of topologies, which this version "
 			       "does not keep yet",
 			       cmd->name);
+	if ((cmd->needs & CMD_POOL) && c->args.pool[0] == '\0')
+		return err_set(e, ERR_INVALID, "no pool given; use -pool");
+	if ((cmd->needs & CMD_HOSTNAME) && c->args.hostname[0] == '\0')
+		return err_set(e, ERR_INVALID, "no host name given; use -hostname");
 	if ((cmd->needs & CMD_REASON) && c->args.reason[0] == '\0')
 		return err_set(e, ERR_INVALID, "--reason option required");
 	return 0;
@@ -309,7 +317,7 @@ run_command(struct cli *c, const char *name)
 		cli_report(c, "FATAL", e.msg);
 		return 1;
 	}
-	if (c->args.i[0] == '\0')
+	if (c->args.i[0] == '\0' || (cmd->needs & CMD_WHOLE_LIST))
 		return run_once(c, cmd, NULL);
 	str_split(c->args.i, ", \t", run_piece, &each);
 	return each.code;

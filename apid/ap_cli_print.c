@@ -58,6 +58,18 @@ cli_print_text(struct cli *c, json_t *what)
 	return json_is_string(what) ? put_line(c, json_string_value(what)) : 1;
 }
 
+int
+cli_print_text_if_any(struct cli *c, json_t *what)
+{
+	return str_empty(json_string_value(what)) ? (json_is_string(what) ? 0 : 1) : cli_print_text(c, what);
+}
+
+int
+cli_print_nothing(struct cli *c UNUSED, json_t *what UNUSED)
+{
+	return 0;
+}
+
 /* --- lists; null is an empty one ------------------------------------------------------------------------------- */
 static int
 print_each(struct cli *c, json_t *list, int (*print)(struct cli *c, json_t *what))
@@ -93,6 +105,24 @@ int
 cli_print_clusters_alias(struct cli *c, json_t *what)
 {
 	return print_each(c, what, print_name_and_alias);
+}
+
+static int
+print_pool_member(struct cli *c, json_t *what)
+{
+	char text[TOPO_KEY_TEXT_BYTES];
+
+	if (key_text(what, text) != 0)
+		return 1;
+	str_buf_printf(&c->out, "%s\t%s\t%s\t%s\n", text_of(what, "ClusterName"), text_of(what, "ClusterAlias"),
+		       text_of(what, "Pool"), text);
+	return 0;
+}
+
+int
+cli_print_pool_members(struct cli *c, json_t *what)
+{
+	return print_each(c, what, print_pool_member);
 }
 
 static int

@@ -60,6 +60,12 @@ ap_query(const struct ap_request *rq, const char *name)
 	return ap_query_value(&rq->query, name);
 }
 
+const char *
+ap_param_or_query(const struct ap_request *rq, const char *name)
+{
+	return ap_has_param(rq, name) ? ap_param(rq, name) : ap_query(rq, name);
+}
+
 /* --- sending --------------------------------------------------------------------------------------------------- */
 static void
 free_body(const void *p UNUSED, size_t n UNUSED, void *body)

@@ -28,21 +28,14 @@ ask_begin_downtime(struct ap_request *rq, struct ap_change *c)
 	ap_ask(rq, IPC_BEGIN_DOWNTIME, &ask, AP_CHANGE_TIMEOUT_MS, on_downtime_begun);
 }
 
-/* From the path, or from the query where the path has no such part. */
-static const char *
-path_or_query(const struct ap_request *rq, const char *name)
-{
-	return ap_has_param(rq, name) ? ap_param(rq, name) : ap_query(rq, name);
-}
-
 static void
 check_downtime(struct ap_request *rq, struct ap_change *c)
 {
-	const char *duration = path_or_query(rq, "duration");
+	const char *duration = ap_param_or_query(rq, "duration");
 	struct err e;
 
-	c->text = path_or_query(rq, "owner");
-	c->text2 = path_or_query(rq, "reason");
+	c->text = ap_param_or_query(rq, "owner");
+	c->text2 = ap_param_or_query(rq, "reason");
 	if (c->text[0] == '\0' || c->text2[0] == '\0')
 		ap_reply_error_key(rq, &c->key, "begin-downtime needs an owner and a reason");
 	else if (duration[0] != '\0' && str_parse_duration_s(duration, &c->number, &e) != 0)

@@ -28,7 +28,7 @@ static void
 ask_begin(struct ap_request *rq, struct ap_change *c)
 {
 	struct ipc_begin_maintenance ask = {
-	    .user = rq->user, .key = c->key, .owner = ap_param(rq, "owner"), .reason = ap_param(rq, "reason")};
+	    .user = rq->user, .key = c->key, .owner = c->text, .reason = c->text2, .duration_s = c->number};
 
 	ap_ask(rq, IPC_BEGIN_MAINTENANCE, &ask, AP_CHANGE_TIMEOUT_MS, on_begun);
 }
@@ -36,8 +36,16 @@ ask_begin(struct ap_request *rq, struct ap_change *c)
 void
 api_begin_maintenance(struct ap_request *rq)
 {
-	if (ap_param(rq, "owner")[0] == '\0' || ap_param(rq, "reason")[0] == '\0')
+	struct ap_change *c = ap_change_of(rq);
+	const char *duration = ap_query(rq, "duration");
+	struct err e;
+
+	c->text = ap_param_or_query(rq, "owner");
+	c->text2 = ap_param_or_query(rq, "reason");
+	if (c->text[0] == '\0' || c->text2[0] == '\0')
 		ap_reply_error(rq, "begin-maintenance needs an owner and a reason");
+	else if (duration[0] != '\0' && str_parse_duration_s(duration, &c->number, &e) != 0)
+		ap_reply_error(rq, "%s", e.msg);
 	else
 		ap_change_start(rq, true, ask_begin);
 }

@@ -1,5 +1,6 @@
 /* api_pools.c — pools: named sets of servers that others submit and read. Texts and shapes: http-api.md section 11,
  * json-shapes.md section 8. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "ap_change.h"
@@ -138,6 +139,62 @@ api_cluster_pool_instances(struct ap_request *rq, struct ap_reader *r, struct er
 	ap_json_object_end(&job.j);
 	ap_envelope_end(&job.j);
 	str_buf_done(&job.pool);
+	return rc;
+}
+
+/* --- all of them ---------------------------------------------------------------------------------------------------- */
+struct all_job {
+	struct ap_request *rq;
+	struct ap_reader *r;
+	struct ap_json j;
+	const char *cluster, *alias; /* whose members are being written */
+	const char **names;	     /* name and alias of each cluster, in the request's arena */
+	size_t n, cap;
+};
+
+static int
+note_cluster(void *ctx, const void *row, struct err *e UNUSED)
+{
+	const struct db_cluster_info *c = row;
+	struct all_job *job = ctx;
+
+	mem_grow(job->names, job->cap, job->n + 2);
+	job->names[job->n++] = ap_keep(job->rq, c->cluster_name);
+	job->names[job->n++] = ap_keep(job->rq, ap_rules_alias(job->r->rules, c->cluster_name, c->cluster_alias));
+	return 0;
+}
+
+/* ClusterPoolInstance of the historical program, which only its command line showed */
+static int
+write_pool_instance(void *ctx, const void *row, struct err *e UNUSED)
+{
+	const struct db_pool *m = row;
+	struct all_job *job = ctx;
+
+	ap_json_object(&job->j);
+	ap_json_member_text(&job->j, "ClusterName", job->cluster);
+	ap_json_member_text(&job->j, "ClusterAlias", job->alias);
+	ap_json_member_text(&job->j, "Pool", m->pool);
+	ap_json_member_text(&job->j, "Hostname", m->hostname);
+	ap_json_member_i64(&job->j, "Port", m->port);
+	ap_json_object_end(&job->j);
+	return 0;
+}
+
+int
+api_all_pool_instances(struct ap_request *rq, struct ap_reader *r, struct err *e)
+{
+	struct all_job job = {.rq = rq, .r = r, .j = {.out = &rq->body}};
+	int rc = db_read_clusters(r->db, NULL, note_cluster, &job, e);
+
+	ap_json_array(&job.j);
+	for (size_t i = 0; rc == 0 && i < job.n; i += 2) {
+		job.cluster = job.names[i];
+		job.alias = job.names[i + 1];
+		rc = read_members(r, job.cluster, "", write_pool_instance, &job, e);
+	}
+	ap_json_array_end(&job.j);
+	free(job.names);
 	return rc;
 }
 

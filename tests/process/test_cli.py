@@ -1,12 +1,17 @@
 """`orchestrator` as a command: one-shot on the data, handed to a running service, refused under raft, checks of the configuration."""
 
+import contextlib
 import json
 import os
 import random
 import socket
+import sqlite3
 import time
 
 import pytest
+
+from fleet import Fleet
+from waiting import wait_until
 
 
 @pytest.fixture(params=["service", "one-shot"])
@@ -32,6 +37,47 @@ def test_commands(any_node):
     assert run("-c", "untag", "-i", "db1", "-tag", "role").stdout == "db1:3306\n"
 
 
+def test_maintenance_and_hostname_unresolve(any_node):
+    run = any_node.command
+    assert run("-c", "in-maintenance", "-i", "db1").stdout == ""
+    assert run("-c", "begin-maintenance", "-i", "db1", "-reason", "a/b", "-duration", "1h", "-owner", "me").stdout == "db1:3306\n"
+    assert run("-c", "in-maintenance", "-i", "db1").stdout == "db1:3306\n"
+    again = run("-c", "begin-maintenance", "-i", "db1", "-reason", "c", check=False)
+    assert (again.returncode, again.stdout) == (1, "") and "FATAL" in again.stderr
+    assert run("-c", "end-maintenance", "-i", "db1").stdout == "db1:3306\n"
+    assert run("-c", "in-maintenance", "-i", "db1").stdout == ""
+    assert run("-c", "end-maintenance", "-i", "db1").stdout == "db1:3306\n", "also when there is none"
+    assert run("-c", "register-hostname-unresolve", "-i", "db1,db2:3307", "-hostname", "vip").stdout == "db1:3306\ndb2:3307\n"
+    assert run("-c", "deregister-hostname-unresolve", "-i", "db1").stdout == "db1:3306\n"
+    with contextlib.closing(sqlite3.connect(any_node.dir / "orchestrator.sqlite3")) as db:
+        assert db.execute("SELECT hostname, unresolved_hostname FROM hostname_unresolve").fetchall() == [("db2", "vip")]
+        assert db.execute("SELECT owner, reason, explicitly_bounded FROM database_instance_maintenance").fetchall() == [("me", "a/b", 1)]
+
+
+@pytest.mark.parametrize("how", ["service", "one-shot"])
+def test_pools(new_node, how):
+    with Fleet(8) as fleet:
+        node = new_node(seeds=fleet.sources)
+        known = node.wait_instances(fleet.addresses)
+        clusters = sorted({instance["ClusterName"] for instance in known.values()})
+        assert len(clusters) == 2
+        node.get(f"/api/set-cluster-alias/{clusters[0]}?alias=first")
+        wait_until(lambda: "first" in [c["ClusterAlias"] for c in node.api("clusters-info")], 10, "the alias")
+        if how == "one-shot":
+            node.stop()
+        run, first, second = node.command, sorted(a for a, i in known.items() if i["ClusterName"] == clusters[0]), fleet.addresses[4:]
+        assert run("-c", "cluster-pool-instances").stdout == ""
+        assert run("-c", "submit-pool-instances", "-pool", "p", "-i", ",".join(second[:1] + first[:2])).stdout == ""
+        assert run("-c", "submit-pool-instances", "-pool", "q", "-i", first[2]).stdout == ""
+        assert run("-c", "cluster-pool-instances").stdout.splitlines() == [
+            *(f"{clusters[0]}\tfirst\t{pool}\t{member}" for pool, member in (("p", first[0]), ("p", first[1]), ("q", first[2]))),
+            f"{clusters[1]}\t{clusters[1]}\tp\t{second[0]}"]
+        assert run("-c", "which-heuristic-cluster-pool-instances", "-alias", "first").stdout.split() == first[:3]
+        assert run("-c", "which-heuristic-cluster-pool-instances", "-i", first[3], "-pool", "q").stdout.split() == first[2:3]
+        assert run("-c", "submit-pool-instances", "-pool", "p").stdout == ""
+        assert run("-c", "which-heuristic-cluster-pool-instances", "-alias", "first").stdout.split() == first[2:3]
+
+
 def test_errors(any_node):
     for arguments, text in (
         (["-c", "which-instance", "-i", "nowhere"], "nowhere:3306"),
@@ -39,6 +85,9 @@ def test_errors(any_node):
         (["-c", "relocate", "-i", "a", "-d", "b"], "Not yet"),
         (["-c", "forget"], "-i"),
         (["-c", "begin-downtime", "-i", "db1"], "reason"),
+        (["-c", "begin-maintenance", "-i", "db1"], "reason"),
+        (["-c", "submit-pool-instances", "-i", "db1"], "-pool"),
+        (["-c", "register-hostname-unresolve", "-i", "db1"], "-hostname"),
         (["-c", "discover", "-i", "127.0.0.1:1"], "127.0.0.1:1"),
     ):
         done = any_node.command(*arguments, check=False)
