@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "fake_node.h"
+#include "read_file.h"
 
 static void
 fail(const char *what, const char *text)
@@ -23,18 +24,13 @@ fail(const char *what, const char *text)
 static char *
 read_text(const char *dir, const char *name)
 {
-	char path[4096], chunk[4096];
-	struct str_buf b = {0};
-	FILE *f;
+	char path[4096], *text;
 
 	(void)snprintf(path, sizeof(path), "%s%s%s", dir, dir[0] == '\0' ? "" : "/", name);
-	f = fopen(path, "r");
-	if (f == NULL)
+	text = read_file(path);
+	if (text == NULL)
 		fail("cannot read", path);
-	for (size_t n; (n = fread(chunk, 1, sizeof(chunk), f)) > 0;)
-		str_buf_add_n(&b, chunk, n);
-	(void)fclose(f);
-	return str_buf_take(&b);
+	return text;
 }
 
 /* One line per member. Reversible: JSON text holds no line breaks. */

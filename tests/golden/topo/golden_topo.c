@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "read_file.h"
 #include "topo/key.h"
 #include "topo/render.h"
 #include "topo_make.h"
@@ -95,20 +96,6 @@ draw(struct scenario *s, struct str_buf *out)
 	}
 }
 
-/* "" when the file is missing */
-static void
-read_file(const char *path, struct str_buf *b)
-{
-	char chunk[4096];
-	FILE *f = fopen(path, "r");
-
-	if (f == NULL)
-		return;
-	for (size_t n; (n = fread(chunk, 1, sizeof(chunk), f)) > 0;)
-		str_buf_add_n(b, chunk, n);
-	(void)fclose(f);
-}
-
 static void
 write_file(const char *path, const struct str_buf *b)
 {
@@ -123,23 +110,25 @@ static bool
 run(const char *in_path, bool update)
 {
 	struct scenario s = {0};
-	struct str_buf in = {0}, want = {0}, got = {0};
-	char out_path[4096];
+	struct str_buf got = {0};
+	char out_path[4096], *in = read_file(in_path), *want;
 	bool same;
 
 	(void)snprintf(out_path, sizeof(out_path), "%.*s.out", (int)strlen(in_path) - 3, in_path);
-	read_file(in_path, &in);
-	str_split(str_buf_text(&in), "\n", read_line, &s);
+	if (in == NULL)
+		fail("cannot read", in_path);
+	str_split(in, "\n", read_line, &s);
 	draw(&s, &got);
-	read_file(out_path, &want);
-	same = str_eq(str_buf_text(&want), str_buf_text(&got));
+	want = read_file(out_path);
+	same = str_eq(want, str_buf_text(&got));
 	if (update && !same)
 		write_file(out_path, &got);
 	else if (!same)
-		printf("%s differs\n--- expected\n%s--- drawn\n%s", out_path, str_buf_text(&want), str_buf_text(&got));
+		printf("%s differs\n--- expected\n%s--- drawn\n%s", out_path, want == NULL ? "" : want,
+		       str_buf_text(&got));
 	free_scenario(&s);
-	str_buf_done(&in);
-	str_buf_done(&want);
+	free(in);
+	free(want);
 	str_buf_done(&got);
 	return same || update;
 }

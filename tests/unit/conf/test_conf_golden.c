@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "conf_fixture.h"
+#include "read_file.h"
 
 struct report {
 	const struct conf *c;
@@ -41,20 +42,6 @@ report_conf(const char *path, struct str_buf *out)
 }
 
 static void
-read_text(const char *path, struct str_buf *out)
-{
-	FILE *f = fopen(path, "r");
-	char chunk[4096];
-	size_t n;
-
-	if (f == NULL)
-		return;
-	while ((n = fread(chunk, 1, sizeof(chunk), f)) > 0)
-		str_buf_add_n(out, chunk, n);
-	(void)fclose(f);
-}
-
-static void
 write_text(const char *path, const struct str_buf *text)
 {
 	FILE *f = fopen(path, "w");
@@ -67,17 +54,19 @@ write_text(const char *path, const struct str_buf *text)
 static void
 check_case(const char *json)
 {
-	struct str_buf got = {0}, expected = {0}, txt = {0};
+	struct str_buf got = {0}, txt = {0};
+	char *expected;
 
 	str_buf_printf(&txt, "%.*s.txt", (int)(strlen(json) - strlen(".json")), json);
 	report_conf(json, &got);
 	if (update)
 		write_text(str_buf_text(&txt), &got);
-	read_text(str_buf_text(&txt), &expected);
-	if (strcmp(str_buf_text(&got), str_buf_text(&expected)) != 0)
-		fail_msg("%s:\n--- expected\n%s--- got\n%s", json, str_buf_text(&expected), str_buf_text(&got));
+	expected = read_file(str_buf_text(&txt));
+	if (!str_eq(str_buf_text(&got), expected))
+		fail_msg("%s:\n--- expected\n%s--- got\n%s", json, expected == NULL ? "" : expected,
+			 str_buf_text(&got));
 	str_buf_done(&got);
-	str_buf_done(&expected);
+	free(expected);
 	str_buf_done(&txt);
 }
 

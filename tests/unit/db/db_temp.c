@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "db/db_driver.h"
+#include "read_file.h"
 
 void
 temp_init(struct temp *t)
@@ -117,26 +118,12 @@ must_run_file(struct db *db, const char *path)
 {
 	char *text = read_file(path), *at = text, *end;
 
+	if (text == NULL)
+		fail_msg("cannot read %s", path);
 	while ((end = strstr(at, ";\n")) != NULL) {
 		*end = '\0';
 		must_exec(db, at);
 		at = end + 2;
 	}
 	free(text);
-}
-
-char *
-read_file(const char *path)
-{
-	FILE *f = fopen(path, "r");
-	struct str_buf b = {0};
-	char chunk[4096];
-	size_t n;
-
-	if (f == NULL)
-		fail_msg("cannot open %s", path);
-	while ((n = fread(chunk, 1, sizeof(chunk), f)) > 0)
-		str_buf_add_n(&b, chunk, n);
-	(void)fclose(f);
-	return str_buf_take(&b);
 }

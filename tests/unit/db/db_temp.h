@@ -35,8 +35,6 @@ int64_t must_number(struct db *db, const char *sql);
 char *must_text(struct db *db, const char *sql);
 /* Runs the statements of a file, separated by ";\n". */
 void must_run_file(struct db *db, const char *path);
-/* Whole file, NUL-terminated; caller frees. */
-char *read_file(const char *path);
 
 /* Asserts rc == 0, showing e otherwise. */
 #define must(call)                                                                 \

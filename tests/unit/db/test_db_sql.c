@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "db/db_sql.h"
+#include "read_file.h"
 
 /* --- DDL ------------------------------------------------------------------------------------- */
 static void
@@ -35,6 +36,7 @@ check_golden(const char *path, const struct str_buf *got)
 		assert_int_equal(fclose(f), 0);
 	}
 	want = read_file(path);
+	assert_non_null(want);
 	if (strcmp(want, str_buf_text(got)) != 0)
 		fail_msg("%s differs from the generated DDL: review it with UPDATE_GOLDEN=1", path);
 	free(want);
@@ -73,6 +75,7 @@ reference_columns_are_all_there(void **state UNUSED)
 	char *text = read_file(GOLDEN_DIR "/columns.txt"), *save = NULL;
 	size_t n = 0;
 
+	assert_non_null(text);
 	for (char *line = strtok_r(text, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save)) {
 		char *column = strchr(line, ' ');
 		if (line[0] == '#')
@@ -100,6 +103,7 @@ historical_tables_have_no_columns_of_ours(void **state UNUSED)
 {
 	char *text = read_file(GOLDEN_DIR "/columns.txt");
 
+	assert_non_null(text);
 	for (size_t i = 0; i < DB_TABLE_COUNT; i++) {
 		const struct db_table_info *t = db_table_info((enum db_table)i);
 		for (size_t c = 0; c < t->n_columns && !is_ours(t->name); c++) {

@@ -13,6 +13,7 @@
 
 #include "base/str.h"
 #include "pr_collect.h"
+#include "read_file.h"
 
 static const char *golden_dir;
 static bool update;
@@ -25,22 +26,6 @@ struct fixture {
 	bool is_root, credentials_query;
 	struct topo_probe out;
 };
-
-static char *
-read_file(const char *path)
-{
-	FILE *f = fopen(path, "re");
-	char *text;
-	size_t n;
-
-	if (f == NULL)
-		return NULL;
-	text = mem_calloc(1, 1 << 20);
-	n = fread(text, 1, (1 << 20) - 1, f);
-	text[n] = '\0';
-	(void)fclose(f);
-	return text;
-}
 
 static const char *
 unescape(struct fixture *f, const char *cell)

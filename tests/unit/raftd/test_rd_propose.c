@@ -14,6 +14,7 @@
 
 #include "db_temp.h"
 #include "rd_propose.h"
+#include "read_file.h"
 
 #define DEADLINE_US (10 * CLK_S)
 #define DB1                                     \
@@ -467,6 +468,7 @@ telemetry_and_the_audit_file_are_written(void **state UNUSED)
 	assert_int_equal(f.rc, 0);
 	assert_int_equal(f.file_rc, 0);
 	text = read_file(path);
+	assert_non_null(text);
 	assert_string_equal(text, "one\ttwo\n");
 	free(text);
 	assert_int_equal(outside(&n, "SELECT count(*) FROM audit WHERE message = 'm'"), 1);
