@@ -10,6 +10,7 @@
 #include "conf/conf.h"
 #include "group/rd_group.h"
 #include "rd_node_private.h"
+#include "rd_turn.h"
 #include "state/rd_propose_raft.h"
 
 #define OPEN_LOG_AGAIN_US (10 * CLK_S)
@@ -116,7 +117,6 @@ take_over(struct rd_node *n)
 static void
 on_load_timer(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
-	static const struct timeval next_turn = {0, 0}; /* event_active would go on in this one */
 	struct rd_node *n = arg;
 	struct topo_instance_list *list = &n->loading->instances;
 	size_t end = min_size(list->n, n->loaded + LOAD_SLICE);
@@ -126,7 +126,7 @@ on_load_timer(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 	while (n->loaded < end)
 		rd_discover_known(n, &list->v[n->loaded++]);
 	if (n->loaded < list->n)
-		(void)event_add(n->load_timer, &next_turn);
+		rd_turn_next(n->load_timer);
 	else
 		take_over(n);
 }

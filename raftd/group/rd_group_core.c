@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "rd_group_private.h"
+#include "rd_turn.h"
 
 #define APPLY_BYTES ((size_t)256 << 10) /* of entries, in one turn of the loop */
 #define VOTE_SEED_BYTES 4
@@ -315,7 +316,7 @@ rd_group_core_after(struct rd_group *g)
 void
 rd_group_want_work(struct rd_group *g)
 {
-	event_active(g->work, EV_TIMEOUT, 0);
+	rd_turn_next(g->work);
 }
 
 static void

@@ -18,8 +18,7 @@ struct event {
 	struct sim_node *node;
 	event_callback_fn run;
 	void *ctx;
-	int64_t due; /* true time; 0: not armed */
-	bool active;
+	int64_t due;   /* true time; 0: not armed */
 	unsigned refs; /* the owner's, and of events under way */
 };
 
@@ -66,17 +65,6 @@ on_timer(void *arg)
 	unref(ev);
 }
 
-static void
-on_active(void *arg)
-{
-	struct event *ev = arg;
-
-	ev->active = false;
-	if (ev->run != NULL)
-		ev->run(-1, EV_TIMEOUT, ev->ctx);
-	unref(ev);
-}
-
 int
 event_add(struct event *ev, const struct timeval *tv)
 {
@@ -94,14 +82,10 @@ event_add(struct event *ev, const struct timeval *tv)
 	return 0;
 }
 
-void
-event_active(struct event *ev, int res UNUSED, short calls UNUSED)
+int
+event_pending(const struct event *ev, short what UNUSED, struct timeval *ret_due UNUSED)
 {
-	if (ev->active)
-		return;
-	ev->active = true;
-	ev->refs++;
-	sim_after(10, ev->node, on_active, unref, ev);
+	return ev->due != 0;
 }
 
 /* --- proc.h --- */

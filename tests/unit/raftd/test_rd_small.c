@@ -1,16 +1,18 @@
-/* test_rd_small.c — the smaller pure parts: candidates, the periodic schedule, figures of the pool. */
+/* test_rd_small.c — the smaller parts: candidates, the periodic schedule, figures of the pool, slices of long work. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "rd_candidates.h"
 #include "rd_metrics.h"
 #include "rd_periodic.h"
+#include "rd_turn.h"
 
 static const struct topo_key db1 = {"db1", 3306}, db2 = {"db2", 3306};
 
@@ -214,6 +216,57 @@ names_of_the_pool_are_bounded(void **state UNUSED)
 	rd_pool_stats_free(p);
 }
 
+/* --- slices ---------------------------------------------------------------------------------------------------- */
+struct slices {
+	struct event_base *base;
+	struct event *work, *socket;
+	unsigned worked, heard;
+};
+
+static void
+on_slice(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+{
+	struct slices *s = arg;
+
+	s->worked++;
+	rd_turn_next(s->work);
+}
+
+/* As a node under load: each message asks for work. */
+static void
+on_readable(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+{
+	struct slices *s = arg;
+
+	s->heard++;
+	rd_turn_next(s->work);
+}
+
+static void
+a_slice_is_a_turn_and_is_not_put_off_by_messages(void **state UNUSED)
+{
+	struct slices s = {.base = event_base_new()};
+	int fds[2];
+
+	assert_non_null(s.base);
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(write(fds[1], "x", 1), 1); /* never read: readable in each turn */
+	s.work = event_new(s.base, -1, 0, on_slice, &s);
+	s.socket = event_new(s.base, fds[0], EV_READ | EV_PERSIST, on_readable, &s);
+	assert_int_equal(event_add(s.socket, NULL), 0);
+	rd_turn_next(s.work);
+	for (unsigned turn = 1; turn <= 100; turn++) {
+		assert_int_equal(event_base_loop(s.base, EVLOOP_ONCE), 0);
+		assert_int_equal(s.heard, turn);
+		assert_int_equal(s.worked, turn);
+	}
+	event_free(s.work);
+	event_free(s.socket);
+	event_base_free(s.base);
+	(void)close(fds[0]);
+	(void)close(fds[1]);
+}
+
 int
 main(void)
 {
@@ -228,6 +281,7 @@ main(void)
 	    cmocka_unit_test(the_wake_time_is_that_of_the_next_task),
 	    cmocka_unit_test(the_pool_is_added_up_over_restarts),
 	    cmocka_unit_test(names_of_the_pool_are_bounded),
+	    cmocka_unit_test(a_slice_is_a_turn_and_is_not_put_off_by_messages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
