@@ -134,6 +134,8 @@ add_placeholder(struct cli *c, const struct cli_command *cmd, const char *name, 
 
 	if (strcmp(name, "i") == 0)
 		return add_instance(c, instance, path, e);
+	if (strcmp(name, "d") == 0)
+		return add_instance(c, c->args.d, path, e);
 	if (strcmp(name, "cluster") == 0) {
 		add_cluster(c, cmd, instance, path);
 		return 0;
@@ -153,6 +155,8 @@ check_needs(const struct cli *c, const struct cli_command *cmd, struct err *e)
 {
 	if ((cmd->needs & CMD_EXPLICIT) && c->args.i[0] == '\0')
 		return err_set(e, ERR_INVALID, "instance must be indicated via -i");
+	if ((cmd->needs & CMD_DESTINATION) && c->args.d[0] == '\0')
+		return err_set(e, ERR_INVALID, "destination instance must be indicated via -d");
 	if ((cmd->needs & CMD_PATTERN) && c->args.pattern[0] == '\0')
 		return err_set(e, ERR_INVALID, "no pattern given; use -pattern");
 	if ((cmd->needs & CMD_ARG_TAG) && c->args.tag[0] == '\0')

@@ -27,6 +27,7 @@ enum cli_needs {
 	CMD_WHOLE_LIST = 1024, /* {list}: -i is not split, the command runs once */
 	CMD_POOL = 2048,
 	CMD_HOSTNAME = 4096,
+	CMD_DESTINATION = 8192, /* {d}: -d must be given */
 };
 
 struct cli {

@@ -176,6 +176,74 @@ cli_print_find(struct cli *c, json_t *what)
 	return 0;
 }
 
+/* "host:port rule" */
+static int
+print_rule(struct cli *c, json_t *what)
+{
+	char text[TOPO_KEY_TEXT_BYTES];
+
+	if (key_text(what, text) != 0)
+		return 1;
+	str_buf_printf(&c->out, "%s %s\n", text, text_of(what, "PromotionRule"));
+	return 0;
+}
+
+int
+cli_print_promotion_rules(struct cli *c, json_t *what)
+{
+	return print_each(c, what, print_rule);
+}
+
+/* --- verdicts and figures --------------------------------------------------------------------------------------- */
+/* The message may have an identity in front (PrependMessagesWithOrcIdentity). */
+int
+cli_print_key_if_true(struct cli *c, json_t *answer)
+{
+	const char *message = text_of(answer, "Message");
+	size_t n = strlen(message);
+	bool is_true = n >= strlen("true") && strcmp(message + n - strlen("true"), "true") == 0;
+
+	return is_true ? cli_print_key(c, json_object_get(answer, "Details")) : 0;
+}
+
+/* Of a list of instances; an unknown lag counts as 0, no instances are an error. */
+int
+cli_print_greatest_lag(struct cli *c, json_t *what)
+{
+	json_int_t greatest = 0;
+	size_t i;
+	json_t *item;
+
+	if (json_array_size(what) == 0) {
+		cli_report(c, "FATAL", "no replica of the cluster is fit to tell its lag");
+		return 1;
+	}
+	json_array_foreach(what, i, item)
+	{
+		json_int_t lag =
+		    json_integer_value(json_object_get(json_object_get(item, "ReplicationLagSeconds"), "Int64"));
+		greatest = lag > greatest ? lag : greatest;
+	}
+	str_buf_printf(&c->out, "%lld\n", (long long)greatest);
+	return 0;
+}
+
+/* As Go prints the struct: meant for eyes. */
+static int
+print_node(struct cli *c, json_t *what)
+{
+	str_buf_printf(&c->out, "&{%s %s %s %s %s %s %s %s}\n", text_of(what, "Hostname"), text_of(what, "Token"),
+		       text_of(what, "AppVersion"), text_of(what, "FirstSeenActive"), text_of(what, "LastSeenActive"),
+		       text_of(what, "ExtraInfo"), text_of(what, "Command"), text_of(what, "DBBackend"));
+	return 0;
+}
+
+int
+cli_print_nodes(struct cli *c, json_t *health)
+{
+	return print_each(c, json_object_get(health, "AvailableNodes"), print_node);
+}
+
 /* --- replication threads --------------------------------------------------------------------------------------- */
 static int
 print_if_threads(struct cli *c, json_t *instance, enum topo_thread state)

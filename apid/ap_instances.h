@@ -1,4 +1,5 @@
-/* ap_instances.h — writing instance lists from the backend; shared by the handlers of instances and clusters. */
+/* ap_instances.h — lists of instances from the backend: written, or kept; shared by the handlers of instances and
+ * clusters. */
 #ifndef AP_INSTANCES_H
 #define AP_INSTANCES_H
 
@@ -10,5 +11,18 @@ int ap_write_instances(struct ap_request *rq, struct ap_reader *r, const struct 
 		       enum db_instance_order order, struct err *e) MUST_USE;
 /* Historically some empty lists are null, and clients know it. */
 void ap_null_when_empty(struct ap_request *rq);
+
+/* Whole records kept beyond their callback, for what looks at several at once. */
+#define AP_COLLECT_MAX 20000
+struct ap_instance_list {
+	const struct topo_instance **v; /* owned */
+	size_t n, cap;
+};
+/* ERR_LIMIT above AP_COLLECT_MAX. Zero-initialise list; it is to be freed in any case. */
+int ap_collect_instances(struct ap_reader *r, const struct db_instance_filter *filter, enum db_instance_order order,
+			 struct ap_instance_list *list, struct err *e) MUST_USE;
+void ap_instance_list_done(struct ap_instance_list *list);
+/* They are not copied: a JSON array into rq->body. */
+void ap_write_picked(struct ap_request *rq, const struct topo_instance *const *v, size_t n);
 
 #endif

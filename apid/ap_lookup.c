@@ -13,10 +13,10 @@ ap_keep(struct ap_request *rq, const char *text)
 }
 
 /* --- keys ------------------------------------------------------------------------------------------------------ */
-int
-ap_raw_key(struct ap_request *rq, struct topo_key *ret_key, struct err *e)
+static int
+raw_key(struct ap_request *rq, const char *host_name, const char *port_name, struct topo_key *ret_key, struct err *e)
 {
-	const char *host = ap_param(rq, "host"), *port = ap_param(rq, "port");
+	const char *host = ap_param(rq, host_name), *port = ap_param(rq, port_name);
 	int64_t number;
 
 	if (host[0] == '\0' || str_parse_i64(port, 0, TOPO_PORT_MAX, &number, e) != 0)
@@ -25,6 +25,12 @@ ap_raw_key(struct ap_request *rq, struct topo_key *ret_key, struct err *e)
 		return err_set(e, ERR_INVALID, "host name longer than %d bytes", TOPO_HOST_MAX);
 	*ret_key = (struct topo_key){host, number};
 	return 0;
+}
+
+int
+ap_raw_key(struct ap_request *rq, struct topo_key *ret_key, struct err *e)
+{
+	return raw_key(rq, "host", "port", ret_key, e);
 }
 
 struct found_text {
@@ -101,11 +107,18 @@ resolve_key(struct ap_request *rq, struct db *db, struct topo_key *key, struct e
 }
 
 int
-ap_route_key(struct ap_request *rq, struct ap_reader *r, struct topo_key *ret_key, struct err *e)
+ap_named_key(struct ap_request *rq, struct ap_reader *r, const char *host_name, const char *port_name,
+	     struct topo_key *ret_key, struct err *e)
 {
-	int rc = ap_raw_key(rq, ret_key, e);
+	int rc = raw_key(rq, host_name, port_name, ret_key, e);
 
 	return rc != 0 ? rc : resolve_key(rq, r->db, ret_key, e);
+}
+
+int
+ap_route_key(struct ap_request *rq, struct ap_reader *r, struct topo_key *ret_key, struct err *e)
+{
+	return ap_named_key(rq, r, "host", "port", ret_key, e);
 }
 
 int

@@ -11,6 +11,10 @@ int ap_raw_key(struct ap_request *rq, struct topo_key *ret_key, struct err *e) M
  */
 int ap_route_key(struct ap_request *rq, struct ap_reader *r, struct topo_key *ret_key, struct err *e) MUST_USE;
 
+/* The same for another pair of parameters: "belowHost", "belowPort". */
+int ap_named_key(struct ap_request *rq, struct ap_reader *r, const char *host_name, const char *port_name,
+		 struct topo_key *ret_key, struct err *e) MUST_USE;
+
 /* key as given: becomes the one known instance that it fuzzily fits, or stays. */
 int ap_complete_key(struct ap_request *rq, struct ap_reader *r, struct topo_key *key, struct err *e) MUST_USE;
 

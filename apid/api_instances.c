@@ -1,5 +1,6 @@
 /* api_instances.c — routes that show servers: instance, instance-status, instance-replicas, all-instances, search,
  * problems, downtimed. They run in reader threads. Shapes: json-shapes.md section 2. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "ap_instances.h"
@@ -36,6 +37,53 @@ ap_null_when_empty(struct ap_request *rq)
 	str_buf_add(&rq->body, "null");
 }
 
+/* --- kept ---------------------------------------------------------------------------------------------------------- */
+static int
+keep_instance(void *ctx, const struct topo_instance *inst, struct err *e)
+{
+	struct ap_instance_list *list = ctx;
+	struct topo_instance *copy;
+
+	if (list->n == AP_COLLECT_MAX)
+		return err_set(e, ERR_LIMIT, "cluster has more than %d servers", AP_COLLECT_MAX);
+	copy = mem_alloc(sizeof(*copy));
+	rec_dup(&topo_instance_desc, copy, inst);
+	mem_grow(list->v, list->cap, list->n + 1);
+	list->v[list->n++] = copy;
+	return 0;
+}
+
+int
+ap_collect_instances(struct ap_reader *r, const struct db_instance_filter *filter, enum db_instance_order order,
+		     struct ap_instance_list *list, struct err *e)
+{
+	return db_read_instances(r->db, filter, order, r->now, &r->rules->limits, keep_instance, list, e);
+}
+
+void
+ap_instance_list_done(struct ap_instance_list *list)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		struct topo_instance *copy = (struct topo_instance *)(uintptr_t)list->v[i];
+		rec_done(&topo_instance_desc, copy);
+		free(copy);
+	}
+	free(list->v);
+	*list = (struct ap_instance_list){0};
+}
+
+void
+ap_write_picked(struct ap_request *rq, const struct topo_instance *const *v, size_t n)
+{
+	struct ap_json j = {.out = &rq->body};
+
+	ap_json_array(&j);
+	for (size_t i = 0; i < n; i++)
+		ap_json_instance(&j, v[i]);
+	ap_json_array_end(&j);
+}
+
+/* --- lists by filter ----------------------------------------------------------------------------------------------- */
 int
 api_instance_replicas(struct ap_request *rq, struct ap_reader *r, struct err *e)
 {

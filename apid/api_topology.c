@@ -1,45 +1,13 @@
 /* api_topology.c — the text drawings of a cluster: topology, topology-tabulated, topology-tags. */
-#include <stdlib.h>
-#include <string.h>
-
+#include "ap_instances.h"
 #include "ap_lookup.h"
-#include "db/db_read.h"
 #include "topo/key.h"
 #include "topo/render.h"
 
-#define DRAWN_MAX 20000 /* servers of one cluster */
-
 struct drawing {
 	struct db *db;
-	const struct topo_instance **v;
-	size_t n, cap;
+	struct ap_instance_list list;
 };
-
-static int
-collect(void *ctx, const struct topo_instance *inst, struct err *e)
-{
-	struct drawing *d = ctx;
-	struct topo_instance *copy;
-
-	if (d->n == DRAWN_MAX)
-		return err_set(e, ERR_LIMIT, "cluster has more than %d servers, too many to draw", DRAWN_MAX);
-	copy = mem_alloc(sizeof(*copy));
-	rec_dup(&topo_instance_desc, copy, inst);
-	mem_grow(d->v, d->cap, d->n + 1);
-	d->v[d->n++] = copy;
-	return 0;
-}
-
-static void
-free_drawing(struct drawing *d)
-{
-	for (size_t i = 0; i < d->n; i++) {
-		struct topo_instance *copy = (struct topo_instance *)(uintptr_t)d->v[i];
-		rec_done(&topo_instance_desc, copy);
-		free(copy);
-	}
-	free(d->v);
-}
 
 static int
 add_tag(void *ctx, const void *row, struct err *e UNUSED)
@@ -87,13 +55,13 @@ draw(struct ap_request *rq, struct ap_reader *r, enum topo_render_mode mode, str
 	int rc = ap_route_cluster(rq, r, &filter.cluster, e);
 
 	if (rc == 0)
-		rc = db_read_instances(r->db, &filter, DB_ORDER_KEY, r->now, &r->rules->limits, collect, &d, e);
+		rc = ap_collect_instances(r, &filter, DB_ORDER_KEY, &d.list, e);
 	if (rc == 0) {
-		topo_render(&render, d.v, d.n, &text);
+		topo_render(&render, d.list.v, d.list.n, &text);
 		write_drawing(rq, filter.cluster, str_buf_text(&text));
 	}
 	str_buf_done(&text);
-	free_drawing(&d);
+	ap_instance_list_done(&d.list);
 	return rc;
 }
 

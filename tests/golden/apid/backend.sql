@@ -14,7 +14,7 @@ INSERT INTO cluster_domain_name (cluster_name, domain_name) VALUES ('shop1:3306'
 INSERT INTO hostname_resolve (hostname, resolved_hostname) VALUES ('vip', 'shop1');
 INSERT INTO hostname_unresolve (hostname, unresolved_hostname) VALUES ('shop1', 'shop-vip');
 INSERT INTO database_instance_downtime (hostname, port, downtime_active, begin_timestamp, end_timestamp, owner, reason) VALUES ('shop3', 3307, 1, '2026-01-05 09:00:00', '2026-01-05 12:00:00', 'me', 'lost-in-recovery'), ('pay1', 3306, 1, '2026-01-04 09:00:00', '2026-01-05 09:00:00', 'me', 'over');
-INSERT INTO candidate_database_instance (hostname, port, promotion_rule) VALUES ('shop2', 3306, 'prefer'), ('shop3', 3307, 'must_not');
+INSERT INTO candidate_database_instance (hostname, port, promotion_rule, last_suggested) VALUES ('shop2', 3306, 'prefer', '2026-01-05 09:30:00'), ('shop3', 3307, 'must_not', '');
 INSERT INTO database_instance_tags (hostname, port, tag_name, tag_value) VALUES ('shop1', 3306, 'role', 'primary'), ('shop2', 3306, 'role', 'replica'), ('shop2', 3306, 'old', ''), ('pay1', 3306, 'old', '');
 INSERT INTO audit (audit_id, audit_timestamp, audit_type, hostname, port, message) VALUES (1, '2026-01-05 09:00:00', 'reload-configuration', '', 0, ''), (2, '2026-01-05 09:00:01', 'begin-downtime', 'shop3', 3307, 'owner: me, reason: lost-in-recovery');
 INSERT INTO audit (audit_id, audit_timestamp, audit_type, hostname, port, message) WITH RECURSIVE n(i) AS (SELECT 3 UNION ALL SELECT i + 1 FROM n WHERE i < 23) SELECT i, '2026-01-05 09:01:' || i, 'inject-seed', 'h' || i, 1, '' FROM n;

@@ -71,6 +71,8 @@ paths_are_built_from_flags(void **state UNUSED)
 	    {"-c register-hostname-unresolve -i db1 -hostname vip1", "register-hostname-unresolve/db1/3306/vip1"},
 	    {"-c register-hostname-unresolve -i db1", NULL},
 	    {"-c deregister-hostname-unresolve -i db1", "deregister-hostname-unresolve/db1/3306"},
+	    {"-c can-replicate-from -i db1 -s db2:3307", "can-replicate-from/db1/3306/db2/3307?refusal=false"},
+	    {"-c can-replicate-from -i db1", NULL},
 	    {"-c register-candidate -i db1", "register-candidate/db1/3306/prefer"},
 	    {"-c register-candidate -i db1 -promotion-rule must_not", "register-candidate/db1/3306/must_not"},
 	};
@@ -142,6 +144,23 @@ answers_are_printed(void **state UNUSED)
 	     "[{\"ClusterName\":\"a:1\",\"ClusterAlias\":\"prod\",\"Pool\":\"p\",\"Hostname\":\"db1\",\"Port\":3306}]",
 	     "a:1\tprod\tp\tdb1:3306\n", 0},
 	    {"-c cluster-pool-instances", "[]", "", 0},
+	    {"-c can-replicate-from -i a -d b",
+	     "{\"Code\":\"OK\",\"Message\":\"orc1 says: true\",\"Details\":{\"Hostname\":\"b\",\"Port\":1}}", "b:1\n",
+	     0},
+	    {"-c can-replicate-from -i a -d b",
+	     "{\"Code\":\"OK\",\"Message\":\"false\",\"Details\":{\"Hostname\":\"b\",\"Port\":1}}", "", 0},
+	    {"-c get-cluster-heuristic-lag",
+	     "[{\"ReplicationLagSeconds\":{\"Int64\":3,\"Valid\":true}},{\"ReplicationLagSeconds\":{\"Int64\":0,"
+	     "\"Valid\":false}}]",
+	     "3\n", 0},
+	    {"-c get-cluster-heuristic-lag", "[]", "", 1},
+	    {"-c bulk-promotion-rules", "[{\"Hostname\":\"a\",\"Port\":1,\"PromotionRule\":\"prefer\"}]",
+	     "a:1 prefer\n", 0},
+	    {"-c bulk-promotion-rules", "null", "", 0},
+	    {"-c active-nodes",
+	     "{\"Code\":\"OK\",\"Details\":{\"AvailableNodes\":[{\"Hostname\":\"orc1\",\"Token\":\"t\",\"AppVersion\":"
+	     "\"3\"}]}}",
+	     "&{orc1 t 3     }\n", 0},
 	    {"-c instance-status -i db2:3306", "{\"Code\":\"OK\",\"Details\":\"[1s,lag]\"}", "[1s,lag]\n", 0},
 	};
 
@@ -232,6 +251,7 @@ the_flags_in_the_help_are_those_needed(void **state UNUSED)
 		     {CMD_POOL, "{pool}", "-pool"},
 		     {CMD_WHOLE_LIST, "{list}", "-i"},
 		     {CMD_HOSTNAME, "{hostname}", "-hostname"},
+		     {CMD_DESTINATION, "{d}", "-d"},
 		     {CMD_ARG_TAG, NULL, "-tag"},
 		     {CMD_REASON, "{reason}", "-reason"},
 		     {0, "{owner}", "[-owner]"},
