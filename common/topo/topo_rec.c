@@ -1,4 +1,5 @@
-/* topo_rec.c — the descriptions behind topo.h, made from the .def files. Owns constants only. */
+/* topo_rec.c — the descriptions behind topo.h and analysis.h, made from the .def files. Owns constants only. */
+#include "topo/analysis.h"
 #include "topo/topo.h"
 
 #define REC_SELF struct topo_key
@@ -34,6 +35,20 @@ static const struct rec_field topo_probe_fields[] = {
 #undef REC_SELF
 const struct rec_desc topo_probe_desc = {"topo_probe", sizeof(struct topo_probe), topo_probe_fields,
 					 ARRAY_LEN(topo_probe_fields)};
+
+#define REC_SELF struct topo_cluster_details
+REC_DEFINE(topo_cluster_details, TOPO_CLUSTER_DETAILS_FIELDS);
+#undef REC_SELF
+
+#define REC_SELF struct topo_analysis
+static const struct rec_field topo_analysis_fields[] = {
+#define F REC_FIELD
+#include "topo/analysis.def"
+#undef F
+};
+#undef REC_SELF
+const struct rec_desc topo_analysis_desc = {"topo_analysis", sizeof(struct topo_analysis), topo_analysis_fields,
+					    ARRAY_LEN(topo_analysis_fields)};
 
 /* Index of each field in instance.def, so that a twin can point at its field. */
 enum topo_instance_index {

@@ -43,7 +43,7 @@ DOORS = {
 HISTORICAL = re.compile(r"(?i)(?<![a-z])(?:master|slave)s?(?![a-z])")
 HISTORICAL_ALLOWED = (
     "apid/routes.def", "apid/commands.def", "apid/api_clusters.c", "apid/ap_cli_print.c", "apid/client/", "apid/web/",
-    "common/conf/", "common/db/", "common/topo/instance.def", "prober/pr_flavor", "prober/pr_collect", "raftd/analysis/", "tests/",
+    "common/conf/", "common/db/", "common/topo/instance.def", "common/topo/analysis", "prober/pr_flavor", "prober/pr_collect", "raftd/analysis/", "tests/",
 )
 # a line that quotes a historical name: text, configuration key, or a pointer to the reference
 HISTORICAL_LINE = re.compile(r"historical|audit type|conf->|json-shapes|http-api|probing\.md|recovery\.md|slave_hosts|\"[^\"]*(?i:master|slave)[^\"]*\"")

@@ -110,6 +110,18 @@ set_word(struct topo_instance *i, const char *word)
 {
 	if (strcmp(word, "up") == 0) {
 		i->last_checked_us = i->last_attempted_us = i->last_seen_us = TOPO_MAKE_NOW.us - CLK_S;
+	} else if (strcmp(word, "logging") == 0) {
+		i->log_bin_enabled = i->log_replica_updates = i->using_mariadb_gtid = true;
+		rec_set_str(&i->binlog_format, "ROW");
+		rec_set_str(&i->major_version, "10.11");
+	} else if (strcmp(word, "down") == 0) {
+		i->last_checked_us = i->last_attempted_us = TOPO_MAKE_NOW.us - CLK_S;
+		i->last_seen_us = TOPO_MAKE_NOW.us - 60 * CLK_S;
+	} else if (strcmp(word, "failing") == 0) {
+		set_threads(i, TOPO_THREAD_RUNNING);
+		i->io_running = false;
+		i->io_thread_state = TOPO_THREAD_OTHER;
+		rec_set_str(&i->last_io_error, "\"error connecting to master 'repl@a:3306' - retry-time: 1\"");
 	} else if (strcmp(word, "replicating") == 0) {
 		set_threads(i, TOPO_THREAD_RUNNING);
 		i->seconds_behind_source = i->replication_lag_s = (struct rec_ni64){0, true};

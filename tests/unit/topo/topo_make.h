@@ -2,7 +2,8 @@
  *
  * Fields are those of instance.def. Values: numbers; 0/1 for bools; texts, in '…' when they hold blanks; host:port for
  * keys; file:pos for coordinates; a,b for lists of keys. Words without "=": "up" (checked and seen at TOPO_MAKE_NOW - 1
- * s), "replicating" (both threads run, lag 0, a read position), "stopped" (threads exist, stopped). Aborts on anything
+ * s), "down" (checked then, seen a minute ago), "failing" (the IO thread can't connect), "logging" (MariaDB with GTID, ROW and
+ * log_slave_updates), "replicating" (both threads run, lag 0, a read position), "stopped" (threads exist, stopped). Aborts on anything
  * else. */
 #ifndef TOPO_MAKE_H
 #define TOPO_MAKE_H
