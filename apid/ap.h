@@ -13,6 +13,7 @@
 
 #include <event2/http.h>
 
+#include "ap_auth.h"
 #include "ap_json.h"
 #include "ap_router.h"
 #include "ap_url.h"
@@ -23,6 +24,7 @@
 #include "ipc/link.h"
 #include "proc/proc.h"
 
+struct ap_groups;
 struct ap_health;
 struct ap_httpd;
 struct ap_proxy;
@@ -38,6 +40,7 @@ struct ap {
 	struct ap_readers *readers; /* NULL: not started, or stopped */
 	struct ap_raftd *raftd;	    /* same */
 	struct ap_proxy *proxy;	    /* same */
+	struct ap_groups *groups;   /* made at first use */
 	struct ap_health *health;   /* made at first use */
 	char *message_prefix;	    /* of every envelope's message, may be ""; does not change */
 	bool stopping;		    /* connections end with their answer */
@@ -52,8 +55,9 @@ struct ap_request {
 	bool trusted; /* came through the control socket: local administrator */
 	bool relayed; /* another node passed it on */
 	bool is_head;
-	struct mono relay_until; /* for ap_proxy: no new attempt after; 0 = not relayed yet */
-	char user[128];		 /* authenticated user, may be "" */
+	struct mono relay_until;		 /* for ap_proxy: no new attempt after; 0 = not relayed yet */
+	char user[AP_USER_BYTES];		 /* authenticated user, may be "" */
+	void (*then_run)(struct ap_request *rq); /* ap_gate's own */
 	struct ap_match match;
 	struct ap_query query;
 	struct mem_arena arena;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#include "ap_gate.h"
 #include "ap_hop.h"
 #include "ap_proxy.h"
 #include "ap_raftd.h"
@@ -112,41 +113,46 @@ is_mutation(const struct ap_route *route)
 	return route->access == AP_WRITE || route->access == AP_CHANGE;
 }
 
+/* Methods that this route does not know: as if there were no route. */
 static bool
-method_allowed(const struct ap_request *rq, enum evhttp_cmd_type method)
+method_known(const struct ap_request *rq)
 {
-	bool mutation = is_mutation(rq->match.route);
+	enum evhttp_cmd_type method = evhttp_request_get_command(rq->http);
 
 	if (method == EVHTTP_REQ_POST)
-		return mutation;
-	if (method != EVHTTP_REQ_GET && method != EVHTTP_REQ_HEAD)
-		return false;
-	return !mutation || method == EVHTTP_REQ_HEAD || rq->trusted || rq->conf->HTTPAllowGetMutations;
+		return is_mutation(rq->match.route);
+	return method == EVHTTP_REQ_GET || method == EVHTTP_REQ_HEAD;
+}
+
+/* HEAD changes nothing, and the control socket has no strangers. */
+static bool
+must_be_posted(const struct ap_request *rq)
+{
+	return is_mutation(rq->match.route) && !rq->conf->HTTPAllowGetMutations && !rq->trusted &&
+	       evhttp_request_get_command(rq->http) == EVHTTP_REQ_GET;
+}
+
+static bool
+needs_write(const struct ap_route *route)
+{
+	return route->access == AP_WRITE || route->access == AP_WREAD;
 }
 
 /* A change that a node makes for itself alone is the leader's all the same, historically. */
 static bool
-may_use(const struct ap_request *rq)
+node_permits(const struct ap_request *rq)
 {
-	const struct ap_route *route = rq->match.route;
-	bool needs_write = route->access == AP_WRITE || route->access == AP_WREAD;
 	struct ap_standing s = ap_standing_now(rq->ap);
 
-	if (!needs_write || rq->trusted)
-		return true;
-	return !rq->conf->ReadOnly && (!s.raft || s.leads || route->where == AP_PROXIED);
+	return !rq->conf->ReadOnly && (!s.raft || s.leads || rq->match.route->where == AP_PROXIED);
 }
 
-void
-ap_run_here(struct ap_request *rq, bool stale)
+static void
+carry_out(struct ap_request *rq)
 {
 	const struct ap_route *route = rq->match.route;
 
-	if (stale)
-		ap_add_header(rq, AP_HEADER_STALE, "true");
-	if (!may_use(rq))
-		ap_reply_error(rq, "Unauthorized");
-	else if (route->calls == NULL && route->reads == NULL)
+	if (route->calls == NULL && route->reads == NULL)
 		ap_reply_error(rq, "%s: this version does not serve this route yet (see \"Not yet\" in the README)",
 			       route->path);
 	else if (rq->is_head && is_mutation(route))
@@ -155,6 +161,19 @@ ap_run_here(struct ap_request *rq, bool stale)
 		ap_read(rq, route->reads);
 	else
 		route->calls(rq);
+}
+
+void
+ap_run_here(struct ap_request *rq, bool stale)
+{
+	if (stale)
+		ap_add_header(rq, AP_HEADER_STALE, "true");
+	if (!needs_write(rq->match.route) || rq->trusted)
+		carry_out(rq);
+	else if (node_permits(rq))
+		ap_gate_right(rq, carry_out);
+	else
+		ap_reply_error(rq, "Unauthorized");
 }
 
 static void
@@ -184,18 +203,63 @@ send_where_it_belongs(struct ap_request *rq)
 	}
 }
 
+/* --- the web interface ----------------------------------------------------------------------------------------- */
+static void
+reply_text(struct ap_request *rq, int status, const char *text)
+{
+	str_buf_clear(&rq->body);
+	str_buf_add(&rq->body, text);
+	ap_reply_as(rq, status, "text/plain; charset=utf-8");
+}
+
+/* known: below the prefix. True when the request was answered: the addresses people type lead where they always did. */
+static bool
+answered_as_web(struct ap_request *rq, const struct ap_paths *paths, const char *known)
+{
+	struct str_buf to = {0};
+
+	if (known[0] != '\0' && !str_starts(known, "web/"))
+		return false;
+	if (known[0] != '\0' && !str_eq(known, "web/")) {
+		reply_text(rq, HTTP_NOTIMPLEMENTED, "the web interface is not part of this version yet\n");
+		return true;
+	}
+	str_buf_printf(&to, "%s/web/clusters", paths == NULL ? "" : paths->prefix);
+	ap_add_header(rq, "Location", str_buf_text(&to));
+	str_buf_done(&to);
+	reply_text(rq, HTTP_MOVETEMP, "");
+	return true;
+}
+
+static bool
+is_get(const struct ap_request *rq)
+{
+	enum evhttp_cmd_type method = evhttp_request_get_command(rq->http);
+
+	return method == EVHTTP_REQ_GET || method == EVHTTP_REQ_HEAD;
+}
+
+/* Strangers learn nothing, not even which paths there are. */
 void
 ap_dispatch(struct ap *ap, const struct ap_paths *paths, struct evhttp_request *http)
 {
 	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(http);
 	struct ap_request *rq = ap_request_new(ap, http, paths == NULL);
-	bool root;
+	bool root = false, matched;
 	const char *known = known_part(paths, evhttp_uri_get_path(uri), &root);
 
 	ap_query_parse(evhttp_uri_get_query(uri), &rq->arena, &rq->query);
-	if (known != NULL && ap_route_match(known, root, &rq->arena, &rq->match) &&
-	    method_allowed(rq, evhttp_request_get_command(http)))
+	matched = known != NULL && ap_route_match(known, root, &rq->arena, &rq->match);
+	if (!ap_gate_passes(rq))
+		return;
+	if (matched && must_be_posted(rq)) {
+		ap_add_header(rq, "Allow", "POST");
+		ap_reply_error_status(rq, HTTP_BADMETHOD,
+				      "%s changes something: send it by POST (HTTPAllowGetMutations is off here)",
+				      rq->match.route->path);
+	} else if (matched && method_known(rq)) {
 		send_where_it_belongs(rq);
-	else
+	} else if (known == NULL || !root || !is_get(rq) || !answered_as_web(rq, paths, known)) {
 		ap_reply_not_found(rq);
+	}
 }

@@ -1,10 +1,12 @@
 /* ap_relay.c — one attempt to have a request answered by the leader: the request as curl sends it, the answer as curl
  * brings it. Everything in the answer is taken for hostile. Called by ap_proxy.c. */
 #include <event2/buffer.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "ap_auth.h"
 #include "ap_hop.h"
 #include "ap_proxy_private.h"
 #include "ap_raftd.h"
@@ -170,6 +172,29 @@ add_forwarded_for(struct ap_relay *r, const struct evkeyvalq *in)
 	str_buf_done(&text);
 }
 
+/* What the control socket sends has no credentials; this node shows its own, as historically. (With a method that needs
+ * a token it has none, and the leader refuses.) */
+static void
+add_login(struct ap_relay *r)
+{
+	const struct conf *conf = r->rq->conf;
+	enum ap_auth_method method = ap_auth_method_of(conf);
+	struct str_buf login = {0};
+	char *text;
+
+	if (method == AP_AUTH_PROXY && conf->PowerAuthUsers.n > 0)
+		add_line(r, conf->AuthUserHeader, conf->PowerAuthUsers.v[0]);
+	if (method != AP_AUTH_BASIC && method != AP_AUTH_MULTI)
+		return;
+	str_buf_printf(&login, "%s:%s", conf->HTTPAuthUser, conf->HTTPAuthPassword);
+	text = mem_alloc(login.len * 2 + 8);
+	memcpy(text, "Basic ", 6);
+	(void)EVP_EncodeBlock((unsigned char *)text + 6, (const unsigned char *)str_buf_text(&login), (int)login.len);
+	add_line(r, "Authorization", text);
+	free(text);
+	str_buf_done(&login);
+}
+
 static void
 add_headers(struct ap_relay *r, const char *self)
 {
@@ -182,6 +207,8 @@ add_headers(struct ap_relay *r, const char *self)
 			add_line(r, kv->key, kv->value);
 	}
 	add_forwarded_for(r, in);
+	if (r->rq->trusted)
+		add_login(r);
 	add_line(r, AP_HEADER_RELAYED, self[0] == '\0' ? "unknown" : self);
 	/* these would be curl's own ideas */
 	r->headers = curl_slist_append(r->headers, "Expect:");

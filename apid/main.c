@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ap_cli.h"
+#include "ap_groups.h"
 #include "ap_httpd.h"
 #include "ap_node.h"
 #include "ap_proxy.h"
@@ -32,6 +33,7 @@ start_parts(struct ap *ap, uint64_t mode, struct err *e)
 static void
 free_parts(struct ap *ap)
 {
+	ap_groups_stop(ap);
 	ap_readers_stop(ap);
 	ap_proxy_stop(ap);
 	ap_raftd_stop(ap);

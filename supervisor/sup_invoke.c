@@ -87,12 +87,9 @@ check_raft(const struct args *a, enum sup_what what, struct err *e)
 static int
 check_not_yet(const struct conf *conf, struct err *e)
 {
-	if (conf->AuthenticationMethod[0] != '\0')
-		return err_set(
-		    e, ERR_CONFIG,
-		    "AuthenticationMethod: \"%.32s\" is not available yet in this version, remove the key (and "
-		    "protect the port)",
-		    conf->AuthenticationMethod);
+	if (str_eq_nocase(conf->AuthenticationMethod, "token"))
+		return err_set(e, ERR_CONFIG,
+			       "AuthenticationMethod: token is not available yet in this version, choose another one");
 	if (conf->UseSSL || conf->UseMutualTLS)
 		return err_set(e, ERR_CONFIG,
 			       "UseSSL, UseMutualTLS: not available yet in this version, remove the keys");

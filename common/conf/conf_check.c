@@ -211,6 +211,22 @@ check_raft(struct conf_build *b, struct err *e)
 }
 
 static int
+check_http_access(struct conf_build *b, struct err *e UNUSED)
+{
+	const struct conf *c = b->c;
+
+	if (str_eq_nocase(c->AuthenticationMethod, "basic") && c->HTTPAuthUser[0] == '\0')
+		WARN(HTTPAuthUser, "is empty: requests need an empty user and %s password",
+		     c->HTTPAuthPassword[0] == '\0' ? "an empty" : "the");
+	if (c->UseMutualTLS && c->SSLValidOUs.n == 0)
+		WARN(SSLValidOUs, "is empty, but UseMutualTLS is true: every request is refused; name the units");
+	if (c->UseMutualTLS && c->SSLCAFile[0] == '\0')
+		WARN(SSLCAFile, "is empty, but UseMutualTLS is true: certificates of every authority that this system "
+				"trusts count; name your own");
+	return 0;
+}
+
+static int
 check_advertise(struct conf_build *b, struct err *e)
 {
 	const char *url = b->c->HTTPAdvertise, *rest;
@@ -247,7 +263,7 @@ conf_check(struct conf_build *b, struct err *e)
 {
 	static int (*const checks[])(struct conf_build * b, struct err * e) = {
 	    check_by_table, check_promotion, check_polling,    check_backend,
-	    check_raft,	    check_advertise, check_url_prefix,
+	    check_raft,	    check_advertise, check_url_prefix, check_http_access,
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(checks); i++) {

@@ -54,7 +54,7 @@ def test_health_has_the_historical_keys(node):
         assert [n["Token"] for n in answer["Details"]["AvailableNodes"]] == [answer["Details"]["Token"]]
 
 
-@pytest.mark.parametrize("path", ["/", "/api", "/api/", "/api/no-such", "/api/clusters/x/y/z", "/api/instance//3306", "/api/CLUSTERS",
+@pytest.mark.parametrize("path", ["/web", "/api", "/api/", "/api/no-such", "/api/clusters/x/y/z", "/api/instance//3306", "/api/CLUSTERS",
                                   "/api/instance/a%00b/3306", "/nothing"])
 def test_unknown_paths_are_plain_404(node, path):
     answer = node.get(path)
@@ -107,12 +107,6 @@ def test_read_only(new_node):
     answer = node.get("/api/begin-downtime/db1/3306/me/why")
     assert (answer.status, answer.json()) == (500, {"Code": "ERROR", "Message": "Unauthorized", "Details": None})
     assert node.get("/api/tag/db1/3306?tag=x").status == 200  # no write check, historically
-
-
-def test_get_mutations_can_be_switched_off(new_node):
-    node = new_node(config={"HTTPAllowGetMutations": False})
-    assert node.get("/api/tag/db1/3306?tag=x").status == 404
-    assert node.request("POST", "/api/tag/db1/3306?tag=x").status == 200
 
 
 def test_url_prefix(new_node):

@@ -534,7 +534,7 @@ def test_with_raft_commands_are_refused(node):
     ({"BackendDB": "mysql"}, "BackendDB"),
     ({"SQLite3DataFile": ":memory:"}, "memory"),
     ({"AuthenticationMethod": "multi"}, "HTTPAuthUser"),
-    ({"AuthenticationMethod": "proxy"}, "AuthenticationMethod"),
+    ({"AuthenticationMethod": "token"}, "AuthenticationMethod"),
     ({"UseSSL": True}, "UseSSL"),
     ({"InstancePollSeconds": "x"}, "InstancePollSeconds"),
 ])

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "ap_groups.h"
 #include "ap_httpd.h"
 #include "ap_node.h"
 #include "ap_proxy.h"
@@ -499,6 +500,7 @@ remove_entry(const char *path, const struct stat *st UNUSED, int type UNUSED, st
 void
 fake_node_stop(struct fake_node *n)
 {
+	ap_groups_stop(n->ap);
 	ap_readers_stop(n->ap);
 	ap_proxy_stop(n->ap);
 	ap_raftd_stop(n->ap);

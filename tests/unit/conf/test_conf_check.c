@@ -105,6 +105,10 @@ static const struct refusal tolerated[] = {
     {"{\"HostnameResolveMethod\": \"dns\"}", "unknown value \"dns\", treated as \"\""},
     {"{\"DiscoveryIgnoreHostnameFilters\": [\"\"]}", "item 1 is empty and ignored"},
     {"{\"DiscoverySeeds\": [\"a:b\"]}", "DiscoverySeeds: item 1"},
+    {"{\"AuthenticationMethod\": \"basic\", \"HTTPAuthPassword\": \"hush\"}",
+     "requests need an empty user and the password"},
+    {"{\"UseMutualTLS\": true, \"SSLCAFile\": \"/x\"}", "SSLValidOUs: is empty"},
+    {"{\"UseMutualTLS\": true, \"SSLValidOUs\": [\"x\"]}", "SSLCAFile: is empty"},
     {"{\"MySQLConnectionLifetimeSeconds\": -1}", "MySQLConnectionLifetimeSeconds: negative, taken as 0"},
 };
 
@@ -123,7 +127,7 @@ static const char *const accepted[] = {
     " \n{ }\n ",
     "{\"aUtHuSeRhEaDeR\": \"X\"}",
     "{\"Debug\": null, \"RaftNodes\": null, \"ClusterNameToAlias\": null, \"InstancePollSeconds\": null}",
-    "{\"AuthenticationMethod\": \"BASIC\"}",
+    "{\"AuthenticationMethod\": \"BASIC\", \"HTTPAuthUser\": \"u\"}",
     "{\"AuthenticationMethod\": \"\"}",
     "{\"BackendDB\": \"\"}",
     "{\"BackendDB\": \"mysql\"}",

@@ -1,0 +1,115 @@
+/* ap_gate.c — see ap_gate.h. Called by ap_dispatch.c; owns nothing. Texts and statuses of refusals are historical
+ * (http-api.md section 1.2). Credentials are never logged. */
+#include "ap_gate.h"
+
+#include <event2/keyvalq_struct.h>
+#include <sys/queue.h>
+
+#include "ap_auth.h"
+#include "ap_groups.h"
+
+/* A header that is there once: of two, one may be the client's and the other a proxy's. */
+static const char *
+only_header(const struct ap_request *rq, const char *name)
+{
+	const struct evkeyvalq *headers = evhttp_request_get_input_headers(rq->http);
+	const struct evkeyval *kv;
+	const char *value = NULL;
+
+	TAILQ_FOREACH (kv, headers, next) {
+		if (!str_eq_nocase(kv->key, name))
+			continue;
+		if (value != NULL)
+			return NULL;
+		value = kv->value;
+	}
+	return value;
+}
+
+/* Load balancers and Kubernetes have no certificate. By what was matched, not by what the address looks like. */
+static bool
+is_exempt(const struct ap_request *rq)
+{
+	const struct ap_route *route = rq->match.route;
+
+	return route != NULL && (str_eq(route->path, "status") || (route->root && str_starts(route->path, "health/")));
+}
+
+static void
+gather(struct ap_request *rq, struct ap_auth_facts *f)
+{
+	*f = (struct ap_auth_facts){.authorization = only_header(rq, "Authorization"),
+				    .proxy_user = only_header(rq, rq->conf->AuthUserHeader),
+				    .cookies = only_header(rq, "Cookie"),
+				    .ou_exempt = is_exempt(rq)};
+}
+
+static void
+refuse(struct ap_request *rq, const char *text)
+{
+	str_buf_clear(&rq->body);
+	str_buf_add(&rq->body, text);
+	ap_add_header(rq, "X-Content-Type-Options", "nosniff");
+	ap_reply_as(rq, 401, "text/plain; charset=utf-8");
+}
+
+bool
+ap_gate_passes(struct ap_request *rq)
+{
+	struct ap_auth_facts f;
+
+	if (rq->trusted)
+		return true;
+	gather(rq, &f);
+	switch (ap_auth_gate(rq->conf, &f, rq->user)) {
+	case AP_GATE_OPEN:
+		return true;
+	case AP_GATE_NO_LOGIN:
+		ap_add_header(rq, "WWW-Authenticate", "Basic realm=\"Authorization Required\"");
+		refuse(rq, "Not Authorized\n");
+		break;
+	case AP_GATE_NO_TLS:
+		refuse(rq, "No TLS\n");
+		break;
+	case AP_GATE_BAD_OU:
+		refuse(rq, "Invalid OU\n");
+		break;
+	}
+	return false;
+}
+
+static void
+on_groups(struct ap_request *rq, bool member, const struct err *e)
+{
+	if (e != NULL)
+		ap_reply_err(rq, e);
+	else if (member)
+		rq->then_run(rq);
+	else
+		ap_reply_error(rq, "Unauthorized");
+}
+
+void
+ap_gate_right(struct ap_request *rq, void (*then)(struct ap_request *rq))
+{
+	struct ap_auth_facts f;
+
+	if (rq->trusted) {
+		then(rq);
+		return;
+	}
+	gather(rq, &f);
+	rq->then_run = then;
+	switch (ap_auth_right(rq->conf, &f, rq->user)) {
+	case AP_RIGHT_YES:
+		then(rq);
+		break;
+	case AP_RIGHT_GROUPS:
+		ap_groups_ask(rq, on_groups);
+		break;
+	case AP_RIGHT_TOKEN:
+	case AP_RIGHT_NO:
+		ap_reply_error(rq, "Unauthorized");
+		break;
+	}
+}
