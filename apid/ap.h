@@ -42,8 +42,10 @@ struct ap {
 	struct ap_proxy *proxy;	    /* same */
 	struct ap_groups *groups;   /* made at first use */
 	struct ap_health *health;   /* made at first use */
-	char *message_prefix;	    /* of every envelope's message, may be ""; does not change */
-	bool stopping;		    /* connections end with their answer */
+	const char *hostname;	    /* of this node; does not change, nor do the next two */
+	const char *node_token;
+	char *message_prefix; /* of every envelope's message, may be "" */
+	bool stopping;	      /* connections end with their answer */
 	int64_t requests_alive;
 	uint64_t answered_ok, answered_error; /* by status: below 400, and others */
 };

@@ -137,6 +137,39 @@ cli_print_lost_keys(struct cli *c, json_t *what)
 	return print_each(c, what, print_if_lost);
 }
 
+/* "host:port (cluster name): codes"; what is in downtime is left out. */
+static int
+print_analysis(struct cli *c, json_t *what)
+{
+	const char *code = text_of(what, "Analysis"), *separator = "";
+	char key[TOPO_KEY_TEXT_BYTES];
+	size_t i;
+	json_t *warning;
+
+	if (key_text(json_object_get(what, "AnalyzedInstanceKey"), key) != 0)
+		return 1;
+	if (json_is_true(json_object_get(what, "SkippableDueToDowntime")))
+		return 0;
+	str_buf_printf(&c->out, "%s (cluster %s): ", key,
+		       text_of(json_object_get(what, "ClusterDetails"), "ClusterName"));
+	if (strcmp(code, "NoProblem") != 0) {
+		str_buf_add(&c->out, code);
+		separator = ", ";
+	}
+	json_array_foreach(json_object_get(what, "StructureAnalysis"), i, warning)
+	{
+		str_buf_printf(&c->out, "%s%s", separator, json_is_string(warning) ? json_string_value(warning) : "");
+		separator = ", ";
+	}
+	return put_line(c, "");
+}
+
+int
+cli_print_analyses(struct cli *c, json_t *what)
+{
+	return print_each(c, what, print_analysis);
+}
+
 /* "name=value"; a missing tag prints nothing, exit code 0. */
 static int
 print_if_wanted(struct cli *c, json_t *what)

@@ -364,3 +364,25 @@ ap_json_instance(struct ap_json *j, const struct topo_instance *inst)
 	ap_json_empty_object(j);
 	ap_json_object_end(j);
 }
+
+/* No warnings are null, not an empty list; the replicas stand there twice, historically. */
+void
+ap_json_analysis(struct ap_json *j, const struct topo_analysis *a)
+{
+	ap_json_object(j);
+	for (size_t i = 0; i < topo_analysis_desc.n_fields; i++) {
+		const struct rec_field *f = &topo_analysis_desc.fields[i];
+		if (f->json == NULL)
+			continue;
+		ap_json_key(j, f->json);
+		if (f->offset == offsetof(struct topo_analysis, structure) && a->structure.n == 0)
+			ap_json_null(j);
+		else
+			put_field(j, f, a);
+		if (f->offset != offsetof(struct topo_analysis, replicas))
+			continue;
+		ap_json_key(j, "SlaveHosts");
+		put_field(j, f, a);
+	}
+	ap_json_object_end(j);
+}

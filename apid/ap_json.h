@@ -7,6 +7,7 @@
 
 #include "base/rec.h"
 #include "base/str.h"
+#include "topo/analysis.h"
 #include "topo/topo.h"
 
 #define AP_JSON_DEPTH 32
@@ -44,5 +45,7 @@ void ap_json_record(struct ap_json *j, const struct rec_desc *d, const void *rec
 void ap_json_keys(struct ap_json *j, const struct topo_key_list *keys);
 /* All 102 keys of json-shapes.md section 2, legacy twins included. */
 void ap_json_instance(struct ap_json *j, const struct topo_instance *inst);
+/* All 57 keys of json-shapes.md section 4. */
+void ap_json_analysis(struct ap_json *j, const struct topo_analysis *a);
 
 #endif

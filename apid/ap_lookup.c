@@ -204,12 +204,29 @@ by_key_text(struct search *s, struct err *e)
 }
 
 static int
-by_hint(struct search *s, struct err *e)
+by_name_or_alias(struct search *s, struct err *e)
 {
 	int rc = db_read_clusters(s->r->db, s->text, take_name, s, e);
 
-	if (rc == 0 && s->name == NULL)
-		rc = by_alias(s, e);
+	return rc == 0 && s->name == NULL ? by_alias(s, e) : rc;
+}
+
+int
+ap_cluster_named(struct ap_request *rq, struct ap_reader *r, const char *text, const char **ret_name, struct err *e)
+{
+	struct search s = {.rq = rq, .r = r, .text = text};
+	int rc = by_name_or_alias(&s, e);
+
+	if (rc == 0)
+		*ret_name = s.name != NULL ? s.name : text;
+	return rc;
+}
+
+static int
+by_hint(struct search *s, struct err *e)
+{
+	int rc = by_name_or_alias(s, e);
+
 	if (rc == 0 && s->name == NULL)
 		rc = by_key_text(s, e);
 	return rc;

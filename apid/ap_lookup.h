@@ -22,6 +22,10 @@ int ap_complete_key(struct ap_request *rq, struct ap_reader *r, struct topo_key 
  * ":host/:port" of a member. ERR_NOT_FOUND. */
 int ap_route_cluster(struct ap_request *rq, struct ap_reader *r, const char **ret_name, struct err *e) MUST_USE;
 
+/* The cluster of that name or alias; the text itself when there is none. */
+int ap_cluster_named(struct ap_request *rq, struct ap_reader *r, const char *text, const char **ret_name,
+		     struct err *e) MUST_USE;
+
 /* Copy into the request's arena. */
 const char *ap_keep(struct ap_request *rq, const char *text);
 

@@ -96,6 +96,7 @@ ap_rules_new(struct conf *conf)
 					 .reasonable_lag_s = conf->ReasonableReplicationLagSeconds,
 					 .maintenance_lag_s = conf->ReasonableMaintenanceReplicationLagSeconds};
 	ASSERT(conf_filter_new(&conf->ProblemIgnoreHostnameFilters, &r->hidden_problems, &e) == 0);
+	ASSERT(conf_filter_new(&conf->RecoveryIgnoreHostnameFilters, &r->not_analysed, &e) == 0);
 	ASSERT(conf_filter_new(&conf->OSCIgnoreHostnameFilters, &r->hidden_osc, &e) == 0);
 	r->aliases = mem_calloc(map->n, sizeof(*r->aliases));
 	for (size_t i = 0; i < map->n; i++)
@@ -111,6 +112,7 @@ ap_rules_free(struct ap_rules *r)
 	if (r == NULL)
 		return;
 	conf_filter_free(r->hidden_problems);
+	conf_filter_free(r->not_analysed);
 	conf_filter_free(r->hidden_osc);
 	for (size_t i = 0; i < r->n_aliases; i++)
 		rx_free(r->aliases[i].rx);

@@ -10,6 +10,7 @@ struct ap_rules {
 	struct conf *conf; /* what these were compiled from */
 	struct topo_limits limits;
 	struct conf_filter *hidden_problems; /* ProblemIgnoreHostnameFilters */
+	struct conf_filter *not_analysed;    /* RecoveryIgnoreHostnameFilters: host names alone */
 	struct conf_filter *hidden_osc;	     /* OSCIgnoreHostnameFilters */
 	struct ap_alias_rule *aliases;	     /* ClusterNameToAlias */
 	size_t n_aliases;

@@ -63,7 +63,9 @@ on_start(struct proc *p, void **ret_app)
 	ap->base = proc_base(p);
 	ap->conf = conf_ref(proc_conf(p));
 	ap->clock = clk_real();
-	ap->message_prefix = ap_message_prefix(ap->conf, proc_setup(p)->hostname);
+	ap->hostname = proc_setup(p)->hostname;
+	ap->node_token = proc_setup(p)->node_token;
+	ap->message_prefix = ap_message_prefix(ap->conf, ap->hostname);
 	*ret_app = ap;
 	rc = start_parts(ap, mode, &e);
 	if (rc == 0 && (mode == PROC_MODE_ONE_SHOT || mode == PROC_MODE_ATTACH))

@@ -476,6 +476,8 @@ fake_node_start_bare(struct fake_node *n, const char *config)
 	n->ap->base = n->base;
 	n->ap->clock = &fake_clock;
 	n->ap->conf = make_conf(n, config);
+	n->ap->hostname = FAKE_HOSTNAME;
+	n->ap->node_token = FAKE_TOKEN;
 	n->ap->message_prefix = ap_message_prefix(n->ap->conf, FAKE_HOSTNAME);
 	must(ap_readers_start(n->ap, &n->ap->readers, &e), &e);
 	n->ap->raftd = ap_raftd_start(n->ap);

@@ -103,6 +103,11 @@ paths_are_built_from_flags(void **state UNUSED)
 	"{\"Key\":{\"Hostname\":\"db1\",\"Port\":3307},\"MasterKey\":{\"Hostname\":\"\",\"Port\":0}," \
 	"\"ReplicationSQLThreadState\":-1,\"ReplicationIOThreadState\":-1,\"DowntimeReason\":\"\"}"
 
+#define ANALYSIS(host, code, warnings, skippable)                                          \
+	"{\"AnalyzedInstanceKey\":{\"Hostname\":\"" host                                   \
+	"\",\"Port\":1},\"ClusterDetails\":{\"ClusterName\":\"a:1\"},\"Analysis\":\"" code \
+	"\",\"StructureAnalysis\":" warnings ",\"SkippableDueToDowntime\":" skippable "}"
+
 static void
 answers_are_printed(void **state UNUSED)
 {
@@ -123,6 +128,14 @@ answers_are_printed(void **state UNUSED)
 	    {"-c clusters", "[\"a:1\",\"b:2\"]", "a:1\nb:2\n", 0},
 	    {"-c clusters", "null", "", 0},
 	    {"-c clusters-alias", "[{\"ClusterName\":\"a:1\",\"ClusterAlias\":\"prod\"}]", "a:1\tprod\n", 0},
+	    {"-c replication-analysis",
+	     "{\"Code\":\"OK\",\"Details\":[" ANALYSIS("db1", "DeadMaster", "null", "false") "," ANALYSIS(
+		 "db2", "NoProblem", "[\"ErrantGTIDStructureWarning\",\"x\"]",
+		 "false") "," ANALYSIS("db3", "DeadMaster", "[\"x\"]", "false") "," ANALYSIS("db4", "DeadMaster",
+											     "null", "true") "]}",
+	     "db1:1 (cluster a:1): DeadMaster\ndb2:1 (cluster a:1): ErrantGTIDStructureWarning, x\n"
+	     "db3:1 (cluster a:1): DeadMaster, x\n",
+	     0},
 	    {"-c is-replicating", INSTANCE, "db2:3306\n", 0},
 	    {"-c is-replicating", PRIMARY, "", 0},
 	    {"-c is-replication-stopped", INSTANCE, "", 0},
