@@ -422,7 +422,8 @@ new_raft(struct rd_group *g)
 				    .name = g->name,
 				    .election_ms = g->election_ms,
 				    .heartbeat_ms = g->heartbeat_ms,
-				    .seed = seed()};
+				    .seed = seed(),
+				    .trailing = RD_SNAPSHOT_TRAILING};
 	struct rd_raft_out out = {.ctx = g,
 				  .write = out_write,
 				  .send = out_send,

@@ -15,6 +15,14 @@
 #include "state/rd_propose_raft.h"
 #include "state/rd_snapshot.h"
 
+/* Snapshots: one is taken when so many entries were applied since the last one; the log keeps so many entries behind it;
+ * it travels in pieces of so many bytes. A build for tests has small ones: tests/fixture/meson.build. */
+#ifndef RD_SNAPSHOT_EVERY
+#define RD_SNAPSHOT_EVERY 50000
+#define RD_SNAPSHOT_TRAILING 50000
+#define RD_SNAPSHOT_PIECE RD_SNAPSHOT_CHUNK
+#endif
+
 enum rd_group_phase {
 	RD_PHASE_OPENING,  /* RaftDataDir */
 	RD_PHASE_FOUNDING, /* blank: asks its peers */

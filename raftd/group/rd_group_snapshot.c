@@ -6,9 +6,8 @@
 #include "base/log.h"
 #include "rd_group_private.h"
 
-#define EVERY_ENTRIES 50000 /* applied since the last snapshot */
-#define PIECES_WAITING 4    /* dump: given to the log writer and not written */
-#define WAITERS_MAX 64	    /* requests for a snapshot */
+#define PIECES_WAITING 4 /* dump: given to the log writer and not written */
+#define WAITERS_MAX 64	 /* requests for a snapshot */
 
 /* --- taking ---------------------------------------------------------------------------------------------------- */
 static void
@@ -242,7 +241,7 @@ rd_group_snapshot_tick(struct rd_group *g)
 
 	rd_group_transfer_tick(g);
 	rd_raft_status(g->raft, &status);
-	if (status.applied - status.snapshot_index >= EVERY_ENTRIES)
+	if (status.applied - status.snapshot_index >= RD_SNAPSHOT_EVERY)
 		(void)begin_dump(g);
 }
 

@@ -126,7 +126,7 @@ send_more(struct rd_sending *s)
 	job->snapshot.term = s->term;
 	job->snapshot.index = s->index;
 	job->offset = s->offset;
-	job->max = RD_SNAPSHOT_CHUNK;
+	job->max = RD_SNAPSHOT_PIECE;
 	s->reading = true;
 	if (rd_log_submit(s->g->log, job, &e) == 0)
 		return;
