@@ -1,73 +1,107 @@
-/* api_metrics.c — /metrics (OpenMetrics text) and /debug/metrics (the historical flat JSON object).
- *
- * Sources: what raftd published last (its own and the probers' figures) and apid's own. Historical names have dots; the
- * OpenMetrics name is "orchestrator_" + the name with every other character as '_'. */
-#include <ctype.h>
+/* api_metrics.c — /metrics (OpenMetrics, or Prometheus' older text) and /debug/metrics, /debug/vars (the historical flat
+ * JSON object). Sources: what raftd published last (its own and the probers' figures) and apid's own. */
+#include <malloc.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ap_httpd.h"
+#include "ap_metrics.h"
 #include "ap_node.h"
 #include "ap_proxy.h"
 #include "ap_raftd.h"
 #include "ap_readers.h"
 
-#define OWN_MAX 32
+struct own_figures {
+#define METRIC_APID(member, ...) uint64_t member;
+#define METRIC_APID_AS(member, name) uint64_t member;
+#include "ipc/metrics.def"
+};
+
+static const struct {
+	const char *name;
+	bool counter;
+	size_t offset;
+} own[] = {
+#define COUNTER true
+#define GAUGE false
+#define METRIC_APID(member, name, kind, ...) {name, kind, offsetof(struct own_figures, member)},
+#define METRIC_APID_AS(member, name) {name, GAUGE, offsetof(struct own_figures, member)},
+#include "ipc/metrics.def"
+};
+
 struct metric_set {
-	const struct ipc_metric **v;
+	const struct ipc_metric **v; /* sorted by name */
 	size_t n;
-	struct ipc_metric own[OWN_MAX];
-	size_t n_own;
+	struct ipc_metric own[ARRAY_LEN(own)];
 };
 
 static void
-add_own(struct metric_set *m, const char *name, double value, bool counter)
+count_http(const struct ap *ap, struct own_figures *f)
 {
-	ASSERT(m->n_own < OWN_MAX);
-	m->own[m->n_own++] = (struct ipc_metric){name, value, counter};
+	struct ap_httpd_stats h = ap_httpd_stats(ap->httpd);
+
+	f->requests = h.requests;
+	f->rejected = h.rejected;
+	f->connections_total = h.connections_total;
+	f->rests = h.rests;
+	f->connections = (uint64_t)h.connections;
+	f->in_flight = (uint64_t)ap->requests_alive;
+	f->answered_ok = ap->answered_ok;
+	f->answered_error = ap->answered_error;
 }
 
 static void
-collect_proxy(const struct ap *ap, struct metric_set *m)
+count_reads(const struct ap *ap, struct own_figures *f)
+{
+	struct ap_readers_stats r = ap_readers_stats(ap->readers);
+
+	f->read_jobs = f->instance_reads = r.jobs;
+	f->read_errors = r.errors;
+	f->read_opened = r.opened;
+	f->read_refused = r.refused;
+	f->read_queued = r.queued;
+}
+
+static void
+count_proxy(const struct ap *ap, struct own_figures *f)
 {
 	struct ap_proxy_stats p = ap_proxy_stats(ap->proxy);
 
-	add_own(m, "proxy.relayed", (double)p.relayed, true);
-	add_own(m, "proxy.attempts", (double)p.attempts, true);
-	add_own(m, "proxy.failed", (double)p.failed, true);
-	add_own(m, "proxy.refused_by_leader", (double)p.refused, true);
-	add_own(m, "proxy.streamed", (double)p.streamed, true);
-	add_own(m, "proxy.view_too_late", (double)p.late_views, true);
-	add_own(m, "proxy.under_way", (double)p.under_way, false);
+	f->relayed = p.relayed;
+	f->attempts = p.attempts;
+	f->failed = p.failed;
+	f->refused_by_leader = p.refused;
+	f->streamed = p.streamed;
+	f->late_views = p.late_views;
+	f->under_way = (uint64_t)p.under_way;
 }
 
 static void
-collect_own(struct ap_request *rq, struct metric_set *m)
+count_standing(const struct ap *ap, struct own_figures *f)
 {
-	const struct ap *ap = rq->ap;
-	struct ap_httpd_stats h = ap_httpd_stats(ap->httpd);
-	struct ap_readers_stats r = ap_readers_stats(ap->readers);
+	bool raft = ap_standing_now(ap).raft;
 
-	add_own(m, "http.requests", (double)h.requests, true);
-	add_own(m, "http.rejected", (double)h.rejected, true);
-	add_own(m, "http.connections_total", (double)h.connections_total, true);
-	add_own(m, "http.connection_limit_reached", (double)h.rests, true);
-	add_own(m, "http.answered_ok", (double)ap->answered_ok, true);
-	add_own(m, "http.answered_error", (double)ap->answered_error, true);
-	add_own(m, "http.connections", (double)h.connections, false);
-	add_own(m, "http.in_flight", (double)ap->requests_alive, false);
-	add_own(m, "read.jobs", (double)r.jobs, true);
-	add_own(m, "read.errors", (double)r.errors, true);
-	add_own(m, "read.opened", (double)r.opened, true);
-	add_own(m, "read.refused", (double)r.refused, true);
-	add_own(m, "read.queue_length", (double)r.queued, false);
-	add_own(m, "apid.loop_overruns", (double)proc_overruns(ap->proc), true);
-	add_own(m, "elect.is_elected", ap_is_leader(ap) ? 1 : 0, false);
-	add_own(m, "health.is_healthy", ap_state(ap)->backend_ok ? 1 : 0, false);
-	add_own(m, "raft.is_healthy", ap_standing_now(ap).raft && ap_raft_is_healthy(ap) ? 1 : 0, false);
-	add_own(m, "raft.is_leader", ap_standing_now(ap).raft && ap_is_leader(ap) ? 1 : 0, false);
-	collect_proxy(ap, m);
+	f->is_elected = ap_is_leader(ap);
+	f->is_healthy = ap_state(ap)->backend_ok;
+	f->raft_healthy = raft && ap_raft_is_healthy(ap);
+	f->raft_leader = raft && ap_is_leader(ap);
+	f->overruns = proc_overruns(ap->proc);
+}
+
+static void
+list_own(const struct ap *ap, struct ipc_metric *ret)
+{
+	struct own_figures f = {0};
+
+	count_http(ap, &f);
+	count_reads(ap, &f);
+	count_proxy(ap, &f);
+	count_standing(ap, &f);
+	for (size_t i = 0; i < ARRAY_LEN(own); i++) {
+		const void *at = (const char *)&f + own[i].offset;
+		ret[i] = (struct ipc_metric){own[i].name, (double)*(const uint64_t *)at, own[i].counter};
+	}
 }
 
 static int
@@ -76,64 +110,85 @@ by_name(const void *a, const void *b)
 	return strcmp((*(const struct ipc_metric *const *)a)->name, (*(const struct ipc_metric *const *)b)->name);
 }
 
-/* Own figures first; a name raftd publishes too is taken from there only if we have none. Sorted, doubles dropped. */
+static bool
+is_own(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(own); i++) {
+		if (str_eq(own[i].name, name))
+			return true;
+	}
+	return false;
+}
+
+/* m->v is the caller's to free. Of one name apid's own figure stands. */
 static void
 collect(struct ap_request *rq, struct metric_set *m)
 {
 	const struct ipc_metric_list *published = ap_metrics(rq->ap);
-	size_t kept = 0;
 
-	collect_own(rq, m);
-	m->v = mem_calloc(m->n_own + published->n, sizeof(*m->v));
-	for (size_t i = 0; i < m->n_own; i++)
+	list_own(rq->ap, m->own);
+	m->v = mem_calloc(ARRAY_LEN(own) + published->n, sizeof(*m->v));
+	m->n = 0;
+	for (size_t i = 0; i < ARRAY_LEN(own); i++)
 		m->v[m->n++] = &m->own[i];
-	for (size_t i = 0; i < published->n; i++)
-		m->v[m->n++] = &published->v[i];
-	qsort(m->v, m->n, sizeof(*m->v), by_name);
-	for (size_t i = 0; i < m->n; i++) {
-		if (kept == 0 || strcmp(m->v[kept - 1]->name, m->v[i]->name) != 0)
-			m->v[kept++] = m->v[i];
+	for (size_t i = 0; i < published->n; i++) {
+		if (!is_own(published->v[i].name))
+			m->v[m->n++] = &published->v[i];
 	}
-	m->n = kept;
-}
-
-static void
-put_open_name(struct str_buf *b, const char *name)
-{
-	str_buf_add(b, "orchestrator_");
-	for (; *name != '\0'; name++)
-		str_buf_add_char(b, isalnum((unsigned char)*name) ? *name : '_');
-}
-
-static void
-put_open_metric(struct str_buf *b, const struct ipc_metric *m)
-{
-	str_buf_add(b, "# TYPE ");
-	put_open_name(b, m->name);
-	str_buf_add(b, m->counter ? " counter\n" : " gauge\n");
-	put_open_name(b, m->name);
-	str_buf_printf(b, "%s %.17g\n", m->counter ? "_total" : "", isfinite(m->value) ? m->value : 0);
+	qsort(m->v, m->n, sizeof(*m->v), by_name);
 }
 
 void
 api_metrics(struct ap_request *rq)
 {
-	struct metric_set m = {0};
+	struct metric_set m;
+	enum ap_metrics_format format =
+	    ap_metrics_choose(evhttp_find_header(evhttp_request_get_input_headers(rq->http), "Accept"));
 
 	collect(rq, &m);
-	str_buf_printf(&rq->body, "# TYPE orchestrator_build info\norchestrator_build_info{version=\"%s\"} 1\n",
-		       ORC_VERSION);
-	for (size_t i = 0; i < m.n; i++)
-		put_open_metric(&rq->body, m.v[i]);
-	str_buf_add(&rq->body, "# EOF\n");
+	ap_metrics_put(&rq->body, format, m.v, m.n);
 	free(m.v);
-	ap_reply_as(rq, HTTP_OK, "application/openmetrics-text; version=1.0.0; charset=utf-8");
+	ap_add_header(rq, "Vary", "Accept");
+	ap_reply_as(rq, HTTP_OK, ap_metrics_content_type(format));
+}
+
+/* Historical names of what is never done here, so that agents which expect them find them. */
+static void
+put_gone(struct ap_json *j)
+{
+	static const char *const names[] = {
+#define METRIC_GONE(name, why) name,
+#include "ipc/metrics.def"
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		ap_json_key(j, names[i]);
+		ap_json_f64(j, 0);
+	}
+}
+
+/* What Go's runtime published beside the figures; of its statistics those that mean something here. */
+static void
+put_process(struct ap_json *j)
+{
+	struct mallinfo2 heap = mallinfo2();
+
+	ap_json_key(j, "cmdline");
+	ap_json_array(j);
+	ap_json_text(j, "orchestrator-apid");
+	ap_json_array_end(j);
+	ap_json_key(j, "memstats");
+	ap_json_object(j);
+	ap_json_member_i64(j, "Alloc", (int64_t)(heap.uordblks + heap.hblkhd));
+	ap_json_member_i64(j, "HeapAlloc", (int64_t)(heap.uordblks + heap.hblkhd));
+	ap_json_member_i64(j, "HeapSys", (int64_t)(heap.arena + heap.hblkhd));
+	ap_json_object_end(j);
 }
 
 void
 api_debug_metrics(struct ap_request *rq)
 {
-	struct metric_set m = {0};
+	struct metric_set m;
 	struct ap_json j = {.out = &rq->body};
 
 	collect(rq, &m);
@@ -142,6 +197,8 @@ api_debug_metrics(struct ap_request *rq)
 		ap_json_key(&j, m.v[i]->name);
 		ap_json_f64(&j, isfinite(m.v[i]->value) ? m.v[i]->value : 0);
 	}
+	put_gone(&j);
+	put_process(&j);
 	ap_json_object_end(&j);
 	free(m.v);
 	ap_reply_body(rq);

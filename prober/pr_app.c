@@ -184,40 +184,39 @@ on_missed(void *ctx, struct ipc_link *l UNUSED)
 /* --- once a second ---------------------------------------------------------------------------------------------- */
 
 static void
-put_lanes(struct pr_app *app, struct pr_metrics *m)
+take_lanes(struct pr_app *app)
 {
-	static const struct {
-		const char *queued, *refused;
-	} names[PR_LANE_COUNT] = {
-	    [PR_LANE_URGENT] = {"prober.lane.urgent.queue", "prober.lane.urgent.refused"},
-	    [PR_LANE_SOURCES] = {"prober.lane.sources.queue", "prober.lane.sources.refused"},
-	    [PR_LANE_REGULAR] = {"prober.lane.regular.queue", "prober.lane.regular.refused"},
-	    [PR_LANE_DEAD] = {"prober.lane.dead.queue", "prober.lane.dead.refused"},
-	    [PR_LANE_STEPS] = {"prober.lane.steps.queue", "prober.lane.steps.refused"},
-	    [PR_LANE_LOOKUPS] = {"prober.lane.lookups.queue", "prober.lane.lookups.refused"},
+	struct pr_stats *s = &app->stats;
+	const struct {
+		uint64_t *queue, *refused;
+	} lanes[PR_LANE_COUNT] = {
+	    [PR_LANE_URGENT] = {&s->urgent_queue, &s->urgent_refused},
+	    [PR_LANE_SOURCES] = {&s->sources_queue, &s->sources_refused},
+	    [PR_LANE_REGULAR] = {&s->regular_queue, &s->regular_refused},
+	    [PR_LANE_DEAD] = {&s->dead_lane_queue, &s->dead_lane_refused},
+	    [PR_LANE_STEPS] = {&s->steps_queue, &s->steps_lane_refused},
+	    [PR_LANE_LOOKUPS] = {&s->lookups_queue, &s->lookups_refused},
 	};
 
 	for (size_t i = 0; i < PR_LANE_COUNT; i++) {
-		pr_metric_put(m, names[i].queued, (double)pr_lanes_queued(app->lanes, (enum pr_lane)i), false);
-		pr_metric_put(m, names[i].refused, (double)pr_lanes_refused(app->lanes, (enum pr_lane)i), true);
+		*lanes[i].queue = pr_lanes_queued(app->lanes, (enum pr_lane)i);
+		*lanes[i].refused = pr_lanes_refused(app->lanes, (enum pr_lane)i);
 	}
 }
 
 static void
 send_stats(struct pr_app *app)
 {
-	struct pr_metrics metrics = {.n = 0};
-	struct ipc_prober_stats m;
+	struct ipc_metric list[PR_STATS_COUNT];
+	struct ipc_prober_stats m = {.metrics = {list, PR_STATS_COUNT}};
 	struct err e;
 
 	if (!ipc_link_is_up(app->link))
 		return;
-	pr_stats_put(&app->stats, &metrics);
-	pr_pool_put_gauges(app->pool, &metrics);
-	put_lanes(app, &metrics);
-	pr_metric_put(&metrics, "prober.loop_overruns", (double)proc_overruns(app->proc), true);
-	m.metrics.v = metrics.v;
-	m.metrics.n = metrics.n;
+	pr_pool_gauges(app->pool, &app->stats);
+	take_lanes(app);
+	app->stats.overruns = proc_overruns(app->proc);
+	pr_stats_list(&app->stats, list);
 	if (ipc_send_prober_stats(app->link, &m, &e) != 0)
 		log_debug("prober", "statistics not sent: %s", e.msg);
 }

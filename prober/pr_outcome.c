@@ -95,8 +95,6 @@ count(struct pr_target *t, const struct topo_probe *out)
 	s->read_topology++;
 	if (!out->found)
 		s->fails++;
-	if (pr_errno_is_denied(out->errno_mysql) && t->attempt->asked)
-		s->access_denied++;
 	if (mono_diff_us(pr_now(), t->attempt->begun) > t->pool->conf->InstancePollSeconds * CLK_S)
 		s->slow++;
 	if (!out->found)

@@ -423,19 +423,18 @@ count_dead(const struct pr_pool *p)
 }
 
 void
-pr_pool_put_gauges(struct pr_pool *p, struct pr_metrics *m)
+pr_pool_gauges(const struct pr_pool *p, struct pr_stats *ret)
 {
 	const struct pr_sched *s = &p->sched;
 	size_t due = 0;
 
 	for (size_t i = 0; i < PR_CLASS_COUNT; i++)
 		due += s->heap[i].n;
-	pr_metric_put(m, "discoveries.recent_count", (double)HASH_COUNT(p->targets), false);
-	pr_metric_put(m, "discoveries.queue_length", (double)(due - s->heap[PR_CLASS_DEAD].n), false);
-	pr_metric_put(m, "discoveries.dead_instances", (double)count_dead(p), false);
-	pr_metric_put(m, "discoveries.dead_instances_queue_length", (double)s->heap[PR_CLASS_DEAD].n, false);
-	pr_metric_put(m, "prober.targets", (double)HASH_COUNT(p->targets), false);
-	pr_metric_put(m, "prober.connections", (double)p->n_connections, false);
-	pr_metric_put(m, "prober.in_flight", (double)p->n_attempts, false);
-	pr_metric_put(m, "prober.credits", (double)p->credits, false);
+	ret->recent = ret->targets = HASH_COUNT(p->targets);
+	ret->queue_length = due - s->heap[PR_CLASS_DEAD].n;
+	ret->dead = count_dead(p);
+	ret->dead_queue_length = s->heap[PR_CLASS_DEAD].n;
+	ret->connections = (uint64_t)p->n_connections;
+	ret->in_flight = (uint64_t)p->n_attempts;
+	ret->credits = (uint64_t)max_i64(0, (int64_t)p->credits);
 }

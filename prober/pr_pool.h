@@ -44,6 +44,6 @@ void pr_pool_request(struct pr_pool *p, const struct ipc_probe *m);
 
 /* Once a second: parked servers, gauges. */
 void pr_pool_tick(struct pr_pool *p);
-void pr_pool_put_gauges(struct pr_pool *p, struct pr_metrics *m);
+void pr_pool_gauges(const struct pr_pool *p, struct pr_stats *ret);
 
 #endif

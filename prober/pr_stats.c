@@ -1,17 +1,12 @@
-/* pr_stats.c — counters to metrics. Pure; called by pr_app.c once a second. */
+/* pr_stats.c — figures as they are sent. Pure; called by pr_app.c once a second. */
 #include "pr_stats.h"
 
 void
-pr_metric_put(struct pr_metrics *m, const char *name, double value, bool counter)
+pr_stats_list(const struct pr_stats *s, struct ipc_metric ret[PR_STATS_COUNT])
 {
-	if (m->n < PR_METRICS_MAX)
-		m->v[m->n++] = (struct ipc_metric){.name = name, .value = value, .counter = counter};
-}
-
-void
-pr_stats_put(const struct pr_stats *s, struct pr_metrics *m)
-{
-#define PR_STAT(member, name) pr_metric_put(m, name, (double)s->member, true);
-#include "pr_stats.def"
-#undef PR_STAT
+#define COUNTER true
+#define GAUGE false
+#define METRIC_PROBER(member, name, kind, ...) \
+	ret[PR_STATS_##member] = (struct ipc_metric){name, (double)s->member, kind};
+#include "ipc/metrics.def"
 }

@@ -1,24 +1,21 @@
-/* pr_stats.h — what the prober counts. */
+/* pr_stats.h — what the prober counts, and its gauges as of the last second; what they say: ipc/metrics.def. */
 #ifndef PR_STATS_H
 #define PR_STATS_H
 
 #include "ipc/ipc.h"
 
 struct pr_stats {
-#define PR_STAT(member, name) uint64_t member;
-#include "pr_stats.def"
-#undef PR_STAT
+#define METRIC_PROBER(member, ...) uint64_t member;
+#include "ipc/metrics.def"
 };
 
-#define PR_METRICS_MAX 64
-struct pr_metrics {
-	struct ipc_metric v[PR_METRICS_MAX];
-	size_t n;
+enum {
+#define METRIC_PROBER(member, ...) PR_STATS_##member,
+#include "ipc/metrics.def"
+	PR_STATS_COUNT
 };
 
-/* Adds all counters. */
-void pr_stats_put(const struct pr_stats *s, struct pr_metrics *m);
-/* Adds one; name is borrowed. Nothing happens when m is full. */
-void pr_metric_put(struct pr_metrics *m, const char *name, double value, bool counter);
+/* All of them, for PROBER_STATS. */
+void pr_stats_list(const struct pr_stats *s, struct ipc_metric ret[PR_STATS_COUNT]);
 
 #endif

@@ -225,8 +225,6 @@ note_login(struct pr_target *t, const struct pr_login *l)
 		t->pool->stats->connects++;
 	else
 		t->pool->stats->connects_failed++;
-	if (pr_errno_is_denied(l->failure.err_no))
-		t->pool->stats->access_denied++;
 	if (l->tls_demanded)
 		t->tls_until = mono_add_us(pr_now(), c->TLSCacheTTLFactor * c->InstancePollSeconds * CLK_S);
 	if (l->ok || pr_evidence(&l->failure) == TOPO_EVIDENCE_ANSWERED)

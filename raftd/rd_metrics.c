@@ -106,9 +106,9 @@ static const struct {
 	bool counter;
 	size_t offset;
 } own[] = {
-#define RD_METRIC(member, name, kind) {name, kind, offsetof(struct rd_metrics, member)},
-#include "rd_metrics.def"
-#undef RD_METRIC
+#define METRIC_RAFTD(member, name, kind, ...) {name, kind, offsetof(struct rd_metrics, member)},
+#define METRIC_LINK(member, kind, ...) {"raft.link." #member, kind, offsetof(struct rd_metrics, link_##member)},
+#include "ipc/metrics.def"
 };
 
 static bool

@@ -1,4 +1,4 @@
-/* rd_metrics.h — raftd's figures, and those of the probers added up. Pure.
+/* rd_metrics.h — raftd's figures, and those of the probers added up; what they say: ipc/metrics.def. Pure.
  *
  * A prober's counters begin at 0 when it is started anew: what the former one had counted stays in the sum. Its gauges
  * vanish with it. */
@@ -8,9 +8,9 @@
 #include "ipc/ipc.h"
 
 struct rd_metrics {
-#define RD_METRIC(member, name, kind) uint64_t member;
-#include "rd_metrics.def"
-#undef RD_METRIC
+#define METRIC_RAFTD(member, ...) uint64_t member;
+#define METRIC_LINK(member, ...) uint64_t link_##member;
+#include "ipc/metrics.def"
 };
 
 struct rd_pool_stats;

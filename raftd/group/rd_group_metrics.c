@@ -1,4 +1,4 @@
-/* rd_group_metrics.c — figures of the group (rd_metrics.def), once a second; raftd.8 says what they mean. */
+/* rd_group_metrics.c — figures of the group (ipc/metrics.def), once a second. */
 #include "rd_group_private.h"
 
 static void
@@ -21,9 +21,8 @@ take_link(struct rd_group *g, struct rd_metrics *m)
 	struct rn_peer_status peers[RN_PEERS_MAX];
 	size_t n = rn_net_peers(g->net, peers, ARRAY_LEN(peers));
 
-#define RN_COUNTER(name, doc) m->link_##name = s.name;
-#include "net/rn_counters.def"
-#undef RN_COUNTER
+#define METRIC_LINK(member, ...) m->link_##member = s.member;
+#include "ipc/metrics.def"
 	m->raft_peers_up = 0;
 	for (size_t i = 0; i < n; i++)
 		m->raft_peers_up += peers[i].up;

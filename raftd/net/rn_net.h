@@ -117,9 +117,8 @@ struct rn_peer_status {
 size_t rn_net_peers(const struct rn_net *net, struct rn_peer_status *ret, size_t max);
 
 struct rn_net_stats {
-#define RN_COUNTER(name, doc) uint64_t name;
-#include "rn_counters.def"
-#undef RN_COUNTER
+#define METRIC_LINK(member, ...) uint64_t member;
+#include "ipc/metrics.def"
 };
 struct rn_net_stats rn_net_stats(const struct rn_net *net);
 

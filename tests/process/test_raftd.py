@@ -401,7 +401,7 @@ def test_state_is_published_and_leads(raftd):
     seq = raftd.state["seq"]
     raftd.send("a", "SEND_STATE", last_seq=0)
     wait_until(lambda: raftd.state["seq"] > seq, 5)
-    assert raftd.metrics["elect.is_elected"] == 1
+    wait_until(lambda: raftd.metrics["elect.is_elected"] == 1, 5)
 
 
 def test_a_one_shot_node_watches_nothing(new_raftd):

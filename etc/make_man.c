@@ -1,10 +1,12 @@
-/* make_conf_man.c — writes orchestrator.conf(5): copies orchestrator.conf.5.in to stdout and replaces its line
- * .\" KEYS by the list of conf_keys.def, .\" REMOVED by the names that are accepted and ignored. Run by the build. */
+/* make_man.c — writes manual pages that list a table: copies a page to stdout and replaces its line .\" KEYS by the list
+ * of conf_keys.def, .\" REMOVED by the keys that are accepted and ignored, .\" METRICS and .\" GONE by those of
+ * ipc/metrics.def. Run by the build. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "conf/conf.h"
+#include "ipc/metrics.h"
 
 #define LINE_MAX_BYTES 78
 
@@ -183,6 +185,66 @@ put_removed(void)
 		(void)printf(".Ic %s%s\n", names[i], i + 1 < ARRAY_LEN(names) ? " ," : " .");
 }
 
+static void
+put_metric(const struct ipc_metric_info *m)
+{
+	struct str_buf open = {0};
+
+	ipc_metrics_put_open_name(m, &open);
+	(void)printf(".It Va %s%s\n", str_buf_text(&open), m->counter ? "_total" : "");
+	put_text(m->help);
+	(void)printf(".\n(%s, %s)\n", m->name, m->counter ? "counter" : "gauge");
+	str_buf_done(&open);
+}
+
+static void
+put_metrics(void)
+{
+	(void)printf(".Bl -tag -width Ds\n");
+	for (size_t i = 0; i < ipc_metrics_count(); i++)
+		put_metric(ipc_metrics_at(i));
+	(void)printf(".El\n");
+}
+
+static void
+put_gone_metric(const char *name, const char *why)
+{
+	(void)printf(".It Va %s\n", name);
+	put_text(why);
+	(void)printf(".\n");
+}
+
+static void
+put_gone_metrics(void)
+{
+	(void)printf(".Bl -tag -width Ds\n");
+#define METRIC_GONE(name, why) put_gone_metric(name, why);
+#include "ipc/metrics.def"
+	(void)printf(".El\n");
+}
+
+static const struct {
+	const char *line;
+	void (*put)(void);
+} lists[] = {
+    {".\\\" KEYS\n", put_keys},
+    {".\\\" REMOVED\n", put_removed},
+    {".\\\" METRICS\n", put_metrics},
+    {".\\\" GONE\n", put_gone_metrics},
+};
+
+static void
+put_line(const char *line)
+{
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+		if (strcmp(line, lists[i].line) == 0) {
+			lists[i].put();
+			return;
+		}
+	}
+	(void)fputs(line, stdout);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -190,17 +252,11 @@ main(int argc, char **argv)
 	char line[512];
 
 	if (in == NULL) {
-		(void)fprintf(stderr, "usage: make_conf_man orchestrator.conf.5.in\n");
+		(void)fprintf(stderr, "usage: make_man PAGE.in\n");
 		return 1;
 	}
-	while (fgets(line, sizeof(line), in) != NULL) {
-		if (strcmp(line, ".\\\" KEYS\n") == 0)
-			put_keys();
-		else if (strcmp(line, ".\\\" REMOVED\n") == 0)
-			put_removed();
-		else
-			(void)fputs(line, stdout);
-	}
+	while (fgets(line, sizeof(line), in) != NULL)
+		put_line(line);
 	(void)fclose(in);
 	return fflush(stdout) == 0 ? 0 : 1;
 }
