@@ -21,34 +21,6 @@ struct rd_view {
 	void *stopped_ctx;
 };
 
-/* --- jobs, as rd_view.c makes them --- */
-struct rd_job *
-rd_job_new(enum rd_job_kind kind, void (*done)(void *ctx, struct rd_job *job), void *ctx)
-{
-	struct rd_job *j = mem_new(struct rd_job);
-
-	j->kind = kind;
-	j->done = done;
-	j->ctx = ctx;
-	return j;
-}
-
-void
-rd_job_free(struct rd_job *j)
-{
-	if (j == NULL)
-		return;
-	rd_changes_done(&j->changes);
-	codec_out_done(&j->image);
-	free(j);
-}
-
-struct rd_position
-rd_position_of(const struct rd_state *s)
-{
-	return (struct rd_position){rd_state_index(s), rd_state_term(s), rd_state_time_us(s), rd_state_hash(s)};
-}
-
 /* --- the backend --- */
 static enum rd_table
 table_of(enum db_table t)
