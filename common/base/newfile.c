@@ -1,4 +1,4 @@
-/* newfile.c — see newfile.h. Called for the database, its locks and the audit file. Owns nothing. */
+/* newfile.c — see newfile.h. Called for the database, its locks, raft's mark and the audit file. Owns nothing. */
 #include "base/newfile.h"
 
 #include <errno.h>

@@ -8,10 +8,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/newfile.h"
 #include "rd_store_private.h"
 
 #define MARK_FILE "raft_log.mark"
@@ -20,7 +22,10 @@
 int
 rd_store_mark_open(struct rd_store *s, struct err *e)
 {
-	s->mark_fd = openat(s->dir_fd, MARK_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+	char path[PATH_MAX];
+
+	(void)snprintf(path, sizeof(path), "%s/" MARK_FILE, s->dir);
+	s->mark_fd = newfile_open(path, O_RDWR | O_NOFOLLOW);
 	return s->mark_fd >= 0 ? 0 : rd_store_fail(s, MARK_FILE, errno, e);
 }
 
