@@ -4,6 +4,7 @@
 #include <event2/event.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 struct ap_multi {
@@ -70,7 +71,7 @@ static int
 on_timer_wanted(CURLM *curl UNUSED, long ms, void *ctx)
 {
 	struct ap_multi *m = ctx;
-	struct timeval tv = {ms / 1000, (ms % 1000) * 1000};
+	struct timeval tv = clk_timeval(ms * CLK_MS);
 
 	if (ms < 0)
 		(void)event_del(m->timer);

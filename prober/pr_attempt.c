@@ -49,7 +49,7 @@ static void
 arm(struct pr_attempt *a, struct mono at)
 {
 	int64_t us = max_i64(0, mono_diff_us(at, pr_now()));
-	struct timeval wait = {.tv_sec = (time_t)(us / CLK_S), .tv_usec = (suseconds_t)(us % CLK_S)};
+	struct timeval wait = clk_timeval(us);
 
 	a->armed = at;
 	ASSERT(evtimer_add(a->timer, &wait) == 0);

@@ -226,8 +226,7 @@ set_writing(struct pr_conn *c, bool on)
 static void
 look_later(struct pr_conn *c)
 {
-	int64_t wait_us = 2 * PATIENCE_US - now().us % PATIENCE_US;
-	struct timeval wait = {.tv_usec = (suseconds_t)wait_us};
+	struct timeval wait = clk_timeval(2 * PATIENCE_US - now().us % PATIENCE_US);
 
 	c->patience--;
 	ASSERT(event_add(c->later, &wait) == 0);

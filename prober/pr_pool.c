@@ -145,7 +145,7 @@ pr_pool_configure(struct pr_pool *p, struct conf *conf)
 static void
 arm(struct pr_pool *p, int64_t wait_us)
 {
-	struct timeval wait = {.tv_sec = (time_t)(wait_us / CLK_S), .tv_usec = (suseconds_t)(wait_us % CLK_S)};
+	struct timeval wait = clk_timeval(wait_us);
 
 	ASSERT(evtimer_add(p->timer, &wait) == 0);
 }

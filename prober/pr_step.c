@@ -159,7 +159,7 @@ static void
 arm(struct step *st, struct mono at)
 {
 	int64_t us = max_i64(0, mono_diff_us(at, pr_now()));
-	struct timeval wait = {.tv_sec = (time_t)(us / CLK_S), .tv_usec = (suseconds_t)(us % CLK_S)};
+	struct timeval wait = clk_timeval(us);
 
 	ASSERT(evtimer_add(st->timer, &wait) == 0);
 }

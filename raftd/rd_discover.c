@@ -162,14 +162,14 @@ static void
 list_more(struct rd_node *n)
 {
 	struct mono at;
-	struct timeval delay = {0};
+	struct timeval delay;
 
 	if (!rd_listing_due(&n->listing, &at))
 		return;
 	if (n->list_timer == NULL)
 		n->list_timer = event_new(n->base, -1, 0, on_list_timer, n);
 	ASSERT(n->list_timer != NULL);
-	delay.tv_usec = (suseconds_t)min_i64(max_i64(mono_diff_us(at, rd_mono(n)), 0), RD_LISTING_GATHER_US);
+	delay = clk_timeval(min_i64(max_i64(mono_diff_us(at, rd_mono(n)), 0), RD_LISTING_GATHER_US));
 	(void)event_add(n->list_timer, &delay);
 }
 

@@ -66,7 +66,7 @@ rd_flush_line(struct rd_node *n, const char *line)
 static void
 arm(struct rd_node *n, int64_t ms)
 {
-	struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000};
+	struct timeval tv = clk_timeval(ms * CLK_MS);
 
 	(void)event_add(n->flush.timer, &tv);
 }

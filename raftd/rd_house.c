@@ -159,7 +159,7 @@ arm(struct rd_node *n)
 {
 	struct mono wake = rd_periodic_wake(&n->periodic, conditions(n));
 	int64_t us = max_i64(1000, mono_diff_us(wake, rd_mono(n)));
-	struct timeval tv = {.tv_sec = us / CLK_S, .tv_usec = us % CLK_S};
+	struct timeval tv = clk_timeval(us);
 
 	(void)event_add(n->periodic_timer, &tv);
 }

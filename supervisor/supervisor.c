@@ -163,7 +163,7 @@ on_turn(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 		return;
 	}
 	int64_t wait_us = max_i64(1000, mono_diff_us(next, now));
-	struct timeval tv = {.tv_sec = wait_us / CLK_S, .tv_usec = wait_us % CLK_S};
+	struct timeval tv = clk_timeval(wait_us);
 	ASSERT(event_add(s->tick, &tv) == 0);
 }
 

@@ -34,6 +34,14 @@ clk_real(void)
 	return &real;
 }
 
+struct timespec
+clk_cond_deadline(int64_t ms)
+{
+	int64_t us = read_clock_us(CLOCK_MONOTONIC) + ms * CLK_MS;
+
+	return (struct timespec){.tv_sec = (time_t)(us / CLK_S), .tv_nsec = (long)(us % CLK_S * 1000)};
+}
+
 void
 clk_format_wall(struct wall t, char *ret)
 {

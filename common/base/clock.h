@@ -6,6 +6,9 @@
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 
+#include <sys/time.h>
+#include <time.h>
+
 #include "base/base.h"
 
 struct mono {
@@ -56,6 +59,16 @@ mono_before(struct mono a, struct mono b)
 {
 	return a.us < b.us;
 }
+
+/* A delay for event_add; us >= 0. */
+static inline struct timeval
+clk_timeval(int64_t us)
+{
+	return (struct timeval){.tv_sec = (time_t)(us / CLK_S), .tv_usec = (suseconds_t)(us % CLK_S)};
+}
+
+/* The time ms from now for pthread_cond_timedwait, of a condition whose clock is CLOCK_MONOTONIC. */
+struct timespec clk_cond_deadline(int64_t ms);
 
 /* "YYYY-MM-DD HH:MM:SS" in UTC; ret must hold CLK_STAMP_BYTES. */
 #define CLK_STAMP_BYTES 24

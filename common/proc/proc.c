@@ -141,7 +141,7 @@ on_limit(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 static void
 set_limit(struct proc *p, int64_t ms)
 {
-	struct timeval tv = {.tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000};
+	struct timeval tv = clk_timeval(ms * CLK_MS);
 
 	ASSERT(event_add(p->limit, &tv) == 0);
 }

@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #define GROUP_JOBS 1024	   /* WRITE jobs in one transaction */
@@ -514,24 +513,10 @@ rd_logwriter_start(const struct rd_logwriter_conf *conf, struct rd_logwriter **r
 	return 0;
 }
 
-/* A point in time on the condition's clock. */
-static struct timespec
-after_ms(int64_t ms)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	t.tv_sec += ms / 1000;
-	t.tv_nsec += (ms % 1000) * 1000000;
-	t.tv_sec += t.tv_nsec / 1000000000;
-	t.tv_nsec %= 1000000000;
-	return t;
-}
-
 bool
 rd_logwriter_free(struct rd_logwriter *w, int64_t wait_ms)
 {
-	struct timespec until = after_ms(wait_ms);
+	struct timespec until = clk_cond_deadline(wait_ms);
 	bool ended;
 
 	if (w == NULL)

@@ -297,7 +297,7 @@ static void
 arm(struct rd_group *g)
 {
 	int64_t us = max_i64(0, mono_diff_us(rd_raft_deadline(g->raft), rd_group_now(g)));
-	struct timeval tv = {us / CLK_S, us % CLK_S};
+	struct timeval tv = clk_timeval(us);
 
 	(void)event_add(g->timer, &tv);
 }

@@ -329,7 +329,7 @@ rd_group_found(struct rd_group *g)
 	heed_refusals(g, d);
 	if (d->verdict == RD_FOUND_WAIT) {
 		int64_t us = max_i64(1000, min_i64(CLK_S, mono_diff_us(d->again, in.now)));
-		struct timeval tv = {us / CLK_S, us % CLK_S};
+		struct timeval tv = clk_timeval(us);
 		(void)event_add(g->timer, &tv);
 		(void)str_copy(g->why, sizeof(g->why), d->why);
 	} else {

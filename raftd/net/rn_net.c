@@ -112,7 +112,7 @@ static void
 start_tick(struct rn_net *net)
 {
 	int64_t us = min_i64(max_i64(net->silence_us / 8, TICK_MIN_US), TICK_MAX_US);
-	struct timeval tv = {.tv_sec = 0, .tv_usec = (suseconds_t)us};
+	struct timeval tv = clk_timeval(us);
 
 	net->tick = event_new(net->base, -1, EV_PERSIST, on_tick, net);
 	net->reaper = event_new(net->base, -1, 0, on_reap, net);

@@ -144,7 +144,7 @@ wants_dial(const struct rn_peer *p)
 void
 rn_peer_dial_in(struct rn_peer *p, int64_t us)
 {
-	struct timeval tv = {.tv_sec = (time_t)(us / CLK_S), .tv_usec = (suseconds_t)(us % CLK_S)};
+	struct timeval tv = clk_timeval(us);
 
 	if (wants_dial(p))
 		(void)evtimer_add(p->dial_timer, &tv);

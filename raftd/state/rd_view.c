@@ -214,7 +214,7 @@ rd_view_start(const struct rd_view_conf *conf, struct rd_view **ret_view, struct
 bool
 rd_view_free(struct rd_view *v, int64_t wait_ms)
 {
-	struct timespec until = rd_view_after_ms(wait_ms);
+	struct timespec until = clk_cond_deadline(wait_ms);
 	bool ended;
 
 	if (v == NULL)

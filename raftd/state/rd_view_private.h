@@ -3,7 +3,6 @@
 #define RD_VIEW_PRIVATE_H
 
 #include <pthread.h>
-#include <time.h>
 
 #include "rd_view.h"
 
@@ -38,7 +37,5 @@ struct rd_view {
 
 void *rd_view_thread(void *view);
 void rd_view_wake(struct rd_view *v); /* the loop has something to look at */
-/* A point in time on the clock of `more`. */
-struct timespec rd_view_after_ms(int64_t ms);
 
 #endif

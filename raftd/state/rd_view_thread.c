@@ -175,25 +175,11 @@ open_and_load(struct rd_view *v, struct rd_job *j)
 	return j->rc;
 }
 
-/* A point in time on the condition's clock. */
-struct timespec
-rd_view_after_ms(int64_t ms)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	t.tv_sec += ms / 1000;
-	t.tv_nsec += (ms % 1000) * 1000000;
-	t.tv_sec += t.tv_nsec / 1000000000;
-	t.tv_nsec %= 1000000000;
-	return t;
-}
-
 /* Waits a moment before the next try; false: the process is ending. */
 static bool
 pause_open(struct rd_view *v)
 {
-	struct timespec until = rd_view_after_ms(RD_VIEW_OPEN_RETRY_MS);
+	struct timespec until = clk_cond_deadline(RD_VIEW_OPEN_RETRY_MS);
 	bool go_on;
 
 	(void)pthread_mutex_lock(&v->lock);

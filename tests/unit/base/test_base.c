@@ -145,6 +145,24 @@ REC_DEFINE(outer, OUTER_FIELDS);
 #undef REC_SELF
 
 static void
+delays_are_whole_seconds_and_the_rest(void **state UNUSED)
+{
+	static const int64_t cases[] = {0, 1, 999999, 1000000, 1000001, 90 * CLK_S + 250 * CLK_MS};
+	struct timespec before, deadline;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct timeval tv = clk_timeval(cases[i]);
+		assert_in_range(tv.tv_usec, 0, 999999);
+		assert_int_equal(tv.tv_sec * CLK_S + tv.tv_usec, cases[i]);
+	}
+	assert_int_equal(clock_gettime(CLOCK_MONOTONIC, &before), 0);
+	deadline = clk_cond_deadline(1999);
+	assert_in_range(deadline.tv_nsec, 0, 999999999);
+	assert_in_range((deadline.tv_sec - before.tv_sec) * 1000 + (deadline.tv_nsec - before.tv_nsec) / 1000000, 1998,
+			20000);
+}
+
+static void
 records_copy_compare_and_free(void **state UNUSED)
 {
 	struct inner items[2] = {{"a", 1}, {"b", 2}};
@@ -201,6 +219,7 @@ main(void)
 	    cmocka_unit_test(durations_are_digits_and_one_unit),
 	    cmocka_unit_test(go_quoting_is_ascii),
 	    cmocka_unit_test(stamps_round_trip),
+	    cmocka_unit_test(delays_are_whole_seconds_and_the_rest),
 	    cmocka_unit_test(records_copy_compare_and_free),
 	    cmocka_unit_test(arena_gives_zeroed_memory_again_after_reset),
 	};
