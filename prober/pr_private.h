@@ -114,7 +114,7 @@ struct pr_pool {
 	struct event *loss_timer; /* losses wait this long for company */
 	struct pr_loss loss;
 	bool linked, stalled;
-	struct pr_unread_budget unread;
+	struct line_budget unread;
 	uint64_t credits, reserved;
 	size_t n_connections, n_attempts, n_dead;
 };

@@ -36,17 +36,21 @@ is_denied(int64_t err_no)
 }
 
 static enum pr_unread_say
-spend(struct pr_unread_budget *b, enum pr_unread_say say, struct mono now)
+spend(struct line_budget *b, enum pr_unread_say say, struct mono now)
 {
-	if (b->lines == 0 || mono_diff_us(now, b->begun) >= PR_UNREAD_S * CLK_S)
-		*b = (struct pr_unread_budget){.begun = now};
-	if (b->lines > PR_UNREAD_LINES)
-		return PR_UNREAD_NOTHING;
-	return ++b->lines <= PR_UNREAD_LINES ? say : PR_UNREAD_OTHERS;
+	switch (line_budget_spend(b, PR_UNREAD_LINES, PR_UNREAD_S * CLK_S, now, NULL)) {
+	case LINE_SAY:
+		return say;
+	case LINE_OTHERS:
+		return PR_UNREAD_OTHERS;
+	case LINE_NOTHING:
+		break;
+	}
+	return PR_UNREAD_NOTHING;
 }
 
 enum pr_unread_say
-pr_unread_note(struct pr_unread *u, struct pr_unread_budget *b, enum pr_ask ask, int64_t err_no, struct mono now)
+pr_unread_note(struct pr_unread *u, struct line_budget *b, enum pr_ask ask, int64_t err_no, struct mono now)
 {
 	uint64_t bit = UINT64_C(1) << ask;
 	bool told = (u->told & bit) != 0;

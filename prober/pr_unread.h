@@ -7,7 +7,7 @@
 #ifndef PR_UNREAD_H
 #define PR_UNREAD_H
 
-#include "base/clock.h"
+#include "base/line_budget.h"
 #include "base/str.h"
 #include "pr_collect.h"
 
@@ -24,20 +24,14 @@ struct pr_unread {
 	struct mono said[PR_ASK_COUNT];
 };
 
-/* Of the process; zero-initialise. */
-struct pr_unread_budget {
-	struct mono begun;
-	unsigned lines;
-};
-
 enum pr_unread_say {
 	PR_UNREAD_NOTHING,
 	PR_UNREAD_FAILS,  /* tell it */
 	PR_UNREAD_WORKS,  /* told to fail before: tell that it works */
 	PR_UNREAD_OTHERS, /* tell that others are not named */
 };
-/* An answer to this question: err_no is the server's, 0 = none. */
-enum pr_unread_say pr_unread_note(struct pr_unread *u, struct pr_unread_budget *b, enum pr_ask ask, int64_t err_no,
+/* An answer to this question: err_no is the server's, 0 = none. b is of the process. */
+enum pr_unread_say pr_unread_note(struct pr_unread *u, struct line_budget *b, enum pr_ask ask, int64_t err_no,
 				  struct mono now);
 
 /* What the answer to this question says, among all answers of a probe that found the server. False: nothing, because

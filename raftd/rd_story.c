@@ -2,27 +2,23 @@
  * their log filters see: "does not answer" only where nothing came back, else the server is alive and refuses us. */
 #include "rd_story.h"
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/str.h"
 
 static bool
 may_name(struct rd_story *st, struct mono now)
 {
-	if (st->lines == 0 || mono_diff_us(now, st->begun) >= RD_STORY_S * CLK_S) {
-		if (st->left_out > 0)
-			log_notice("probe", "servers again named one by one not_named=%llu",
-				   (unsigned long long)st->left_out);
-		*st = (struct rd_story){.begun = now};
-	}
-	if (++st->lines <= RD_STORY_LINES)
-		return true;
-	if (st->left_out++ == 0)
+	uint64_t left_out;
+	enum line_say say = line_budget_spend(&st->budget, RD_STORY_LINES, RD_STORY_S * CLK_S, now, &left_out);
+
+	if (left_out > 0)
+		log_notice("probe", "servers again named one by one not_named=%llu", (unsigned long long)left_out);
+	if (say == LINE_OTHERS)
 		log_warning("probe",
 			    "more than %d changes of servers within %d s: others are not named here, see "
 			    "/api/problems",
 			    RD_STORY_LINES, RD_STORY_S);
-	return false;
+	return say == LINE_SAY;
 }
 
 static const char *

@@ -3,7 +3,7 @@
 #ifndef RD_STORY_H
 #define RD_STORY_H
 
-#include "base/clock.h"
+#include "base/line_budget.h"
 #include "rd_model.h"
 
 /* In RD_STORY_S seconds this many lines name single servers; then one says that others are not named. */
@@ -11,9 +11,7 @@
 #define RD_STORY_S 60
 
 struct rd_story { /* zero-initialise */
-	struct mono begun;
-	unsigned lines;
-	uint64_t left_out;
+	struct line_budget budget;
 };
 
 /* A probe did not find a known server. Said when it was well until now, and once after the start. Call it before

@@ -18,17 +18,12 @@
 void
 rn_listen_stranger(struct rn_net *net, const char *where, const char *what)
 {
-	struct mono now = rn_now(net);
+	uint64_t others;
 
-	if (net->strangers_said.us != 0 && mono_diff_us(now, net->strangers_said) < SAY_STRANGER_US) {
-		net->strangers_unsaid++;
+	if (line_budget_spend(&net->strangers_said, 1, SAY_STRANGER_US, rn_now(net), &others) != LINE_SAY)
 		return;
-	}
 	/* tests: test_nodelink.py */
-	log_warning("link", "stranger=%s trouble=%s others_since=%llu", where, LOG_Q(what),
-		    (unsigned long long)net->strangers_unsaid);
-	net->strangers_said = now;
-	net->strangers_unsaid = 0;
+	log_warning("link", "stranger=%s trouble=%s others_since=%llu", where, LOG_Q(what), (unsigned long long)others);
 }
 
 /* --- strangers --------------------------------------------------------------------------------------------------- */

@@ -10,6 +10,7 @@
 #include <event2/event.h>
 #include <sys/queue.h>
 
+#include "base/line_budget.h"
 #include "rn_frame.h"
 #include "rn_net.h"
 #include "rn_resolver.h"
@@ -116,8 +117,7 @@ struct rn_net {
 	uint16_t port;
 	struct event *tick, *reaper;
 	struct mono ticked;
-	struct mono strangers_said;
-	uint64_t strangers_unsaid;
+	struct line_budget strangers_said;
 	struct mem_arena arena;
 	struct rn_net_stats stats;
 };

@@ -1,4 +1,4 @@
-/* test_base.c — base: errors, text buffer, parsing, Go quoting, time stamps, records, arena. */
+/* test_base.c — base: errors, text buffer, parsing, Go quoting, time stamps, delays, line budgets, records, arena. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/line_budget.h"
 #include "base/rec.h"
 #include "base/str.h"
 
@@ -163,6 +164,28 @@ delays_are_whole_seconds_and_the_rest(void **state UNUSED)
 }
 
 static void
+lines_are_left_out_and_counted(void **state UNUSED)
+{
+	static const struct {
+		int64_t at_s;
+		enum line_say say;
+		uint64_t left_out;
+	} steps[] = {
+	    {0, LINE_SAY, 0},  {0, LINE_SAY, 0},     {9, LINE_OTHERS, 0}, {9, LINE_NOTHING, 0},
+	    {10, LINE_SAY, 2}, {10, LINE_SAY, 0},    {30, LINE_SAY, 0}, /* that window left out nothing */
+	    {31, LINE_SAY, 0}, {32, LINE_OTHERS, 0}, {99, LINE_SAY, 1},
+	};
+	struct line_budget b = {0};
+
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		uint64_t left_out = 77;
+		struct mono now = {steps[i].at_s * CLK_S}; /* 0 is a time as any other */
+		assert_int_equal(line_budget_spend(&b, 2, 10 * CLK_S, now, &left_out), steps[i].say);
+		assert_int_equal(left_out, steps[i].left_out);
+	}
+}
+
+static void
 records_copy_compare_and_free(void **state UNUSED)
 {
 	struct inner items[2] = {{"a", 1}, {"b", 2}};
@@ -220,6 +243,7 @@ main(void)
 	    cmocka_unit_test(go_quoting_is_ascii),
 	    cmocka_unit_test(stamps_round_trip),
 	    cmocka_unit_test(delays_are_whole_seconds_and_the_rest),
+	    cmocka_unit_test(lines_are_left_out_and_counted),
 	    cmocka_unit_test(records_copy_compare_and_free),
 	    cmocka_unit_test(arena_gives_zeroed_memory_again_after_reset),
 	};

@@ -31,7 +31,7 @@ test_told_once_an_hour_and_when_it_works(void **state UNUSED)
 	    {HOUR + 25, 0, PR_UNREAD_NOTHING},	 {2 * HOUR + 5, PR_UNREAD_SILENCE, PR_UNREAD_FAILS},
 	    {2 * HOUR + 10, 0, PR_UNREAD_WORKS},
 	};
-	struct pr_unread_budget b = {0};
+	struct line_budget b = {0};
 	struct pr_unread u = {0};
 
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
@@ -45,7 +45,7 @@ test_told_once_an_hour_and_when_it_works(void **state UNUSED)
 static void
 test_questions_are_told_one_by_one(void **state UNUSED)
 {
-	struct pr_unread_budget b = {0};
+	struct line_budget b = {0};
 	struct pr_unread u = {0};
 
 	assert_int_equal(pr_unread_note(&u, &b, PR_ASK_PROCESS, PR_ERR_PRIVILEGE, at(0)), PR_UNREAD_FAILS);
@@ -63,7 +63,7 @@ test_log_volume_is_bounded(void **state UNUSED)
 {
 	enum { N = 10000 };
 	struct pr_unread *v = calloc(N, sizeof(*v));
-	struct pr_unread_budget b = {0};
+	struct line_budget b = {0};
 	size_t lines = 0, others = 0, works = 0;
 
 	assert_non_null(v);
