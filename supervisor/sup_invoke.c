@@ -73,7 +73,7 @@ sup_overrides(struct str_buf *out, const struct args *a, const struct conf *old,
 static int
 check_raft(const struct args *a, enum sup_what what, struct err *e)
 {
-	if (what == SUP_COMMAND && !a->ignore_raft_setup && !str_eq(a->c, "raft-rescue"))
+	if ((what == SUP_COMMAND || what == SUP_CONTINUOUS) && !a->ignore_raft_setup && !str_eq(a->c, "raft-rescue"))
 		return err_set(
 		    e, ERR_CONFIG,
 		    "Orchestrator configured to run raft (\"RaftEnabled\": true). All access must go through the "

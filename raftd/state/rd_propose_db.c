@@ -207,17 +207,25 @@ job_for(struct pending *q)
 	return job;
 }
 
+/* A backend that a raft group has written, and that is changed without it (RaftEnabled is false by now, or a command
+ * with --ignore-raft-setup), is the group's no more: a node that is a member again would not believe it. */
 static void
 apply(struct rd_proposer *p, struct pending *q, const struct rd_command *c)
 {
 	const struct db_applied_command *first = rd_state_command(p->state, c->uid);
 	struct rd_entry_at at = {rd_state_index(p->state) + 1, 0};
 	struct err e;
+	bool left;
 
-	if (first != NULL)
+	if (first != NULL) {
 		rd_pending_remembered(q, first);
-	else
-		rd_pending_decided(q, rd_apply(p->state, c, at, &q->applied, &e), &e);
+		return;
+	}
+	left = rd_state_leave_group(p->state);
+	rd_pending_decided(q, rd_apply(p->state, c, at, &q->applied, &e), &e);
+	if (left)
+		rd_changes_add(&q->applied.changes, RD_CHANGE_DELETE, rd_table_db(RD_TABLE_setting),
+			       &(struct db_setting){RD_SETTING_CLUSTER_ID, ""});
 }
 
 /* The same way as a raft entry's: from its bytes. */

@@ -229,6 +229,7 @@ def test_away_for_many_commands(group):
     write_many(leader, 3000)
     away.start_raft()
     group.wait_same()
+    assert "receiving snapshot" not in away.log_text(), "all of it came through the log"
     for node in group:
         wait_until(lambda: node.info()["StateHashIndex"] >= 3000, 5, "the newest hash to be told")
         assert "differ" not in node.log_text()

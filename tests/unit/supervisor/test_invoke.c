@@ -125,6 +125,8 @@ static const struct {
     {{"-t"}, "{" RAFT "}", NULL},
     {{"-c", "clusters"}, "{" RAFT "}", "orchestrator-client"},
     {{"--ignore-raft-setup", "-c", "clusters"}, "{" RAFT "}", NULL},
+    {{"-c", "continuous"}, "{" RAFT "}", "orchestrator-client"},
+    {{"continuous"}, "{" RAFT "}", "orchestrator-client"},
     {{"http"}, "{" SQLITE ",\"AuthenticationMethod\":\"multi\"}", "HTTPAuthUser"},
     {{"-t"}, "{" SQLITE ",\"AuthenticationMethod\":\"multi\"}", "HTTPAuthUser"},
     {{"-c", "clusters"}, "{" SQLITE ",\"AuthenticationMethod\":\"multi\"}", NULL},

@@ -1,0 +1,120 @@
+"""What operators do to a group: host names of their own, the command line beside the service, a directory they took away."""
+
+import re
+import subprocess
+
+import pytest
+
+from test_group import tag, tags
+
+EXIT_BACKEND = 74  # common/proc/proc_contract.h
+
+
+@pytest.fixture
+def group(new_group):
+    group = new_group(3)
+    tag(group.wait_leader(), "before")
+    group.wait_same()
+    return group
+
+
+def unresolves(node):
+    return node.query("SELECT hostname, unresolved_hostname FROM hostname_unresolve ORDER BY hostname")
+
+
+def test_hostname_unresolve_is_everywhere(group):
+    """Registered through one node, taken back through another, kept over a change of leaders and in a node that was away."""
+    leader = group.wait_leader()
+    first, second = group.others(leader)
+    first.change("register-hostname-unresolve/db1/3306/vip1")
+    first.change("register-hostname-unresolve/db2/3306/vip2")
+    first.change("register-hostname-unresolve/db1/3306/vip3")
+    group.wait_same()
+    assert all(unresolves(node) == [("db1", "vip3"), ("db2", "vip2")] for node in group)
+    leader.kill()
+    group.wait_leader(among=[first, second])
+    second.change("deregister-hostname-unresolve/db2/3306")
+    leader.start_raft()
+    group.wait_same()
+    assert all(unresolves(node) == [("db1", "vip3")] for node in group)
+
+
+# -- the command line
+
+def test_commands_are_refused(group):
+    node = group[0]
+    for arguments in (("-c", "clusters"), ("-c", "forget", "-i", "db1"), ("-c", "tag", "-i", "db1", "-tag", "cli=x", "cli"),
+                      ("-c", "no-such-command"), ("-c", "submit-pool-instances", "-pool", "p", "-i", "db1"), ("-c", "continuous")):
+        done = node.command(*arguments, check=False)
+        expected = 78 if "continuous" in arguments else 1  # a service's code: it would be restarted otherwise
+        assert (done.returncode, done.stdout) == (expected, ""), (arguments, done)
+        assert "Orchestrator configured to run raft" in done.stderr and "--ignore-raft-setup" in done.stderr, (arguments, done.stderr)
+    assert node.command("help", "tag").stdout.startswith("tag:")
+    assert node.command("--version").returncode == 0
+
+
+def test_a_command_beside_the_service_is_the_groups(group):
+    """With --ignore-raft-setup it is handed to the running node: what it changes is decided by the group, not by one backend."""
+    follower = group.others(group.wait_leader())[0]
+    run = follower.command
+    assert run("--ignore-raft-setup", "-c", "tag", "-i", "db1", "-tag", "cli=x").stdout == "db1:3306\n"
+    assert run("--ignore-raft-setup", "-c", "tags", "-i", "db1").stdout == "before=x\ncli=x\n"
+    assert run("--ignore-raft-setup", "-c", "begin-maintenance", "-i", "db1", "-reason", "why").stdout == "db1:3306\n"
+    again = run("--ignore-raft-setup", "-c", "begin-maintenance", "-i", "db1", "-reason", "why", check=False)
+    assert again.returncode == 1 and "FATAL" in again.stderr
+    group.wait_same()
+    assert all(tags(node) == {"before": "x", "cli": "x"} for node in group)
+
+
+def test_a_command_on_a_stopped_node_is_not_the_groups(group):
+    """It changes that backend alone; when the node is back it holds what the group has decided, no more and no less."""
+    follower = group.others(group.wait_leader())[0]
+    follower.stop()
+    run = follower.command
+    assert run("--ignore-raft-setup", "-c", "tags", "-i", "db1").stdout == "before=x\n"
+    assert run("--ignore-raft-setup", "-c", "tag", "-i", "db1", "-tag", "cli=x").stdout == "db1:3306\n"
+    assert run("--ignore-raft-setup", "-c", "untag", "-i", "db1", "-tag", "before").stdout == "db1:3306\n"
+    tag(group.wait_leader(), "meanwhile")
+    follower.start_raft()
+    group.wait_same()
+    assert tags(follower) == {"before": "x", "meanwhile": "x"}
+
+
+def test_a_node_that_is_taken_out_of_raft_lives_on_alone(group):
+    """RaftEnabled false: its backend is its own from then on; and the group's, not its own, when it is a member again."""
+    node = group.others(group.wait_leader())[0]
+    node.stop()
+    node.configure(RaftEnabled=False)
+    node.start()
+    node.change("tag/db1/3306?tag=alone=x")
+    node.restart()
+    assert tags(node) == {"before": "x", "alone": "x"}
+    node.stop()
+    node.configure(RaftEnabled=True)
+    node.start_raft()
+    group.wait_same()
+    assert tags(node) == {"before": "x"}
+
+
+# -- a directory that cannot be written
+
+def test_read_only_raft_directory(group):
+    """The node says so and is not restarted blindly; the others go on; writable again, it comes back with all it had."""
+    victim = group.others(group.wait_leader())[0]
+    mount = lambda *options: subprocess.run(["mount", *options, str(victim.raft_dir)], check=True)  # noqa: E731
+    victim.stop()
+    mount("--bind", str(victim.raft_dir))
+    try:
+        mount("-o", "remount,bind,ro")
+        victim.start_raft()
+        assert victim.wait_exit(20) == EXIT_BACKEND, victim.log_tail()
+        assert re.search(f"{re.escape(str(victim.raft_dir))}.*read-only", victim.log_text(), re.I), victim.log_tail()
+        assert victim.log_text().count("started raftd") == 2, "it is not tried again and again"
+        for i in range(3):
+            tag(group.wait_leader(among=group.others(victim)), f"t{i}")
+    finally:
+        subprocess.run(["umount", "-l", str(victim.raft_dir)], check=True)
+    victim.start_raft()
+    group.wait_members(group)
+    group.wait_same()
+    assert tags(victim) == {"before": "x", "t0": "x", "t1": "x", "t2": "x"}
