@@ -62,15 +62,15 @@ restart_or_stop(struct sup_child *c, const struct sup_end *end)
 		c->life->state = SUP_DOWN;
 		c->life->start_at = d.at;
 		log_warning("node", "%s ended: %s; starting it again in %lld ms", c->name, how,
-			    (long long)(mono_diff_us(d.at, now) / CLK_MS)); /* tests: test_supervisor.py */
+			    (long long)(mono_diff_us(d.at, now) / CLK_MS)); /* tests: process/supervisor */
 		return;
 	case SUP_GIVE_UP:
 		log_error("node", "%s ended: %s; it failed too often, stopping the node: see its messages above",
-			  c->name, how); /* tests: test_supervisor.py */
+			  c->name, how); /* tests: process/supervisor */
 		break;
 	case SUP_STOP_ALL:
 		log_error("node", "%s ended: %s; stopping the node: %s", c->name, how,
-			  sup_exit_advice(end->value)); /* tests: test_supervisor.py */
+			  sup_exit_advice(end->value)); /* tests: process/supervisor */
 		break;
 	}
 	c->life->state = SUP_OVER;
@@ -181,7 +181,7 @@ sup_child_is_ready(struct sup_child *c, const char *what)
 	c->life->ever_ready = c->was_ready = true;
 	c->life->last_beat = sup_now();
 	log_notice("node", "%s is ready: %s after_ms=%lld", c->name, LOG_Q(what),
-		   (long long)(mono_diff_us(sup_now(), c->life->started) / CLK_MS)); /* tests: test_supervisor.py */
+		   (long long)(mono_diff_us(sup_now(), c->life->started) / CLK_MS)); /* tests: process/supervisor */
 	sup_turn_soon(c->sup);
 }
 
@@ -201,16 +201,16 @@ sup_child_do(struct sup_child *c, enum sup_action action, struct mono now)
 		break;
 	case SUP_KILL_NOT_READY:
 		log_error("node", "%s is not ready after %lld ms, killing it", c->name,
-			  (long long)(mono_diff_us(now, c->life->started) / CLK_MS)); /* tests: test_supervisor.py */
+			  (long long)(mono_diff_us(now, c->life->started) / CLK_MS)); /* tests: process/supervisor */
 		sup_child_kill(c);
 		break;
 	case SUP_KILL_SILENT:
 		log_error("node", "%s has given no sign of life for %lld ms, killing it", c->name,
-			  (long long)(mono_diff_us(now, c->life->last_beat) / CLK_MS)); /* tests: test_supervisor.py */
+			  (long long)(mono_diff_us(now, c->life->last_beat) / CLK_MS)); /* tests: process/supervisor */
 		sup_child_kill(c);
 		break;
 	case SUP_KILL_LATE:
-		log_warning("node", "%s did not stop in time, killing it", c->name); /* tests: test_supervisor.py */
+		log_warning("node", "%s did not stop in time, killing it", c->name); /* tests: process/supervisor */
 		sup_child_kill(c);
 		break;
 	}

@@ -76,7 +76,7 @@ swap(struct sup *s, struct conf *fresh, struct str_buf *said)
 	s->conf = fresh;
 	log_set_level(sup_log_level(s->setup->args, s->conf, sup_is_command(s)));
 	log_notice("conf", "configuration reloaded: %zu keys changed%s%s files=%s", n, n > 0 ? ": " : "",
-		   str_buf_text(&names), conf_origin(fresh)); /* tests: test_supervisor.py */
+		   str_buf_text(&names), conf_origin(fresh)); /* tests: process/supervisor */
 	str_buf_printf(said, "%s%s%s", n > 0 ? "changed: " : "nothing changed", str_buf_text(&names),
 		       said->len > 0 ? "; " : "");
 	str_buf_done(&names);
@@ -124,7 +124,7 @@ sup_reload_by_signal(struct sup *s)
 	if (s->announced)
 		sup_notify_send(&s->notify, "RELOADING=1");
 	if (sup_reload(s, "", &said, &e) != 0)
-		log_error("conf", "%s", e.msg); /* tests: test_supervisor.py */
+		log_error("conf", "%s", e.msg); /* tests: process/supervisor */
 	if (s->announced)
 		sup_notify_send(&s->notify, "READY=1");
 	str_buf_done(&said);

@@ -197,7 +197,7 @@ note_turn(struct proc *p)
 	p->overrun_logged = now;
 	log_warning("proc", "a turn of the event loop took %lld ms of CPU time, bound=%lld overruns=%llu",
 		    (long long)(took_us / CLK_MS), (long long)(OVERRUN_US / CLK_MS),
-		    (unsigned long long)p->overruns); /* tests: test_supervisor.py */
+		    (unsigned long long)p->overruns); /* tests: process/supervisor */
 }
 
 static void

@@ -22,7 +22,7 @@ rn_listen_stranger(struct rn_net *net, const char *where, const char *what)
 
 	if (line_budget_spend(&net->strangers_said, 1, SAY_STRANGER_US, rn_now(net), &others) != LINE_SAY)
 		return;
-	/* tests: test_nodelink.py */
+	/* tests: process/nodelink */
 	log_warning("link", "stranger=%s trouble=%s others_since=%llu", where, LOG_Q(what), (unsigned long long)others);
 }
 

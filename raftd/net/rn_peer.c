@@ -127,7 +127,7 @@ rn_peer_trouble(struct rn_peer *p, unsigned kind, const char *text)
 	if (p->said & bit)
 		return;
 	p->said |= bit;
-	/* tests: test_nodelink.py */
+	/* tests: process/nodelink */
 	log_warning("link", "peer=%s trouble=%s (said once)", LOG_Q(p->name), LOG_Q(text));
 }
 

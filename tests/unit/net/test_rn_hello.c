@@ -147,7 +147,7 @@ both_ends_agree(void **state UNUSED)
 static void
 each_refusal_has_a_case_or_another_test(void **state UNUSED)
 {
-	/* these depend on the connection rather than on the hellos: test_nodelink.py */
+	/* these depend on the connection rather than on the hellos: process/nodelink */
 	bool seen[RN_REFUSE_COUNT] = {
 	    [RN_REFUSE_NAME] = true,	  [RN_REFUSE_MEMBER] = true, [RN_REFUSE_CERTIFICATE] = true,
 	    [RN_REFUSE_DUPLICATE] = true, [RN_REFUSE_LIMIT] = true,  [RN_REFUSE_TWIN] = true,
