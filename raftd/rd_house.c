@@ -127,6 +127,7 @@ rd_task_purge_rows(struct rd_node *n)
 	    {DB_TABLE_maintenance, "maintenance_active IS NULL AND end_timestamp < ?", RD_MAINTENANCE_HISTORY_US},
 	    {DB_TABLE_node_health, "last_seen_active < ?", NODE_LIFE_US},
 	    {DB_TABLE_node_health_history, "first_seen_active < ?", r->unseen_life_us},
+	    {DB_TABLE_analysis_changelog, "analysis_timestamp < ?", r->unseen_life_us},
 	    {DB_TABLE_cluster_alias, "last_registered < ?", r->unseen_life_us},
 	    {DB_TABLE_cluster_domain, "last_registered < ?", r->name_life_us},
 	    {DB_TABLE_hostname_resolve, "resolved_timestamp < ?", 2 * r->name_life_us},

@@ -5,12 +5,15 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "group/rd_group.h"
+#include "rd_analyst.h"
 #include "rd_house_private.h"
 #include "topo/graph.h"
 #include "topo/key.h"
 
 #define ATTEMPT_LATE_US CLK_S
 #define CANDIDATE_POLLS 3
+#define WARM_UP_POLLS 3
 
 /* A probe that should have ended a second ago hangs: last_attempted_check says so (probing.md section 4, step 1). */
 void
@@ -41,6 +44,58 @@ rd_task_drop_candidates(struct rd_node *n)
 	}
 }
 
+/* --- analysis: what changes is written ------------------------------------------------------------------------- */
+struct maintained {
+	struct topo_key_list keys; /* owning */
+	int64_t now_us;
+};
+
+static void
+take_maintained(void *ctx, const void *row)
+{
+	const struct db_maintenance *m = row;
+	struct maintained *l = ctx;
+
+	if (m->maintenance_active.valid && m->maintenance_active.v == 1 && m->end_timestamp_us > l->now_us)
+		(void)topo_key_list_append(&l->keys, &(struct topo_key){m->hostname, m->port});
+}
+
+/* Positions of former processes mean nothing. */
+static void
+begin_analysing(struct rd_node *n)
+{
+	struct rd_changes rows = {0};
+
+	n->analysing_since = rd_mono(n);
+	rd_changes_purge(&rows, DB_TABLE_stale_coordinates, "first_seen < ?", rd_now_us(n) + CLK_S);
+	rd_flush_rows(n, &rows);
+}
+
+/* A node that is cut off from the others sees dead servers everywhere: it keeps that to itself. */
+void
+rd_task_note_analyses(struct rd_node *n)
+{
+	struct maintained m = {.now_us = rd_now_us(n)};
+	struct rd_analyst_counts counts = {0};
+	struct rd_changes rows = {0};
+	struct rd_analyst_input in;
+
+	if (n->group != NULL && !rd_group_in_quorum(n->group))
+		return;
+	if (n->analysing_since.us == 0)
+		begin_analysing(n);
+	rd_state_each(rd_decisions(n), RD_TABLE_maintenance, take_maintained, &m);
+	in = (struct rd_analyst_input){.rules = n->rules->analysis, .in_maintenance = &m.keys};
+	in.rules.now = (struct wall){m.now_us};
+	in.settled = mono_diff_us(rd_mono(n), n->analysing_since) >= WARM_UP_POLLS * n->rules->poll_us;
+	rd_analyst_run(&n->model, &in, &rows, &counts);
+	n->metrics.analyses_told += counts.told;
+	n->metrics.analyses_changed += counts.changed;
+	rd_flush_rows(n, &rows);
+	topo_key_list_done(&m.keys);
+}
+
+/* --- forgetting ------------------------------------------------------------------------------------------------ */
 struct key_batch {
 	struct topo_key keys[RD_KEYS_MAX];
 	size_t n;

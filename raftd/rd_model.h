@@ -13,6 +13,7 @@
 
 #include <uthash.h>
 
+#include "topo/analysis.h"
 #include "topo/key.h"
 #include "topo/topo.h"
 
@@ -45,7 +46,11 @@ struct rd_server {
 	unsigned root_polls; /* for how many polls in a row it has been the valid root of its cluster */
 	enum rd_dirty dirty;
 	bool tls_written; /* database_instance_tls says: required */
-	uint64_t batch;	  /* number of the newest batch with its row, 0 = none */
+	bool judged;	  /* rd_analyst.c: code is what the backend has, or will have */
+	enum topo_code code;
+	char *stale_file; /* and the position at which it seems to be locked; NULL = it doesn't */
+	int64_t stale_pos, stale_since_us;
+	uint64_t batch; /* number of the newest batch with its row, 0 = none */
 	UT_hash_handle hh;
 	struct rd_family *family; /* of its source; NULL without one */
 	LIST_ENTRY(rd_server) sibling;

@@ -123,6 +123,7 @@ struct rd_node {
 	size_t n_asks;
 
 	/* rd_house.c */
+	struct mono analysing_since; /* 0 = not yet */
 	struct rd_periodic periodic;
 	struct event *periodic_timer;
 	int64_t aliases_refreshed_us;

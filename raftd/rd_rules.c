@@ -110,12 +110,24 @@ take_numbers(const struct conf *c, struct rd_rules *r)
 	r->queue_max = (size_t)c->DiscoveryQueueCapacity;
 }
 
+static struct topo_analysis_rules
+analysis_rules(const struct conf *c)
+{
+	return (struct topo_analysis_rules){.poll_s = c->InstancePollSeconds,
+					    .reasonable_check_s = c->ReasonableInstanceCheckSeconds,
+					    .reasonable_lag_s = c->ReasonableReplicationLagSeconds,
+					    .reasonable_locked_s = c->ReasonableLockedSemiSyncMasterSeconds,
+					    .enforce_exact_semi_sync = c->EnforceExactSemiSyncReplicas,
+					    .recover_non_writable = c->RecoverNonWriteableMaster};
+}
+
 int
 rd_rules_new(const struct conf *c, struct rd_rules **ret, struct err *e)
 {
 	struct rd_rules *r = mem_new(struct rd_rules);
 
 	take_numbers(c, r);
+	r->analysis = analysis_rules(c);
 	if (compile_filters(c, r, e) != 0 || compile_patterns(c, r, e) != 0 || compile_aliases(c, r, e) != 0) {
 		rd_rules_free(r);
 		return -e->code;

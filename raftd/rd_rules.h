@@ -7,6 +7,7 @@
 #include "base/rx.h"
 #include "conf/conf.h"
 #include "conf/conf_filter.h"
+#include "topo/analysis.h"
 
 /* MySQLHostnameResolveMethod: under which name a server is filed. */
 enum rd_own_name { RD_OWN_NAME_ASKED, RD_OWN_NAME_HOSTNAME, RD_OWN_NAME_REPORT_HOST };
@@ -31,16 +32,17 @@ struct rd_rules {
 	enum rd_resolve_method resolve;
 	bool auto_pseudo_gtid;
 	int64_t default_port;
-	int64_t poll_us;	   /* InstancePollSeconds */
-	int64_t name_life_us;	   /* ExpiryHostnameResolvesMinutes */
-	int64_t candidate_life_us; /* CandidateInstanceExpireMinutes */
-	int64_t pool_life_us;	   /* InstancePoolExpiryMinutes, 0 = for ever */
-	int64_t unseen_life_us;	   /* UnseenInstanceForgetHours */
-	int64_t audit_life_us;	   /* AuditPurgeDays */
-	int64_t probe_deadline_us; /* the longest that a probe may take: connect and read time-outs */
-	size_t batch_rows;	   /* InstanceWriteBufferSize, at least 1 */
-	int64_t flush_ms;	   /* InstanceFlushIntervalMilliseconds, 10..1000 */
-	size_t queue_max;	   /* DiscoveryQueueCapacity */
+	int64_t poll_us;		     /* InstancePollSeconds */
+	int64_t name_life_us;		     /* ExpiryHostnameResolvesMinutes */
+	int64_t candidate_life_us;	     /* CandidateInstanceExpireMinutes */
+	int64_t pool_life_us;		     /* InstancePoolExpiryMinutes, 0 = for ever */
+	int64_t unseen_life_us;		     /* UnseenInstanceForgetHours */
+	int64_t audit_life_us;		     /* AuditPurgeDays */
+	int64_t probe_deadline_us;	     /* the longest that a probe may take: connect and read time-outs */
+	struct topo_analysis_rules analysis; /* without the time */
+	size_t batch_rows;		     /* InstanceWriteBufferSize, at least 1 */
+	int64_t flush_ms;		     /* InstanceFlushIntervalMilliseconds, 10..1000 */
+	size_t queue_max;		     /* DiscoveryQueueCapacity */
 };
 
 int rd_rules_new(const struct conf *c, struct rd_rules **ret, struct err *e) MUST_USE;

@@ -23,6 +23,8 @@ bool rd_group_is_audited(struct rd_group *g, uint64_t index);
 
 /* Whether this node leads and may decide: its lease holds and all of former terms is applied. */
 bool rd_group_leads(struct rd_group *g);
+/* Whether a majority of the group was heard of within the last moments. */
+bool rd_group_in_quorum(struct rd_group *g);
 /* Servers that this node has found, to the leader (bounded; lost when there is none: the next probe names them again). */
 void rd_group_candidates(struct rd_group *g, const struct topo_key_list *keys);
 /* An effect of a command of the present term that concerns the group. */

@@ -67,12 +67,18 @@ take_view(struct rd_group *g, struct rd_metrics *m)
 	m->raft_view_overflows = p.view_overflows;
 }
 
+bool
+rd_group_in_quorum(struct rd_group *g)
+{
+	return mono_before(rd_group_now(g), g->quorum_until);
+}
+
 void
 rd_group_fill_metrics(struct rd_group *g, struct rd_metrics *m)
 {
 	struct mono now = rd_group_now(g);
 
-	m->raft_healthy = mono_before(now, g->quorum_until);
+	m->raft_healthy = rd_group_in_quorum(g);
 	m->raft_leader = rd_group_leads(g);
 	m->raft_lease_ms = g->lease_told ? (uint64_t)max_i64(0, mono_diff_us(g->lease_end, now) / CLK_MS) : 0;
 	m->raft_diverged = g->diverged[0] != '\0';

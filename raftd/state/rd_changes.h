@@ -16,7 +16,8 @@ enum rd_change_kind {
 	RD_CHANGE_INSTANCE_ABSENT,   /* placeholder: only if there is no such row */
 	RD_CHANGE_TOUCH_CHECK,	     /* last_checked and partial success of an existing row */
 	RD_CHANGE_TOUCH_ATTEMPT,     /* last_attempted_check of an existing row */
-	RD_CHANGE_PURGE,	     /* rows of the table matching `condition`, whose one ? is before_us */
+	RD_CHANGE_ANALYSIS, /* last_analysis: unless it says so already; what differs goes to the changelog, too */
+	RD_CHANGE_PURGE,    /* rows of the table matching `condition`, whose one ? is before_us */
 	RD_CHANGE_KIND_COUNT
 };
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/newfile.h"
+#include "db/db_read.h"
 #include "db/db_write.h"
 #include "rd_load.h"
 #include "topo/key.h"
@@ -71,6 +72,52 @@ write_attempt(struct db *db, const struct rd_change *c, struct err *e)
 	return db_touch_instance_attempt(db, &i->key, i->last_attempted_us, e);
 }
 
+struct former {
+	struct str_buf analysis;
+	bool found;
+};
+
+static int
+take_former(void *ctx, const void *row, struct err *e UNUSED)
+{
+	struct former *f = ctx;
+
+	f->found = true;
+	str_buf_add(&f->analysis, ((const struct db_last_analysis *)row)->analysis);
+	return DB_STOP;
+}
+
+static int
+write_if_changed(struct db *db, const struct db_last_analysis *now, const struct former *f, struct err *e)
+{
+	struct db_analysis_changelog change = {.hostname = now->hostname,
+					       .port = now->port,
+					       .analysis_timestamp_us = now->analysis_timestamp_us,
+					       .analysis = now->analysis};
+
+	if (f->found && str_eq(str_buf_text(&f->analysis), now->analysis))
+		return 0;
+	if (db_upsert(db, DB_TABLE_last_analysis, now, e) != 0)
+		return -e->code;
+	return f->found ? db_insert(db, DB_TABLE_analysis_changelog, &change, NULL, e) : 0;
+}
+
+/* A first sighting is no change, historically; nor is what a restart finds again. */
+static int
+write_analysis(struct db *db, const struct rd_change *c, struct err *e)
+{
+	const struct db_last_analysis *now = c->row;
+	struct db_value key[] = {db_text(now->hostname), db_i64(now->port)};
+	struct former f = {0};
+	int rc = db_read_where(db, DB_TABLE_last_analysis, "WHERE hostname = ? AND port = ?", key, ARRAY_LEN(key),
+			       take_former, &f, e);
+
+	if (rc == 0)
+		rc = write_if_changed(db, now, &f, e);
+	str_buf_done(&f.analysis);
+	return rc;
+}
+
 static int
 write_purge(struct db *db, const struct rd_change *c, struct err *e)
 {
@@ -90,6 +137,7 @@ static int (*const writers[RD_CHANGE_KIND_COUNT])(struct db *db, const struct rd
     [RD_CHANGE_INSTANCE_ABSENT] = write_absent,
     [RD_CHANGE_TOUCH_CHECK] = write_check,
     [RD_CHANGE_TOUCH_ATTEMPT] = write_attempt,
+    [RD_CHANGE_ANALYSIS] = write_analysis,
     [RD_CHANGE_PURGE] = write_purge,
 };
 

@@ -1,4 +1,5 @@
-/* test_rd_view.c — which view a raft node may believe at its start, and what a rebuild leaves when it fails half-way. */
+/* test_rd_view.c — which view a raft node may believe at its start, and what a rebuild leaves when it fails half-way;
+ * what is done with analyses. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -180,6 +181,48 @@ bytes_that_are_no_snapshot_change_nothing(void **state UNUSED)
 	rd_state_free(s);
 }
 
+/* --- analyses -------------------------------------------------------------------------------------------------- */
+static void
+tell(struct db *db, int64_t s, const char *host, const char *code)
+{
+	struct db_last_analysis row = {
+	    .hostname = host, .port = 1, .analysis_timestamp_us = T0 + s * CLK_S, .analysis = code};
+	struct rd_changes c = {0};
+	struct err e;
+
+	rd_changes_add(&c, RD_CHANGE_ANALYSIS, DB_TABLE_last_analysis, &row);
+	must(rd_write_telemetry(db, &c, &e));
+	rd_changes_done(&c);
+}
+
+/* Told again and for the first time are no changes. */
+static void
+only_an_analysis_that_changes_goes_to_the_changelog(void **state UNUSED)
+{
+	struct temp t;
+	struct db *db;
+	char *log;
+
+	temp_init(&t);
+	db = temp_open(&t, DB_READ_WRITE);
+	tell(db, 1, "a", "NoProblem");
+	tell(db, 2, "a", "NoProblem");
+	tell(db, 3, "a", "DeadMaster");
+	tell(db, 4, "b", "DeadMaster");
+	tell(db, 5, "a", "DeadMaster");
+	tell(db, 6, "a", "NoProblem");
+	log = must_text(db, "SELECT group_concat(hostname || port || analysis || substr(analysis_timestamp, 18)) FROM "
+			    "database_instance_analysis_changelog");
+	assert_string_equal(log, "a1DeadMaster43,a1NoProblem46");
+	free(log);
+	log = must_text(db, "SELECT group_concat(hostname || analysis || substr(analysis_timestamp, 18)) FROM "
+			    "database_instance_last_analysis");
+	assert_string_equal(log, "aNoProblem46,bDeadMaster44");
+	free(log);
+	db_close(db);
+	temp_done(&t);
+}
+
 int
 main(void)
 {
@@ -188,6 +231,7 @@ main(void)
 	    cmocka_unit_test(a_rebuild_that_fails_half_way_is_marked_and_mended),
 	    cmocka_unit_test(history_outlives_a_rebuild),
 	    cmocka_unit_test(bytes_that_are_no_snapshot_change_nothing),
+	    cmocka_unit_test(only_an_analysis_that_changes_goes_to_the_changelog),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
