@@ -362,6 +362,14 @@ group_wait_leader(struct group *g, int not, int64_t ms)
 	return -1;
 }
 
+int
+group_begin(struct group *g, size_t n, unsigned seed)
+{
+	group_init(g, n, seed);
+	group_start_all(g);
+	return group_wait_leader(g, -1, 5000);
+}
+
 bool
 group_wait_applied(struct group *g, uint64_t index, int64_t ms)
 {

@@ -61,6 +61,8 @@ struct group {
 
 /* n members that founded together, not yet started; 0 < n <= GROUP_MAX. Seeded, so that runs repeat. */
 void group_init(struct group *g, size_t n, unsigned seed);
+/* The same, all started; the leader, as group_wait_leader within 5 s. */
+int group_begin(struct group *g, size_t n, unsigned seed);
 void group_done(struct group *g);
 /* A further node with an empty disk that isn't a member; returns its number. */
 size_t group_add_blank(struct group *g, const char *dir_id);

@@ -69,9 +69,7 @@ test_followers_refuse_commands(void **state)
 	int leader;
 
 	(void)state;
-	group_init(&g, 3, 7);
-	group_start_all(&g);
-	leader = group_wait_leader(&g, -1, 5000);
+	leader = group_begin(&g, 3, 7);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(rd_raft_submit(g.node[i].r, group_now(&g, (size_t)i), &command, 1, &index, &term, &e),
 				 i == leader ? 0 : -ERR_NOT_LEADER);
@@ -153,9 +151,7 @@ test_isolated_member_keeps_its_term(void **state)
 	uint64_t term;
 
 	(void)state;
-	group_init(&g, 3, 5);
-	group_start_all(&g);
-	leader = group_wait_leader(&g, -1, 5000);
+	leader = group_begin(&g, 3, 5);
 	term = group_status(&g, (size_t)leader).term;
 	other = (leader + 1) % 3;
 	group_cut_off(&g, (size_t)other, true);
@@ -229,9 +225,7 @@ test_stuck_disk_of_a_follower(void **state)
 	uint64_t index;
 
 	(void)state;
-	group_init(&g, 3, 8);
-	group_start_all(&g);
-	leader = group_wait_leader(&g, -1, 5000);
+	leader = group_begin(&g, 3, 8);
 	slow = (leader + 1) % 3;
 	group_run(&g, 200);
 	g.node[slow].disk_stuck = true;

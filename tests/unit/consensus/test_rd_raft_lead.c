@@ -11,14 +11,6 @@
 static struct group g;
 
 static int
-begin(size_t n, unsigned seed)
-{
-	group_init(&g, n, seed);
-	group_start_all(&g);
-	return group_wait_leader(&g, -1, 5000);
-}
-
-static int
 transfer(int from, uint64_t to)
 {
 	struct err e;
@@ -54,7 +46,7 @@ role_of(int leader, size_t i)
 static void
 test_transfer_waits_for_the_lease(void **state)
 {
-	int old = begin(3, 41), to = (old + 1) % 3;
+	int old = group_begin(&g, 3, 41), to = (old + 1) % 3;
 	int64_t began;
 
 	(void)state;
@@ -74,7 +66,7 @@ test_transfer_waits_for_the_lease(void **state)
 static void
 test_transfer_of_a_withdrawn_lease_is_quick(void **state)
 {
-	int old = begin(3, 42), leader;
+	int old = group_begin(&g, 3, 42), leader;
 	int64_t began;
 
 	(void)state;
@@ -92,7 +84,7 @@ test_transfer_of_a_withdrawn_lease_is_quick(void **state)
 static void
 test_failed_transfer_ends_in_stepping_down(void **state)
 {
-	int old = begin(3, 43), to = (old + 1) % 3;
+	int old = group_begin(&g, 3, 43), to = (old + 1) % 3;
 	uint64_t term = group_status(&g, (size_t)old).term;
 
 	(void)state;
@@ -108,7 +100,7 @@ test_failed_transfer_ends_in_stepping_down(void **state)
 static void
 test_transfer_errors(void **state)
 {
-	int leader = begin(3, 44);
+	int leader = group_begin(&g, 3, 44);
 
 	(void)state;
 	group_run(&g, 300);
@@ -125,7 +117,7 @@ test_leave_to_disrupt_ends(void **state)
 {
 	(void)state;
 	for (unsigned seed = 45; seed < 75; seed++) {
-		int old = begin(3, seed), to = (old + 1) % 3, leader;
+		int old = group_begin(&g, 3, seed), to = (old + 1) % 3, leader;
 		uint64_t term;
 
 		group_run(&g, 300);
@@ -149,7 +141,7 @@ test_leave_to_disrupt_ends(void **state)
 static void
 test_step_down_and_abstain(void **state)
 {
-	int old = begin(3, 46), leader;
+	int old = group_begin(&g, 3, 46), leader;
 
 	(void)state;
 	group_run(&g, 300);
@@ -168,7 +160,7 @@ test_step_down_and_abstain(void **state)
 static void
 test_learner_becomes_voter(void **state)
 {
-	int leader = begin(3, 47);
+	int leader = group_begin(&g, 3, 47);
 	size_t joiner = group_add_blank(&g, "11111111111111111111111111111111");
 	uint64_t index = 0;
 
@@ -192,7 +184,7 @@ test_learner_becomes_voter(void **state)
 static void
 test_membership_errors(void **state)
 {
-	int leader = begin(3, 48), dead = (leader + 1) % 3, alive = (leader + 2) % 3;
+	int leader = group_begin(&g, 3, 48), dead = (leader + 1) % 3, alive = (leader + 2) % 3;
 	struct err e;
 
 	(void)state;
@@ -220,7 +212,7 @@ test_membership_errors(void **state)
 static void
 test_leader_removes_itself(void **state)
 {
-	int old = begin(3, 49), leader;
+	int old = group_begin(&g, 3, 49), leader;
 	uint64_t index;
 
 	(void)state;
@@ -272,7 +264,7 @@ test_lease_runs_out_in_isolation(void **state)
 
 	(void)state;
 	for (size_t k = 0; k < ARRAY_LEN(cuts); k++) {
-		int old = begin(5, 51 + (unsigned)k), leader;
+		int old = group_begin(&g, 5, 51 + (unsigned)k), leader;
 		struct mono quorum;
 
 		group_run(&g, 500);
@@ -318,7 +310,7 @@ test_leases_with_bad_clocks(void **state)
 static void
 test_follower_of_a_cut_off_leader(void **state)
 {
-	int leader = begin(5, 60), follower = (leader + 1) % 5;
+	int leader = group_begin(&g, 5, 60), follower = (leader + 1) % 5;
 	struct mono until;
 
 	(void)state;

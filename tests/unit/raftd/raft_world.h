@@ -3,49 +3,14 @@
 #ifndef RAFT_WORLD_H
 #define RAFT_WORLD_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-#include <event2/event.h>
-#include <sqlite3.h>
-
-#include "db_temp.h"
 #include "rd_propose_raft.h"
 #include "rd_snapshot.h"
 #include "topo/key.h"
+#include "view_world.h"
 
 #define DEADLINE_US (20 * CLK_S)
 #define LOG_MAX 8192
 #define ET_US (500 * CLK_MS)
-#define DB1                                     \
-	{                                       \
-		.hostname = "db1", .port = 3306 \
-	}
-
-/* Time stands still unless a test moves it. */
-static struct wall fake_wall_now;
-static struct mono fake_mono_now;
-
-static UNUSED struct wall
-fake_wall(struct clock *c UNUSED)
-{
-	return fake_wall_now;
-}
-
-static UNUSED struct mono
-fake_mono(struct clock *c UNUSED)
-{
-	return fake_mono_now;
-}
-
-static struct clock fake_clock = {.wall = fake_wall, .mono = fake_mono};
-
 struct node {
 	struct temp temp;
 	struct event_base *base;
@@ -57,7 +22,8 @@ struct node {
 	uint64_t last, committed, term;
 	bool leader;
 	bool work_wanted;
-	unsigned applied, told, reloaded, resumed, backend_errors;
+	unsigned resumed;
+	struct heard heard;
 };
 
 struct answer {
@@ -70,30 +36,6 @@ struct answer {
 };
 
 /* --- a node ---------------------------------------------------------------------------------------------------- */
-static UNUSED void
-on_applied(void *ctx, const struct rd_applied *a UNUSED)
-{
-	((struct node *)ctx)->applied++;
-}
-
-static UNUSED void
-on_committed(void *ctx, const struct rd_applied *a UNUSED)
-{
-	((struct node *)ctx)->told++;
-}
-
-static UNUSED void
-on_reloaded(void *ctx)
-{
-	((struct node *)ctx)->reloaded++;
-}
-
-static UNUSED void
-on_backend(void *ctx, int rc, const struct err *e UNUSED)
-{
-	((struct node *)ctx)->backend_errors += rc != 0;
-}
-
 static UNUSED int
 submit(void *ctx, const void *bytes, size_t n, struct rd_entry_at *ret_at, struct err *e)
 {
@@ -139,16 +81,13 @@ on_open_failed(void *ctx UNUSED, const struct err *e, bool fatal UNUSED)
 static UNUSED void
 open_view(struct node *n)
 {
-	struct rd_view_conf conf = {.base = n->base,
-				    .backend = "sqlite3",
-				    .path = n->temp.path,
-				    .version = "test-1",
-				    .log_is_truth = true,
-				    .ctx = n,
-				    .on_open = on_open,
-				    .on_open_failed = on_open_failed};
+	struct rd_view_conf conf = view_conf(n->base, &n->temp);
 	struct err e;
 
+	conf.log_is_truth = true;
+	conf.ctx = n;
+	conf.on_open = on_open;
+	conf.on_open_failed = on_open_failed;
 	must(rd_view_start(&conf, &n->view, &e));
 	assert_int_equal(event_base_dispatch(n->base), 0);
 }
@@ -156,14 +95,7 @@ open_view(struct node *n)
 static UNUSED void
 start(struct node *n, bool view_fits)
 {
-	struct rd_proposer_conf conf = {.view = n->view,
-					.clock = &fake_clock,
-					.originator = "node1",
-					.ctx = n,
-					.on_applied = on_applied,
-					.on_committed = on_committed,
-					.on_reloaded = on_reloaded,
-					.on_backend = on_backend};
+	struct rd_proposer_conf conf = proposer_conf(n->view, &n->heard);
 	struct rd_raft_door raft = {n, submit, want_work, on_resumed, ET_US};
 
 	n->p = rd_proposer_new_raft(&conf, &raft, n->loaded->state, view_fits);
@@ -285,44 +217,6 @@ put_tag(struct node *n, const char *name, const char *uid, bool at_apply, struct
 	must((at_apply ? rd_propose_at_apply : rd_propose)(n->p, RD_OP_PUT_TAG, &c, uid, on_answer, a, &e));
 	assert_false(a->given);
 }
-
-/* Another program on the same file, such as an operator with sqlite3(1); it ignores our lock. */
-static UNUSED sqlite3 *
-stranger(const struct node *n)
-{
-	sqlite3 *db = NULL;
-
-	assert_int_equal(sqlite3_open(n->temp.path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_busy_timeout(db, 5000), SQLITE_OK);
-	return db;
-}
-
-static UNUSED int64_t
-ask(sqlite3 *db, const char *sql)
-{
-	sqlite3_stmt *st = NULL;
-	int64_t number = 0;
-	int rc;
-
-	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &st, NULL), SQLITE_OK);
-	rc = sqlite3_step(st);
-	if (rc == SQLITE_ROW)
-		number = sqlite3_column_int64(st, 0);
-	assert_true(rc == SQLITE_ROW || rc == SQLITE_DONE);
-	assert_int_equal(sqlite3_finalize(st), SQLITE_OK);
-	return number;
-}
-
-static UNUSED int64_t
-count(const struct node *n, const char *sql)
-{
-	sqlite3 *db = stranger(n);
-	int64_t number = ask(db, sql);
-
-	assert_int_equal(sqlite3_close(db), SQLITE_OK);
-	return number;
-}
-#define others_do(n, sql) ((void)count((n), (sql)))
 
 static UNUSED bool
 has_tag(struct node *n, const char *name)

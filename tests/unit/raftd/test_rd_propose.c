@@ -1,38 +1,9 @@
 /* test_rd_propose.c — decisions without raft, with the real view writer's thread on a real SQLite file: what is
  * acknowledged is in the file, what fails leaves memory as the file is, uids are idempotent. Run under TSan too. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-#include <event2/event.h>
-#include <sqlite3.h>
-
-#include "db_temp.h"
-#include "rd_propose.h"
 #include "read_file.h"
+#include "view_world.h"
 
 #define DEADLINE_US (10 * CLK_S)
-#define DB1                                     \
-	{                                       \
-		.hostname = "db1", .port = 3306 \
-	}
-
-/* Time stands still unless a test moves it. */
-static struct wall fake_now = {INT64_C(1763800000) * CLK_S};
-
-static struct wall
-fake_wall(struct clock *c UNUSED)
-{
-	return fake_now;
-}
-
-static struct clock fake_clock = {.wall = fake_wall};
-
 struct node {
 	struct temp temp;
 	struct event_base *base;
@@ -41,7 +12,7 @@ struct node {
 	struct db_open_info info;
 	struct err open_error;
 	bool stopped;
-	unsigned applied, committed, reloaded, backend_errors;
+	struct heard heard;
 };
 
 struct answer {
@@ -64,41 +35,10 @@ run_until(struct node *n, const bool *condition)
 
 /* --- a node ---------------------------------------------------------------------------------------------------- */
 static void
-on_applied(void *ctx, const struct rd_applied *a UNUSED)
-{
-	((struct node *)ctx)->applied++;
-}
-
-static void
-on_committed(void *ctx, const struct rd_applied *a UNUSED)
-{
-	((struct node *)ctx)->committed++;
-}
-
-static void
-on_reloaded(void *ctx)
-{
-	((struct node *)ctx)->reloaded++;
-}
-
-static void
-on_backend(void *ctx, int rc, const struct err *e UNUSED)
-{
-	((struct node *)ctx)->backend_errors += rc != 0;
-}
-
-static void
 on_open(void *ctx, const struct db_open_info *info, struct rd_loaded *loaded)
 {
 	struct node *n = ctx;
-	struct rd_proposer_conf conf = {.view = n->view,
-					.clock = &fake_clock,
-					.originator = "node1",
-					.ctx = n,
-					.on_applied = on_applied,
-					.on_committed = on_committed,
-					.on_reloaded = on_reloaded,
-					.on_backend = on_backend};
+	struct rd_proposer_conf conf = proposer_conf(n->view, &n->heard);
 
 	n->info = *info;
 	n->p = rd_proposer_new(&conf, loaded->state);
@@ -120,15 +60,12 @@ on_open_failed(void *ctx, const struct err *e, bool fatal)
 static void
 node_open(struct node *n)
 {
-	struct rd_view_conf conf = {.base = n->base,
-				    .backend = "sqlite3",
-				    .path = n->temp.path,
-				    .version = "test-1",
-				    .ctx = n,
-				    .on_open = on_open,
-				    .on_open_failed = on_open_failed};
+	struct rd_view_conf conf = view_conf(n->base, &n->temp);
 	struct err e;
 
+	conf.ctx = n;
+	conf.on_open = on_open;
+	conf.on_open_failed = on_open_failed;
 	must(rd_view_start(&conf, &n->view, &e));
 	assert_int_equal(event_base_dispatch(n->base), 0);
 }
@@ -188,31 +125,10 @@ put_tag(struct node *n, const char *name, const char *uid)
 	return a;
 }
 
-/* Another program on the same file, such as an operator with sqlite3(1); it ignores our lock. */
-static int64_t
-outside(const struct node *n, const char *sql)
-{
-	sqlite3_stmt *st = NULL;
-	sqlite3 *db = NULL;
-	int64_t number = 0;
-	int rc;
-
-	assert_int_equal(sqlite3_open(n->temp.path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_busy_timeout(db, 5000), SQLITE_OK);
-	assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &st, NULL), SQLITE_OK);
-	rc = sqlite3_step(st);
-	if (rc == SQLITE_ROW)
-		number = sqlite3_column_int64(st, 0);
-	assert_true(rc == SQLITE_ROW || rc == SQLITE_DONE);
-	assert_int_equal(sqlite3_finalize(st), SQLITE_OK);
-	assert_int_equal(sqlite3_close(db), SQLITE_OK);
-	return number;
-}
-
 static int64_t
 tags_in_file(const struct node *n)
 {
-	return outside(n, "SELECT count(*) FROM database_instance_tags");
+	return count(&n->temp, "SELECT count(*) FROM database_instance_tags");
 }
 
 #define REFUSE_TAGS \
@@ -232,8 +148,8 @@ an_answer_means_that_the_file_has_it(void **state UNUSED)
 	assert_int_equal(a.index, 1);
 	assert_int_equal(a.n_keys, 1);
 	assert_int_equal(tags_in_file(&n), 1);
-	assert_int_equal(n.applied, 1);
-	assert_int_equal(n.committed, 1);
+	assert_int_equal(n.heard.applied, 1);
+	assert_int_equal(n.heard.committed, 1);
 	node_done(&n);
 }
 
@@ -266,12 +182,12 @@ a_repeated_uid_is_one_change(void **state UNUSED)
 
 	node_init(&n);
 	a = put_tag(&n, "role", "once");
-	outside(&n, "DELETE FROM database_instance_tags");
+	count(&n.temp, "DELETE FROM database_instance_tags");
 	b = put_tag(&n, "role", "once");
 	assert_int_equal(b.outcome, RD_COMMITTED);
 	assert_int_equal(b.index, a.index);
 	assert_int_equal(tags_in_file(&n), 0);
-	assert_int_equal(n.committed, 1);
+	assert_int_equal(n.heard.committed, 1);
 	node_close(&n);
 	node_open(&n);
 	b = put_tag(&n, "role", "once");
@@ -290,13 +206,13 @@ a_failed_write_leaves_memory_as_the_file_is(void **state UNUSED)
 	node_init(&n);
 	(void)put_tag(&n, "before", NULL);
 	hash = rd_state_hash(rd_proposer_state(n.p));
-	outside(&n, REFUSE_TAGS);
+	count(&n.temp, REFUSE_TAGS);
 	a = put_tag(&n, "lost", "again");
 	assert_int_equal(a.outcome, RD_NOT_LEADER);
 	assert_non_null(strstr(a.e.msg, "refused"));
-	assert_int_equal(n.reloaded, 1);
+	assert_int_equal(n.heard.reloaded, 1);
 	assert_true(rd_state_hash(rd_proposer_state(n.p)) == hash);
-	outside(&n, ALLOW_TAGS);
+	count(&n.temp, ALLOW_TAGS);
 	/* by itself, and with the same uid */
 	a = put_tag(&n, "lost", "again");
 	assert_int_equal(a.outcome, RD_COMMITTED);
@@ -315,7 +231,7 @@ what_was_built_on_a_failed_write_fails_with_it(void **state UNUSED)
 	struct err e;
 
 	node_init(&n);
-	outside(&n, REFUSE_TAGS);
+	count(&n.temp, REFUSE_TAGS);
 	must(rd_propose(n.p, RD_OP_PUT_TAG, &tag, "tag", on_answer, &a[0], &e));
 	must(rd_propose(n.p, RD_OP_REGISTER_CANDIDATE, &rule, "rule", on_answer, &a[1], &e));
 	must(rd_propose(n.p, RD_OP_PUT_TAG, &tag, "tag", on_answer, &a[2], &e)); /* a repeated uid learns the truth */
@@ -338,8 +254,8 @@ proposals_wait_for_a_reload_and_see_its_result(void **state UNUSED)
 
 	node_init(&n);
 	(void)put_tag(&n, "role", NULL);
-	outside(&n, "INSERT INTO database_instance_tags (hostname, port, tag_name, tag_value) "
-		    "VALUES ('db1', 3306, 'outside', 'x')");
+	count(&n.temp, "INSERT INTO database_instance_tags (hostname, port, tag_name, tag_value) "
+		       "VALUES ('db1', 3306, 'outside', 'x')");
 	rd_proposer_reload(n.p);
 	must(rd_propose_delete_tag(n.p, &untag, on_answer, &a, &e));
 	assert_int_equal(rd_proposer_stats(n.p).held, 1);
@@ -393,12 +309,12 @@ a_clock_set_back_does_not_turn_back_time(void **state UNUSED)
 	node_init(&n);
 	(void)put_tag(&n, "a", NULL);
 	before = rd_state_time_us(rd_proposer_state(n.p));
-	fake_now.us -= 3600 * CLK_S;
+	fake_wall_now.us -= 3600 * CLK_S;
 	(void)put_tag(&n, "b", NULL);
 	node_close(&n);
 	node_open(&n);
 	(void)put_tag(&n, "c", NULL);
-	fake_now.us += 3600 * CLK_S;
+	fake_wall_now.us += 3600 * CLK_S;
 	assert_true(rd_state_time_us(rd_proposer_state(n.p)) == before);
 	node_done(&n);
 }
@@ -439,7 +355,7 @@ changes_by_others_are_noticed(void **state UNUSED)
 	node_init(&n);
 	(void)put_tag(&n, "own", NULL);
 	assert_false(submit(&n, rd_job_new(RD_JOB_CHECK, on_finished, NULL)).foreign);
-	outside(&n, "DELETE FROM database_instance_tags");
+	count(&n.temp, "DELETE FROM database_instance_tags");
 	assert_true(submit(&n, rd_job_new(RD_JOB_CHECK, on_finished, NULL)).foreign);
 	rd_proposer_reload(n.p);
 	assert_int_equal(put_tag(&n, "x", NULL).outcome, RD_COMMITTED);
@@ -471,7 +387,7 @@ telemetry_and_the_audit_file_are_written(void **state UNUSED)
 	assert_non_null(text);
 	assert_string_equal(text, "one\ttwo\n");
 	free(text);
-	assert_int_equal(outside(&n, "SELECT count(*) FROM audit WHERE message = 'm'"), 1);
+	assert_int_equal(count(&n.temp, "SELECT count(*) FROM audit WHERE message = 'm'"), 1);
 	node_done(&n);
 }
 

@@ -21,10 +21,10 @@ an_operator_waits_for_the_view_and_others_for_apply(void **state UNUSED)
 	WAIT_FOR(n, b.given);
 	assert_true(a.outcome == RD_COMMITTED && a.index == 1 && a.n_keys == 1);
 	assert_true(b.outcome == RD_COMMITTED && b.index == 2 && b.code == 0);
-	assert_int_equal(count(n, "SELECT count(*) FROM database_instance_tags"), 2);
+	assert_int_equal(count(&n->temp, "SELECT count(*) FROM database_instance_tags"), 2);
 	assert_int_equal(rd_proposer_view_index(n->p), 2);
-	assert_int_equal(n->applied, 2);
-	assert_int_equal(n->told, 2);
+	assert_int_equal(n->heard.applied, 2);
+	assert_int_equal(n->heard.committed, 2);
 	assert_int_equal(rd_proposer_stats(n->p).pending, 0);
 	node_free(n);
 }
@@ -138,7 +138,7 @@ the_same_uid_through_another_leader_is_this_change(void **state UNUSED)
 	turn(n);
 	assert_true(a.given && a.outcome == RD_COMMITTED && b.given && b.outcome == RD_COMMITTED && b.index == 2);
 	commit(n, 3); /* the repeated one: an entry without effect */
-	assert_int_equal(n->applied, 1);
+	assert_int_equal(n->heard.applied, 1);
 	put_tag(n, "a", "once", false, &again);
 	WAIT_FOR(n, again.given);
 	assert_true(again.outcome == RD_COMMITTED && again.index == 2);
@@ -220,7 +220,7 @@ a_long_list_is_several_entries_and_one_answer(void **state UNUSED)
 	commit(n, 3);
 	WAIT_FOR(n, a.given);
 	assert_true(a.outcome == RD_COMMITTED && a.index == 3 && a.n_keys == SERVERS);
-	assert_int_equal(count(n, "SELECT count(*) FROM database_instance"), SERVERS);
+	assert_int_equal(count(&n->temp, "SELECT count(*) FROM database_instance"), SERVERS);
 	/* the first part takes effect, the others are lost */
 	keys[0].hostname = "other";
 	must(rd_propose(n->p, RD_OP_INVENTORY_ADD, &c, NULL, on_answer, &b, &e));

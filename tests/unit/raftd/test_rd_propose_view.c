@@ -9,8 +9,9 @@ a_broken_backend_costs_nothing_but_the_view(void **state UNUSED)
 	struct node *n = node_new();
 	struct answer a, b, c;
 
-	others_do(n, "CREATE TRIGGER no_tags BEFORE INSERT ON database_instance_tags BEGIN SELECT RAISE(ABORT, 'no'); "
-		     "END");
+	others_do(&n->temp,
+		  "CREATE TRIGGER no_tags BEFORE INSERT ON database_instance_tags BEGIN SELECT RAISE(ABORT, 'no'); "
+		  "END");
 	put_tag(n, "a", NULL, false, &a);
 	commit(n, 1);
 	WAIT_FOR(n, rd_proposer_view_behind(n->p));
@@ -24,23 +25,23 @@ a_broken_backend_costs_nothing_but_the_view(void **state UNUSED)
 	rd_proposer_work(n->p); /* also a try to rebuild, which fails */
 	assert_true(a.given && a.outcome == RD_COMMITTED && a.code == ERR_UNKNOWN_OUTCOME);
 	barrier(n); /* behind the rebuild: must not give half a view a place in the log */
-	WAIT_FOR(n, n->backend_errors >= 3);
+	WAIT_FOR(n, n->heard.backend_errors >= 3);
 	assert_int_equal(rd_proposer_stats(n->p).rebuilds, 0);
-	assert_int_equal(count(n, "SELECT value = 'rebuilding' FROM orchestrator_meta WHERE name = 'view'"), 1);
-	assert_int_equal(count(n, "SELECT count(*) FROM orchestrator_meta WHERE name = 'applied_index'"), 0);
-	others_do(n, "DROP TRIGGER no_tags");
+	assert_int_equal(count(&n->temp, "SELECT value = 'rebuilding' FROM orchestrator_meta WHERE name = 'view'"), 1);
+	assert_int_equal(count(&n->temp, "SELECT count(*) FROM orchestrator_meta WHERE name = 'applied_index'"), 0);
+	others_do(&n->temp, "DROP TRIGGER no_tags");
 	put_tag(n, "c", NULL, false, &c);
 	commit(n, 4);
 	WAIT_FOR(n, (pass(n, CLK_S), rd_proposer_stats(n->p).rebuilds == 1));
-	assert_int_equal(count(n, "SELECT count(*) FROM database_instance_tags"), 3);
-	assert_int_equal(count(n, "SELECT value = 'complete' FROM orchestrator_meta WHERE name = 'view'"), 1);
+	assert_int_equal(count(&n->temp, "SELECT count(*) FROM database_instance_tags"), 3);
+	assert_int_equal(count(&n->temp, "SELECT value = 'complete' FROM orchestrator_meta WHERE name = 'view'"), 1);
 	assert_int_equal(rd_proposer_view_index(n->p), 4);
 	assert_false(rd_proposer_view_behind(n->p));
 	put_tag(n, "d", NULL, false, &a);
 	commit(n, 5);
 	WAIT_FOR(n, a.given);
 	assert_int_equal(a.code, 0);
-	assert_int_equal(count(n, "SELECT count(*) FROM database_instance_tags"), 4);
+	assert_int_equal(count(&n->temp, "SELECT count(*) FROM database_instance_tags"), 4);
 	assert_false(rd_proposer_view_behind(n->p));
 	node_free(n);
 }
@@ -50,7 +51,7 @@ a_slow_backend_is_overtaken_and_rebuilt(void **state UNUSED)
 {
 	enum { ENTRIES = RD_VIEW_JOBS_MAX };
 	struct node *n = node_new();
-	sqlite3 *lock = stranger(n);
+	sqlite3 *lock = stranger(&n->temp);
 	struct answer a;
 
 	(void)ask(lock, "BEGIN IMMEDIATE");
@@ -69,8 +70,8 @@ a_slow_backend_is_overtaken_and_rebuilt(void **state UNUSED)
 	assert_int_equal(sqlite3_close(lock), SQLITE_OK);
 	WAIT_FOR(n, (pass(n, CLK_S), rd_proposer_stats(n->p).rebuilds > 0));
 	WAIT_FOR(n, rd_proposer_view_index(n->p) == ENTRIES);
-	assert_int_equal(count(n, "SELECT count(*) FROM database_instance_tags"), 100);
-	assert_int_equal(count(n, "SELECT value FROM orchestrator_meta WHERE name = 'applied_index'"), ENTRIES);
+	assert_int_equal(count(&n->temp, "SELECT count(*) FROM database_instance_tags"), 100);
+	assert_int_equal(count(&n->temp, "SELECT value FROM orchestrator_meta WHERE name = 'applied_index'"), ENTRIES);
 	node_free(n);
 }
 
@@ -89,7 +90,7 @@ an_installed_snapshot_replaces_the_view(void **state UNUSED)
 	must(rd_propose(n->p, RD_OP_INVENTORY_ADD, &c, NULL, NULL, NULL, &e));
 	commit(n, 2);
 	WAIT_FOR(n, rd_proposer_view_index(n->p) == 2);
-	others_do(n, "UPDATE database_instance SET server_uuid = 'measured'");
+	others_do(&n->temp, "UPDATE database_instance SET server_uuid = 'measured'");
 	put_tag(n, "b", "known", true, &known);
 	put_tag(n, "c", "lost", true, &lost);
 	rd_state_put(s, RD_TABLE_inventory, &keys[0]);
@@ -98,14 +99,14 @@ an_installed_snapshot_replaces_the_view(void **state UNUSED)
 	rd_state_set(s, RD_SETTING_CLUSTER_ID, "group1");
 	rd_state_set_applied(s, 9, 2, fake_wall_now.us);
 	rd_proposer_install(n->p, s);
-	assert_int_equal(n->reloaded, 1);
+	assert_int_equal(n->heard.reloaded, 1);
 	WAIT_FOR(n, rd_proposer_view_index(n->p) == 9);
 	assert_true(known.given && known.outcome == RD_COMMITTED && known.index == 3);
 	assert_true(lost.given && lost.outcome == RD_UNKNOWN);
-	assert_int_equal(count(n, "SELECT count(*) FROM database_instance_tags WHERE tag_name = 'z'"), 1);
-	assert_int_equal(count(n, "SELECT count(*) FROM database_instance_tags"), 1);
-	assert_int_equal(count(n, "SELECT count(*) FROM database_instance"), 1);
-	assert_int_equal(count(n, "SELECT server_uuid = 'measured' FROM database_instance"), 1);
+	assert_int_equal(count(&n->temp, "SELECT count(*) FROM database_instance_tags WHERE tag_name = 'z'"), 1);
+	assert_int_equal(count(&n->temp, "SELECT count(*) FROM database_instance_tags"), 1);
+	assert_int_equal(count(&n->temp, "SELECT count(*) FROM database_instance"), 1);
+	assert_int_equal(count(&n->temp, "SELECT server_uuid = 'measured' FROM database_instance"), 1);
 	/* a restart believes it */
 	stop(n);
 	open_view(n);
@@ -123,11 +124,11 @@ what_others_wrote_is_replaced_and_not_believed(void **state UNUSED)
 	put_tag(n, "a", NULL, false, &a);
 	commit(n, 1);
 	WAIT_FOR(n, a.given);
-	others_do(n, "UPDATE database_instance_tags SET tag_value = 'forged'");
+	others_do(&n->temp, "UPDATE database_instance_tags SET tag_value = 'forged'");
 	rd_proposer_reload(n->p);
 	WAIT_FOR(n, rd_proposer_stats(n->p).rebuilds == 1);
-	assert_int_equal(count(n, "SELECT count(*) FROM database_instance_tags WHERE tag_value = 'x'"), 1);
-	others_do(n, "UPDATE database_instance_tags SET tag_value = 'forged'");
+	assert_int_equal(count(&n->temp, "SELECT count(*) FROM database_instance_tags WHERE tag_value = 'x'"), 1);
+	others_do(&n->temp, "UPDATE database_instance_tags SET tag_value = 'forged'");
 	stop(n);
 	open_view(n);
 	assert_non_null(n->loaded->distrust);
@@ -151,7 +152,7 @@ an_unfit_view_is_rebuilt_at_start(void **state UNUSED)
 	start(n, false);
 	assert_true(rd_proposer_view_behind(n->p));
 	WAIT_FOR(n, rd_proposer_view_index(n->p) == 5);
-	assert_int_equal(count(n, "SELECT count(*) FROM database_instance_tags"), 0);
+	assert_int_equal(count(&n->temp, "SELECT count(*) FROM database_instance_tags"), 0);
 	node_free(n);
 }
 
@@ -178,7 +179,8 @@ decisions_of_a_life_without_raft_stay_until_the_group_has_an_id(void **state UNU
 	struct err e;
 
 	(void)snprintf(copy, sizeof(copy), "%s.before-raft", n->temp.path);
-	others_do(n, "INSERT INTO database_instance_tags VALUES ('db1', 3306, 'former', '', '2025-01-01 00:00:00')");
+	others_do(&n->temp,
+		  "INSERT INTO database_instance_tags VALUES ('db1', 3306, 'former', '', '2025-01-01 00:00:00')");
 	stop(n);
 	open_view(n);
 	assert_true(rd_loaded_former(n->loaded));
@@ -192,12 +194,12 @@ decisions_of_a_life_without_raft_stay_until_the_group_has_an_id(void **state UNU
 		pass(n, CLK_S);
 	assert_true(a.given && a.outcome == RD_COMMITTED);
 	assert_true(rd_proposer_view_behind(n->p) && !rd_proposer_is_paused(n->p));
-	assert_int_equal(count(n, "SELECT count(*) FROM database_instance_tags"), 1);
+	assert_int_equal(count(&n->temp, "SELECT count(*) FROM database_instance_tags"), 1);
 	assert_int_equal(tags_in(n->temp.path), 1);
 	must(rd_propose_cluster_found(n->p, &found, NULL, NULL, &e));
 	commit(n, 2);
 	WAIT_FOR(n, (pass(n, CLK_S), rd_proposer_stats(n->p).rebuilds == 1));
-	assert_int_equal(count(n, "SELECT count(*) FROM database_instance_tags WHERE tag_name = 'a'"), 1);
+	assert_int_equal(count(&n->temp, "SELECT count(*) FROM database_instance_tags WHERE tag_name = 'a'"), 1);
 	assert_int_equal(tags_in(n->temp.path), 0);
 	assert_int_equal(tags_in(copy), 1);
 	stop(n);
@@ -217,7 +219,8 @@ a_copy_that_cannot_be_made_keeps_the_former_rows(void **state UNUSED)
 	struct err e;
 
 	(void)snprintf(copy, sizeof(copy), "%s/none/copy", n->temp.dir);
-	others_do(n, "INSERT INTO database_instance_tags VALUES ('db1', 3306, 'former', '', '2025-01-01 00:00:00')");
+	others_do(&n->temp,
+		  "INSERT INTO database_instance_tags VALUES ('db1', 3306, 'former', '', '2025-01-01 00:00:00')");
 	stop(n);
 	open_view(n);
 	rd_state_free(n->loaded->state);
@@ -226,7 +229,7 @@ a_copy_that_cannot_be_made_keeps_the_former_rows(void **state UNUSED)
 	rd_proposer_keep_former(n->p, copy);
 	must(rd_propose_cluster_found(n->p, &found, NULL, NULL, &e));
 	commit(n, 1);
-	WAIT_FOR(n, (pass(n, CLK_S), n->backend_errors >= 2));
+	WAIT_FOR(n, (pass(n, CLK_S), n->heard.backend_errors >= 2));
 	assert_int_equal(tags_in(n->temp.path), 1);
 	assert_int_equal(rd_proposer_stats(n->p).rebuilds, 0);
 	node_free(n);
