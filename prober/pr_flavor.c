@@ -3,7 +3,10 @@
 
 #include <string.h>
 
+#include "base/str.h"
 #include "topo/version.h"
+
+#define GREETING_PREFIX "5.5.5-"
 
 #define PR_ASK(NAME, rows_, ...) static const struct pr_variant variants_##NAME[] = {__VA_ARGS__};
 #define PR_ASK_CONF(NAME, key)
@@ -25,32 +28,39 @@ static const struct {
 #undef PR_ASK
 };
 
+/* Since when whose servers have what. */
 static const struct {
-	unsigned cap;
+	unsigned cap, of;
 	unsigned major, minor, patch;
-} mysql_caps[] = {
-    {PR_CAP_GTID, 5, 6, 0},	    {PR_CAP_PS_CONNECTION, 5, 7, 0},
-    {PR_CAP_GROUP, 8, 0, 0},	    {PR_CAP_PS_PROCESSLIST, 8, 0, 22},
-    {PR_CAP_SOURCE_WORDS, 8, 4, 0},
+} since[] = {
+    {PR_CAP_GTID, PR_CAP_MYSQL, 5, 6, 9},
+    {PR_CAP_PS_CONNECTION, PR_CAP_MYSQL, 5, 7, 2},
+    {PR_CAP_SUPER_READ_ONLY, PR_CAP_MYSQL, 5, 7, 8},
+    {PR_CAP_GROUP, PR_CAP_MYSQL, 8, 0, 2},
+    {PR_CAP_PS_PROCESSLIST, PR_CAP_MYSQL, 8, 0, 22},
+    {PR_CAP_INFO_IN_TABLE, PR_CAP_MYSQL, 8, 3, 0},
+    {PR_CAP_SOURCE_WORDS, PR_CAP_MYSQL, 8, 4, 0},
+    {PR_CAP_MARIADB_GTID, PR_CAP_MARIADB, 10, 0, 2},
 };
 
 unsigned
 pr_flavor_caps(const char *version)
 {
-	unsigned caps = PR_CAP_MYSQL;
+	unsigned caps = topo_is_mariadb(version) ? PR_CAP_MARIADB : PR_CAP_MYSQL;
 
 	if (topo_is_maxscale(version))
 		return PR_CAP_MAXSCALE | (strstr(version, "1.1.0") != NULL ? PR_CAP_MAXSCALE_1_1 : 0u);
-	if (topo_is_mariadb(version))
-		return PR_CAP_MARIADB;
 	if (!topo_version_known(version))
-		return 0;
-	if (topo_is_ndb(version))
-		caps |= PR_CAP_NDB;
-	for (size_t i = 0; i < ARRAY_LEN(mysql_caps); i++) {
-		if (topo_version_at_least(version, mysql_caps[i].major, mysql_caps[i].minor, mysql_caps[i].patch))
-			caps |= mysql_caps[i].cap;
+		return caps & PR_CAP_MARIADB;
+	if (caps == PR_CAP_MARIADB && str_starts(version, GREETING_PREFIX))
+		version += sizeof(GREETING_PREFIX) - 1;
+	for (size_t i = 0; i < ARRAY_LEN(since); i++) {
+		if (since[i].of == (caps & (PR_CAP_MYSQL | PR_CAP_MARIADB)) &&
+		    topo_version_at_least(version, since[i].major, since[i].minor, since[i].patch))
+			caps |= since[i].cap;
 	}
+	if (topo_is_ndb(version) && topo_version_at_least(version, 5, 7, 0))
+		caps |= PR_CAP_NDB;
 	return caps;
 }
 

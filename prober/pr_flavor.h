@@ -11,17 +11,20 @@
 enum pr_cap {
 	PR_CAP_MYSQL = 1, /* Oracle's or Percona's */
 	PR_CAP_MARIADB = 2,
+	PR_CAP_MARIADB_GTID = 4096, /* and named connections: 10.0.2 */
 	PR_CAP_MAXSCALE = 4,
-	PR_CAP_MAXSCALE_1_1 = 8,    /* answers only part of what later ones do */
-	PR_CAP_SOURCE_WORDS = 16,   /* source/replica instead of the historical words: 8.4 */
-	PR_CAP_PS_PROCESSLIST = 32, /* performance_schema.processlist: 8.0.22 */
-	PR_CAP_GTID = 64,	    /* MySQL's GTID: 5.6 */
-	PR_CAP_GROUP = 128,	    /* group replication with member roles: 8.0 */
-	PR_CAP_PS_CONNECTION = 256, /* heartbeat counters in performance_schema: 5.7 */
-	PR_CAP_NDB = 512,
+	PR_CAP_MAXSCALE_1_1 = 8,       /* answers only part of what later ones do */
+	PR_CAP_SOURCE_WORDS = 16,      /* source/replica instead of the historical words: 8.4 */
+	PR_CAP_PS_PROCESSLIST = 32,    /* performance_schema.processlist: 8.0.22 */
+	PR_CAP_GTID = 64,	       /* MySQL's GTID, and what else came with it: 5.6.9 */
+	PR_CAP_INFO_IN_TABLE = 2048,   /* the repository of replication settings can't be a file any more: 8.3 */
+	PR_CAP_GROUP = 128,	       /* group replication with member roles: 8.0.2 */
+	PR_CAP_PS_CONNECTION = 256,    /* heartbeat counters in performance_schema: 5.7.2 */
+	PR_CAP_NDB = 512,	       /* an NDB cluster that lists its processes: MySQL 5.7 */
 	PR_CAP_SUPER_READ_ONLY = 1024, /* for steps, when configured (UseSuperReadOnly): 5.7.8 */
 };
-/* version as @@global.version tells it; "" or anything else that is no version gives 0. */
+/* version as @@global.version tells it, or the greeting, where MariaDB may put "5.5.5-" before it; "" or anything else
+ * that is no version gives 0. */
 unsigned pr_flavor_caps(const char *version);
 
 /* One wording of a statement, for servers that have all of needs and none of lacks. */

@@ -14,10 +14,6 @@
 #include "pr_private.h"
 #include "topo/key.h"
 
-#define LOCK_SQL "select get_lock('orchestrator.step', 0) as locked"
-#define IDENTITY_MYSQL "select @@global.server_id as server_id, @@global.server_uuid as server_uuid"
-#define IDENTITY_MARIADB "select @@global.server_id as server_id, '' as server_uuid"
-
 struct step {
 	LIST_ENTRY(step) entry;
 	struct pr_steps *steps;
@@ -28,7 +24,7 @@ struct step {
 	bool ended;	/* waits for the thread only */
 	struct conf *conf;
 	struct pr_conn *conn;
-	struct pr_query queries[2];
+	struct pr_query queries[PR_BEFORE_COUNT];
 	struct mem_arena arena;
 	struct str_buf sql;
 	bool asked; /* the statement itself is under way */
@@ -244,7 +240,8 @@ run_statement(struct step *st)
 static void
 on_prepared(struct step *st)
 {
-	const struct pr_rows *lock = &st->queries[0].rows, *identity = &st->queries[1].rows;
+	const struct pr_rows *lock = &st->queries[PR_BEFORE_LOCK].rows;
+	const struct pr_rows *identity = &st->queries[PR_BEFORE_IDENTITY].rows;
 
 	if (!pr_conn_usable(st->conn))
 		finish(st, ERR_UNREACHABLE, pr_conn_failure(st->conn)->err_no, pr_conn_failure(st->conn)->text);
@@ -305,11 +302,11 @@ prepare(struct step *st)
 		finish(st, (enum err_code)e.code, 0, e.msg);
 		return;
 	}
-	st->queries[0] = (struct pr_query){.sql = LOCK_SQL, .keep_rows = 1};
-	st->queries[1] = (struct pr_query){
-	    .sql = (pr_flavor_caps(version) & PR_CAP_GTID) != 0 ? IDENTITY_MYSQL : IDENTITY_MARIADB, .keep_rows = 1};
+	for (size_t i = 0; i < PR_BEFORE_COUNT; i++)
+		st->queries[i] =
+		    (struct pr_query){.sql = pr_before_step_sql((enum pr_before_step)i, version), .keep_rows = 1};
 	arm(st, earlier(not_after(st), seconds_us(st->conf->MySQLConnectTimeoutSeconds, 2)));
-	pr_conn_run(st->conn, st->queries, 2, &st->arena, false);
+	pr_conn_run(st->conn, st->queries, PR_BEFORE_COUNT, &st->arena, false);
 }
 
 static void

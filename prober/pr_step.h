@@ -32,4 +32,12 @@ struct str_buf;
 int pr_step_sql(const char *name, const struct rec_text_list *args, const char *version, bool use_super_read_only,
 		struct str_buf *buf, struct err *e) MUST_USE;
 
+/* What is asked before a step. */
+enum pr_before_step {
+#define PR_BEFORE_STEP(NAME, ...) PR_BEFORE_##NAME,
+#include "pr_step.def"
+	PR_BEFORE_COUNT
+};
+const char *pr_before_step_sql(enum pr_before_step what, const char *version);
+
 #endif

@@ -5,11 +5,10 @@
 #include "base/str.h"
 #include "pr_flavor.h"
 #include "pr_step.h"
-#include "topo/version.h"
 
 #define PR_STEP(NAME, text, n_args, ...) static const struct pr_variant variants_##NAME[] = {__VA_ARGS__};
+#define PR_BEFORE_STEP(NAME, ...) static const struct pr_variant before_##NAME[] = {__VA_ARGS__};
 #include "pr_step.def"
-#undef PR_STEP
 
 static const struct {
 	const char *name;
@@ -19,8 +18,21 @@ static const struct {
 } steps[] = {
 #define PR_STEP(NAME, text, n_args, ...) {text, (n_args), variants_##NAME, ARRAY_LEN(variants_##NAME)},
 #include "pr_step.def"
-#undef PR_STEP
 };
+
+static const struct {
+	const struct pr_variant *v;
+	size_t n;
+} before[PR_BEFORE_COUNT] = {
+#define PR_BEFORE_STEP(NAME, ...) {before_##NAME, ARRAY_LEN(before_##NAME)},
+#include "pr_step.def"
+};
+
+const char *
+pr_before_step_sql(enum pr_before_step what, const char *version)
+{
+	return pr_variant_choose(before[what].v, before[what].n, pr_flavor_caps(version));
+}
 
 /* The one argument of a statement that has one is a number. */
 static int
@@ -46,8 +58,8 @@ pr_step_sql(const char *name, const struct rec_text_list *args, const char *vers
 {
 	unsigned caps = pr_flavor_caps(version);
 
-	if (use_super_read_only && (caps & PR_CAP_MYSQL) != 0 && topo_version_at_least(version, 5, 7, 8))
-		caps |= PR_CAP_SUPER_READ_ONLY;
+	if (!use_super_read_only)
+		caps &= ~(unsigned)PR_CAP_SUPER_READ_ONLY;
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
 		const char *sql;
 
