@@ -34,7 +34,7 @@ static const struct {
 	unsigned major, minor, patch;
 } since[] = {
     {PR_CAP_GTID, PR_CAP_MYSQL, 5, 6, 9},
-    {PR_CAP_PS_CONNECTION, PR_CAP_MYSQL, 5, 7, 2},
+    {PR_CAP_PS_CONNECTION, PR_CAP_MYSQL, 5, 7, 6},
     {PR_CAP_SUPER_READ_ONLY, PR_CAP_MYSQL, 5, 7, 8},
     {PR_CAP_GROUP, PR_CAP_MYSQL, 8, 0, 2},
     {PR_CAP_PS_PROCESSLIST, PR_CAP_MYSQL, 8, 0, 22},

@@ -19,7 +19,7 @@ enum pr_cap {
 	PR_CAP_GTID = 64,	       /* MySQL's GTID, and what else came with it: 5.6.9 */
 	PR_CAP_INFO_IN_TABLE = 2048,   /* the repository of replication settings can't be a file any more: 8.3 */
 	PR_CAP_GROUP = 128,	       /* group replication with member roles: 8.0.2 */
-	PR_CAP_PS_CONNECTION = 256,    /* heartbeat counters in performance_schema: 5.7.2 */
+	PR_CAP_PS_CONNECTION = 256,    /* heartbeat counters of each channel in performance_schema: 5.7.6 */
 	PR_CAP_NDB = 512,	       /* an NDB cluster that lists its processes: MySQL 5.7 */
 	PR_CAP_SUPER_READ_ONLY = 1024, /* for steps, when configured (UseSuperReadOnly): 5.7.8 */
 };

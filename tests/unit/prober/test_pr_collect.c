@@ -1,6 +1,7 @@
-/* Recorded answers of real servers (and hand-written ones of versions that are not at hand) → fields, as text files:
- * tests/golden/prober/NAME.in, .out. With --update as second argument the .out files are rewritten; review the diff.
- * A .in file: "version TEXT", "key value" lines of options, then per question "[NAME]" or "[NAME] error NUMBER TEXT",
+/* Answers of servers → fields, as text files: tests/golden/prober/NAME.in, .out. With --update as second argument the .out
+ * files are rewritten; review the diff. Where Debian has the server they are recorded (prober_record.c); other versions
+ * are reconstructed from manuals and from what the versions that are at hand answer: the first line says which.
+ * A .in file: "# recorded: of what" or "# reconstructed: what", "version TEXT", "key value" lines of options, then per question "[NAME]" or "[NAME] error NUMBER TEXT",
  * a line of column names, lines of cells; tabs between cells, \N is NULL, \n \t \\ are escapes. */
 #include <dirent.h>
 #include <setjmp.h>
@@ -224,6 +225,40 @@ collect(struct fixture *f)
 	pr_collect(&in, &f->out);
 }
 
+/* Of every flavour that users run there is a server that was found. */
+static struct {
+	const char *name; /* of the files, up to here */
+	bool found;
+} flavours[] = {
+    {"mysql57", false},	   {"mysql80", false},	     {"mysql84", false},       {"mysql97", false},
+    {"percona57", false},  {"percona80", false},     {"percona84", false},     {"mariadb105", false},
+    {"mariadb106", false}, {"mariadb_", false},	     {"mariadb110", false},    {"mariadb114", false},
+    {"mariadb118", false}, {"mysql80_group", false}, {"mysql84_group", false}, {"mysql97_group", false},
+    {"maxscale", false},
+};
+
+static void
+note_flavour(const char *name, bool found)
+{
+	for (size_t i = 0; i < ARRAY_LEN(flavours); i++) {
+		if (str_starts(name, flavours[i].name))
+			flavours[i].found = flavours[i].found || found;
+	}
+}
+
+/* Its origin is told, and nothing is answered that such a server would not be asked. */
+static void
+check_origin(const struct fixture *f, const char *name, const char *text)
+{
+	if (!str_starts(text, "# recorded: ") && !str_starts(text, "# reconstructed"))
+		fail_msg("%s: neither recorded nor reconstructed", name);
+	for (size_t i = 0; i < f->plan.n; i++) {
+		enum pr_ask ask = f->plan.v[i].ask;
+		if (ask < PR_ASK_LAG && pr_ask_sql(ask, pr_flavor_caps(f->version)) == NULL)
+			fail_msg("%s: %s is not asked of version %s", name, pr_ask_name(ask), f->version);
+	}
+}
+
 static void
 check_case(const char *name)
 {
@@ -235,8 +270,12 @@ check_case(const char *name)
 	str_buf_printf(&path, "%s/%s.in", golden_dir, name);
 	text = read_file(str_buf_text(&path));
 	assert_non_null(text);
+	expect = read_file(str_buf_text(&path));
 	load(&f, text);
+	check_origin(&f, name, expect);
+	free(expect);
 	collect(&f);
+	note_flavour(name, f.out.found);
 	assert_int_equal(rec_check(&topo_probe_desc, &f.out, &e), 0);
 	dump(&got, "", &topo_probe_desc, &f.out);
 	str_buf_clear(&path);
@@ -274,6 +313,10 @@ test_golden(void **state UNUSED)
 	}
 	free(names);
 	assert_true(cases >= 10);
+	for (size_t i = 0; i < ARRAY_LEN(flavours); i++) {
+		if (!flavours[i].found)
+			fail_msg("no server of flavour %s was found", flavours[i].name);
+	}
 }
 
 /* Texts of a lying server stay within the written maxima; a GTID set is never cut. */

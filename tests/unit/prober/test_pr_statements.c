@@ -103,6 +103,7 @@ static const struct word words[] = {
     {"performance_schema.replication_connection_status", SINCE(5, 7, 2), NO, NO},
     {"count_received_heartbeats", SINCE(5, 7, 2), NO, NO},
     {"last_heartbeat_timestamp", SINCE(5, 7, 2), NO, NO},
+    {"channel_name", SINCE(5, 7, 6), NO, NO},
     {"performance_schema.processlist", SINCE(8, 0, 22), NO, NO}, /* 5.7.39 too, but not all after it */
     {"information_schema.processlist", ALWAYS, ALWAYS, NO},
     {"user", ALWAYS, ALWAYS, NO},
@@ -125,7 +126,7 @@ static const struct word words[] = {
 };
 
 /* The language itself; what follows "as" is our own name for a column. */
-static const char *const grammar[] = {"and", "from", "in", "limit", "where", "as"};
+static const char *const grammar[] = {"and", "from", "in", "limit", "not", "where", "as"};
 
 static const struct server {
 	const char *version;
