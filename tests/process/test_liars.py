@@ -4,7 +4,7 @@ import re
 import time
 
 import fakemysqld
-from fakemysqld import EOF, FakeMysqld, answers, column, lenenc, lie, row
+from fakemysqld import FakeMysqld, answers, lie, rows
 from node import build_dir
 from waiting import wait_until
 
@@ -30,13 +30,6 @@ class Noted:
 
     def longest_gap(self):
         return max(b - a for a, b in zip(self.times, [*self.times[1:], time.monotonic()]))
-
-
-def rows(names, *lines):
-    """An answer of these columns."""
-    async def answer(client, _):
-        await client.send(lenenc(len(names)), *map(column, names), EOF, *map(row, lines), EOF)
-    return answer
 
 
 def replicas(lines):

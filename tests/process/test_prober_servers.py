@@ -2,12 +2,14 @@
 TLS and ways of logging in, steps."""
 
 import re
+import subprocess
 import time
 import uuid
 
 import pytest
 
 from flavors import PROBE_PASSWORD, PROBE_USER
+from node import build_dir
 from pki import Pki
 from proberdrv import (ANSWERED, CODES, CONNECT, DONE, HAS_REPLICAS, HURRY, IS_ROOT, REFUSED, RESET, TIMED_OUT, Prober,
                        boottime_us, key)
@@ -43,6 +45,16 @@ def status_of(server):
 
 
 # -- what a probe brings home
+
+
+@pytest.mark.parametrize("name", "ac")
+def test_servers_know_every_statement(servers, name):
+    """test_pr_statements.c says so for all versions; here is one of each flavour to ask."""
+    record = subprocess.run([build_dir() / "tests/unit/prober/prober_record", servers[name].host, str(servers[name].port), PROBE_USER],
+                            input=PROBE_PASSWORD + "\n", capture_output=True, text=True, check=True, timeout=30).stdout
+    errors = re.findall(r"^\[(\w+)\] error (\d+)", record, re.M)
+    assert errors == ([("GROUP_MEMBERS", "1193")] if servers.flavor == "mysql" else [])  # no group here
+    assert len(re.findall(r"^\[\w+\]", record, re.M)) >= 10 and "[PROCESS]\n1\n1\n" in record
 
 
 def test_own_settings(servers, prober):
