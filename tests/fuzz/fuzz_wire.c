@@ -9,7 +9,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const char *const versions[] = {"8.4.3",	       "10.11.19-MariaDB", "5.6.1",
+static const char *const versions[] = {"8.4.3",	       "10.11.19-MariaDB", "5.6.51",
 				       "2.5-maxscale", "1.1.0-maxscale",   "8.0.3-ndb-8"};
 
 struct world {

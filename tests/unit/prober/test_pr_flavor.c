@@ -24,12 +24,19 @@ test_dialects(void **state UNUSED)
 	    {"8.0.21", "show slave status", "show master status", "show slave hosts", is_list, true, true, true},
 	    {"8.0.22", "show slave status", "show master status", "show slave hosts", ps_list, true, true, true},
 	    {"8.0.36-28", "show slave status", "show master status", "show slave hosts", ps_list, true, true, true},
+	    {"8.3.0", "show slave status", "show master status", "show slave hosts", ps_list, true, true, true},
 	    {"8.4.3", "show replica status", "show binary log status", "show replicas", ps_list, true, true, true},
 	    {"9.7.4-2", "show replica status", "show binary log status", "show replicas", ps_list, true, true, true},
 	    {"10.1.0", "show replica status", "show binary log status", "show replicas", ps_list, true, true, true},
 	    {"10.11.19-MariaDB-log", "show all slaves status", "show master status", "show slave hosts", is_list, false,
 	     false, false},
 	    {"11.4.2-MariaDB", "show all slaves status", "show master status", "show slave hosts", is_list, false,
+	     false, false},
+	    {"5.5.5-10.11.6-MariaDB", "show all slaves status", "show master status", "show slave hosts", is_list,
+	     false, false, false},
+	    {"5.5.68-MariaDB", "show slave status", "show master status", "show slave hosts", is_list, false, false,
+	     false},
+	    {"not-a-number-MariaDB", "show slave status", "show master status", "show slave hosts", is_list, false,
 	     false, false},
 	    {"", "show slave status", "show master status", "show slave hosts", is_list, false, false, false},
 	    {"Unknown", "show slave status", "show master status", "show slave hosts", is_list, false, false, false},
@@ -55,6 +62,7 @@ test_variables_that_went_away(void **state UNUSED)
 	assert_non_null(strstr(pr_ask_sql(PR_ASK_SELF, pr_flavor_caps("8.0.40")), "@@global.log_slave_updates"));
 	assert_non_null(strstr(pr_ask_sql(PR_ASK_SELF, pr_flavor_caps("8.4.0")), "@@global.log_replica_updates"));
 	assert_non_null(strstr(pr_ask_sql(PR_ASK_GTID, pr_flavor_caps("8.0.40")), "master_info_repository"));
+	assert_null(strstr(pr_ask_sql(PR_ASK_GTID, pr_flavor_caps("8.3.0")), "master_info_repository"));
 	assert_null(strstr(pr_ask_sql(PR_ASK_GTID, pr_flavor_caps("8.4.0")), "master_info_repository"));
 	assert_non_null(
 	    strstr(pr_ask_sql(PR_ASK_SELF, pr_flavor_caps("10.11.1-MariaDB")), "@@global.log_slave_updates"));
