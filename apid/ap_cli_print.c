@@ -70,6 +70,19 @@ cli_print_nothing(struct cli *c UNUSED, json_t *what UNUSED)
 	return 0;
 }
 
+/* Fixed texts: the message of the answer may have an identity in front. */
+int
+cli_print_names_reset(struct cli *c, json_t *what UNUSED)
+{
+	return put_line(c, "hostname resolve cache cleared");
+}
+
+int
+cli_print_redeployed(struct cli *c, json_t *what UNUSED)
+{
+	return put_line(c, "Redeployed internal db");
+}
+
 /* --- lists; null is an empty one ------------------------------------------------------------------------------- */
 static int
 print_each(struct cli *c, json_t *list, int (*print)(struct cli *c, json_t *what))

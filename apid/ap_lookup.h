@@ -26,6 +26,10 @@ int ap_route_cluster(struct ap_request *rq, struct ap_reader *r, const char **re
 int ap_cluster_named(struct ap_request *rq, struct ap_reader *r, const char *text, const char **ret_name,
 		     struct err *e) MUST_USE;
 
+struct db_tag_term;
+/* The tag of a request that changes something: query "tag" first, else the path's name and value. Pure. */
+int ap_tag_of_route(struct ap_request *rq, struct db_tag_term *ret_tag, struct err *e) MUST_USE;
+
 /* Copy into the request's arena. */
 const char *ap_keep(struct ap_request *rq, const char *text);
 

@@ -142,9 +142,8 @@ api_tags(struct ap_request *rq, struct ap_reader *r, struct err *e)
 	return rc;
 }
 
-/* The tag string of a request: query "tag" first, else the path's name and value. */
-static int
-tag_of_route(struct ap_request *rq, struct db_tag_term *ret_tag, struct err *e)
+int
+ap_tag_of_route(struct ap_request *rq, struct db_tag_term *ret_tag, struct err *e)
 {
 	const char *text = ap_query(rq, "tag");
 
@@ -181,7 +180,7 @@ api_tag_value(struct ap_request *rq, struct ap_reader *r, struct err *e)
 	struct tag_job job = {.j = {.out = &rq->body}};
 	struct db_tag_term tag;
 	struct topo_key key;
-	int rc = tag_of_route(rq, &tag, e);
+	int rc = ap_tag_of_route(rq, &tag, e);
 
 	job.wanted = tag.name;
 	if (rc == 0)
@@ -220,7 +219,7 @@ take_tag(struct ap_request *rq)
 	struct db_tag_term tag;
 	struct err e;
 
-	if (tag_of_route(rq, &tag, &e) != 0) {
+	if (ap_tag_of_route(rq, &tag, &e) != 0) {
 		ap_reply_err(rq, &e);
 		return false;
 	}

@@ -35,9 +35,8 @@ rd_ipc_request(struct rd_door *door, struct ipc_link *l, uint64_t id)
 	return (struct rd_req){id, ipc_link_peer_generation(l)};
 }
 
-/* False: answered already, there is no state to change yet. */
-static bool
-is_open(struct rd_node *n, struct rd_req req)
+bool
+rd_ipc_is_open(struct rd_node *n, struct rd_req req)
 {
 	struct err e;
 
@@ -59,7 +58,7 @@ rd_ipc_change(struct rd_node *n, struct rd_req req, enum rd_op op, const void *p
 	struct rd_waiter *w;
 	struct err e;
 
-	if (!is_open(n, req))
+	if (!rd_ipc_is_open(n, req))
 		return;
 	w = rd_waiter_new(n, req, NULL);
 	if (rd_propose(n->decide, op, payload, NULL, on_decided, w, &e) == 0)
@@ -137,7 +136,7 @@ rd_on_forget(struct rd_door *door, struct ipc_link *l, const struct ipc_forget *
 	struct rd_cmd_inventory_forget c = {.keys = {&key, 1}, .reason = "forget", .message = ""};
 	struct err e;
 
-	if (!is_open(n, req))
+	if (!rd_ipc_is_open(n, req))
 		return;
 	if (rd_state_get(rd_decisions(n), RD_TABLE_inventory, &key) == NULL) {
 		(void)err_set(&e, ERR_NOT_FOUND, "ForgetInstance(): instance %s not found", TOPO_KEY_TEXT(&key));
@@ -153,7 +152,7 @@ rd_on_discover(struct rd_door *door, struct ipc_link *l, const struct ipc_discov
 {
 	struct rd_req req = rd_ipc_request(door, l, m->request_id);
 
-	if (is_open(door->node, req))
+	if (rd_ipc_is_open(door->node, req))
 		rd_ask_discover(door->node, req, m);
 }
 
@@ -169,7 +168,7 @@ rd_on_write_audit(struct rd_door *door, struct ipc_link *l, const struct ipc_wri
 	struct rd_node *n = door->node;
 	struct rd_req req = rd_ipc_request(door, l, m->request_id);
 
-	if (!is_open(n, req))
+	if (!rd_ipc_is_open(n, req))
 		return;
 	rd_audit(n, m->type, m->key.hostname[0] == '\0' ? NULL : &m->key, m->message);
 	rd_reply_ok(n, req, 0, NULL, NULL);

@@ -4,6 +4,8 @@
 
 #include "rd_node_private.h"
 
+/* False: answered already, there is no state to change or read yet. */
+bool rd_ipc_is_open(struct rd_node *n, struct rd_req req);
 struct rd_req rd_ipc_request(struct rd_door *door, struct ipc_link *l, uint64_t id);
 /* Proposes and answers when it is decided. */
 void rd_ipc_change(struct rd_node *n, struct rd_req req, enum rd_op op, const void *payload);

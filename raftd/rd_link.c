@@ -263,7 +263,16 @@ rd_reply_ok(struct rd_node *n, struct rd_req req, uint64_t index, const struct t
 	else
 		rec_init(&topo_instance_desc, &m.instance);
 	if (keys != NULL)
-		m.keys = *keys;
+		m.keys = (struct topo_key_list){keys->v, min_size(keys->n, TOPO_LIST_MAX)};
+	send_reply(n, req, &m);
+}
+
+void
+rd_reply_names(struct rd_node *n, struct rd_req req, const struct ipc_name_list *names)
+{
+	struct ipc_reply m = {.request_id = req.id, .message = "", .names = *names};
+
+	rec_init(&topo_instance_desc, &m.instance);
 	send_reply(n, req, &m);
 }
 

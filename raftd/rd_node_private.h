@@ -127,7 +127,8 @@ struct rd_node {
 	struct rd_periodic periodic;
 	struct event *periodic_timer;
 	int64_t aliases_refreshed_us;
-	uint64_t aliases_print; /* fingerprint of what was written */
+	uint64_t aliases_print;	    /* fingerprint of what was written */
+	struct mono topologies_due; /* next snapshot of the topologies */
 
 	/* rd_publish.c */
 	uint64_t published; /* sequence number */
@@ -165,9 +166,10 @@ void rd_link_close(struct rd_node *n);
 void rd_link_peer(struct rd_node *n, const struct ipc_child_peer *m);
 /* The watches changed: the probers are told at the end of this turn of the loop. */
 void rd_link_tell(struct rd_node *n);
-/* Answers a request of apid. keys and inst may be NULL. */
+/* Answers a request of apid. keys (of which TOPO_LIST_MAX are told) and inst may be NULL. */
 void rd_reply_ok(struct rd_node *n, struct rd_req req, uint64_t index, const struct topo_key_list *keys,
 		 const struct topo_instance *inst);
+void rd_reply_names(struct rd_node *n, struct rd_req req, const struct ipc_name_list *names);
 void rd_reply_message(struct rd_node *n, struct rd_req req, uint64_t index, const char *message);
 void rd_reply_error(struct rd_node *n, struct rd_req req, const struct err *e);
 

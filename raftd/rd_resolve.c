@@ -42,12 +42,9 @@ drop(struct rd_resolve *r, struct name *n)
 void
 rd_resolve_free(struct rd_resolve *r)
 {
-	struct name *n, *next;
-
 	if (r == NULL)
 		return;
-	HASH_ITER (hh, r->names, n, next)
-		drop(r, n);
+	rd_resolve_clear(r);
 	free(r);
 }
 
@@ -262,4 +259,29 @@ rd_resolve_expire(struct rd_resolve *r, const struct rd_rules *rules, int64_t no
 	HASH_ITER (hh, r->names, n, next)
 		if (now_us - n->at_us >= 2 * (n->failed ? RD_NAME_FAILED_US : rules->name_life_us))
 			drop(r, n);
+}
+
+/* --- the whole cache -------------------------------------------------------------------------------------------- */
+size_t
+rd_resolve_list(const struct rd_resolve *r, const struct rd_rules *rules, size_t skip, struct ipc_name *ret, size_t max)
+{
+	size_t n = 0;
+
+	for (const struct name *x = r->names; x != NULL && n < max; x = x->hh.next) {
+		int64_t life_us = x->failed ? RD_NAME_FAILED_US : rules->name_life_us;
+		if (skip > 0)
+			skip--;
+		else
+			ret[n++] = (struct ipc_name){x->host, x->resolved, x->at_us + life_us};
+	}
+	return n;
+}
+
+void
+rd_resolve_clear(struct rd_resolve *r)
+{
+	struct name *n, *next;
+
+	HASH_ITER (hh, r->names, n, next)
+		drop(r, n);
 }

@@ -7,6 +7,7 @@
 #define RD_RESOLVE_H
 
 #include "rd_rules.h"
+#include "ipc/ipc.h"
 #include "state/rd_changes.h"
 
 struct rd_resolve;
@@ -37,6 +38,10 @@ void rd_resolve_answered(struct rd_resolve *r, const struct rd_rules *rules, con
 /* The server that was reached under host calls itself name. */
 void rd_resolve_learn(struct rd_resolve *r, const struct rd_rules *rules, const char *host, const char *name,
 		      int64_t now_us, struct rd_changes *out);
+/* Entries in an order of the cache's own, after the first `skip`; texts are borrowed. Returns how many. */
+size_t rd_resolve_list(const struct rd_resolve *r, const struct rd_rules *rules, size_t skip, struct ipc_name *ret,
+		       size_t max);
+void rd_resolve_clear(struct rd_resolve *r);
 /* Drops what is too old. */
 void rd_resolve_expire(struct rd_resolve *r, const struct rd_rules *rules, int64_t now_us);
 

@@ -232,6 +232,41 @@ str_parse_duration_s(const char *s, int64_t *ret_seconds, struct err *e)
 	return err_set(e, ERR_INVALID, "invalid duration \"%.40s\": digits and one of s, m, h, d, w", s);
 }
 
+/* value/unit with up to `digits` decimals, zeros at the end left out. */
+static void
+add_decimal(struct str_buf *b, int64_t value, int64_t unit, int digits)
+{
+	str_buf_printf(b, "%lld", (long long)(value / unit));
+	if (value % unit == 0)
+		return;
+	str_buf_printf(b, ".%0*lld", digits, (long long)(value % unit));
+	while (b->p[b->len - 1] == '0')
+		b->p[--b->len] = '\0';
+}
+
+void
+str_add_go_duration(struct str_buf *b, int64_t ns)
+{
+	const int64_t s = 1000000000;
+	int64_t minutes = ns / (60 * s);
+
+	ASSERT(ns >= 0);
+	if (ns == 0) {
+		str_buf_add(b, "0s");
+	} else if (ns < s) {
+		bool nano = ns < 1000, micro = ns < 1000000;
+		add_decimal(b, ns, nano ? 1 : micro ? 1000 : 1000000, nano ? 0 : micro ? 3 : 6);
+		str_buf_add(b, nano ? "ns" : micro ? "\xc2\xb5s" : "ms");
+	} else {
+		if (minutes >= 60)
+			str_buf_printf(b, "%lldh", (long long)(minutes / 60));
+		if (minutes > 0)
+			str_buf_printf(b, "%lldm", (long long)(minutes % 60));
+		add_decimal(b, ns % (60 * s), s, 9);
+		str_buf_add_char(b, 's');
+	}
+}
+
 void
 str_split(const char *s, const char *seps, void (*fn)(void *ctx, const char *piece), void *ctx)
 {

@@ -47,6 +47,9 @@ int str_parse_u64(const char *s, uint64_t max, uint64_t *ret_v, struct err *e) M
 /* Historical duration: digits and one of s m h d w ("10m"); result in seconds. Reference: http-api.md section 1.4. */
 int str_parse_duration_s(const char *s, int64_t *ret_seconds, struct err *e) MUST_USE;
 
+/* Appends ns as Go prints a duration: "1.5s", "351.871µs", "2m3s", "0s". Not negative. */
+void str_add_go_duration(struct str_buf *b, int64_t ns);
+
 /* Calls fn for each non-empty piece of s between any of the characters in seps, blanks trimmed. */
 void str_split(const char *s, const char *seps, void (*fn)(void *ctx, const char *piece), void *ctx);
 

@@ -314,8 +314,9 @@ migrate_in_transaction(struct db *db, const char *program_version, struct err *e
 
 	if (rc == 0)
 		rc = check_not_newer(db, db->info.from_version, e);
-	if (rc == 0 && db->info.from_version < db_schema_version())
-		rc = upgrade(db, e);
+	/* tables of an up-to-date file, too: somebody may have dropped one */
+	if (rc == 0)
+		rc = db->info.from_version < db_schema_version() ? upgrade(db, e) : complete_schema(db, e);
 	if (rc == 0 && program_version != NULL)
 		rc = note_deployment(db, program_version, e);
 	return rc;
@@ -334,6 +335,23 @@ migrate(struct db *db, const char *program_version, struct err *e)
 	else
 		rc = db_commit(db, e);
 	return rc;
+}
+
+int
+db_redeploy(struct db *db, struct err *e)
+{
+	int rc = db_begin(db, DB_DURABLE, e);
+
+	if (rc != 0)
+		return rc;
+	rc = complete_schema(db, e);
+	if (rc == 0)
+		rc = store_version(db, e);
+	if (rc != 0)
+		db_rollback(db);
+	else
+		rc = db_commit(db, e);
+	return rc == 0 ? 0 : err_wrap(e, "bringing the schema up to date");
 }
 
 static int

@@ -37,6 +37,9 @@ int db_touch_instance_check(struct db *db, const struct topo_key *key, int64_t l
 /* A probe began (or has been running for a second): last_attempted_check of an existing row only. */
 int db_touch_instance_attempt(struct db *db, const struct topo_key *key, int64_t attempted_us, struct err *e) MUST_USE;
 
+/* Looks at every table again and adds what is missing, whatever the stored version says; a transaction of its own. */
+int db_redeploy(struct db *db, struct err *e) MUST_USE;
+
 /* Bookkeeping, in the same transaction as what it describes. */
 int db_set_meta(struct db *db, const char *name, const char *value, struct err *e) MUST_USE;
 int db_set_applied_index(struct db *db, int64_t log_index, struct err *e) MUST_USE;

@@ -13,6 +13,9 @@ REC_DEFINE(ipc_metric, IPC_METRIC_FIELDS);
 #define REC_SELF struct ipc_member
 REC_DEFINE(ipc_member, IPC_MEMBER_FIELDS);
 #undef REC_SELF
+#define REC_SELF struct ipc_name
+REC_DEFINE(ipc_name, IPC_NAME_FIELDS);
+#undef REC_SELF
 
 /* A local typedef gives each message's F lines their struct: macro arguments expand before they know it. */
 #define REC_SELF rec_self

@@ -55,6 +55,14 @@ REC_DECLARE(ipc_metric, IPC_METRIC_FIELDS);
 	F(STR, trouble, _, 512, .doc = "why it is not connected or was refused, empty when all is well")
 REC_DECLARE(ipc_member, IPC_MEMBER_FIELDS);
 
+/* A host name in raftd's cache. */
+#define IPC_NAMES_MAX 8192
+#define IPC_NAME_FIELDS(F)                 \
+	F(STR, hostname, _, TOPO_HOST_MAX) \
+	F(STR, resolved, _, TOPO_HOST_MAX) \
+	F(I64, expires_us, _, 0, .doc = "wall")
+REC_DECLARE(ipc_name, IPC_NAME_FIELDS);
+
 #define IPC_ALL_DEFS "ipc/all.def"
 
 /* struct ipc_<name> for each message */

@@ -115,6 +115,31 @@ rd_apply_delete_tag(struct apply *a, const struct rd_cmd_delete_tag *c, struct e
 	return 0;
 }
 
+static bool
+is_tag(const void *row, const void *what)
+{
+	const struct db_tag *tag = row;
+	const struct rd_cmd_untag_all *c = what;
+
+	return strcmp(tag->tag_name, c->tag_name) == 0 && strcmp(tag->tag_value, c->tag_value) == 0;
+}
+
+int
+rd_apply_untag_all(struct apply *a, const struct rd_cmd_untag_all *c, struct err *e UNUSED)
+{
+	struct rd_picked picked = rd_row_pick(a->s, RD_TABLE_tag, is_tag, c);
+
+	for (size_t i = 0; i < picked.n; i++) {
+		const struct db_tag *tag = picked.rows[i];
+		struct topo_key key = {tag->hostname, tag->port};
+		rd_effect_audit(a, "delete-instance-tag", &key, "%s=%s", tag->tag_name, tag->tag_value);
+		rd_effect_touched(a, &key);
+		(void)rd_row_take_away(a, RD_TABLE_tag, tag);
+	}
+	free(picked.rows);
+	return 0;
+}
+
 /* --- promotion rules ------------------------------------------------------------------------------------------- */
 int
 rd_apply_register_candidate(struct apply *a, const struct rd_cmd_register_candidate *c, struct err *e UNUSED)

@@ -96,6 +96,12 @@ check_delete_tag(const struct rd_cmd_delete_tag *c, struct err *e)
 }
 
 static int
+check_untag_all(const struct rd_cmd_untag_all *c, struct err *e)
+{
+	return check_not_empty(c->tag_name, "tag name", e);
+}
+
+static int
 check_register_candidate(const struct rd_cmd_register_candidate *c, struct err *e)
 {
 	if (check_key(&c->key, e) != 0)

@@ -38,6 +38,7 @@ enum rd_job_kind {
 	RD_JOB_TELEMETRY, /* changes, relaxed; and lines for the audit file */
 	RD_JOB_RELOAD,	  /* decisions from the backend → loaded */
 	RD_JOB_CHECK,	  /* has somebody else changed the database? → foreign */
+	RD_JOB_REDEPLOY,  /* adds what the schema lacks (db_redeploy) */
 	RD_JOB_REBUILD,	  /* image → backend: the replicated tables hold exactly its rows afterwards (rd_rebuild.h) */
 };
 

@@ -106,6 +106,9 @@ do_job(struct rd_view *v, struct rd_job *j)
 	case RD_JOB_CHECK:
 		do_check(v, j);
 		return;
+	case RD_JOB_REDEPLOY:
+		j->rc = rd_write_schema(v->db, &j->e);
+		return;
 	case RD_JOB_REBUILD:
 		do_rebuild(v, j);
 		return;

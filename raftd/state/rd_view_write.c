@@ -227,6 +227,12 @@ rd_write_singly(struct db *db, const struct rd_changes *c, size_t *ret_refused, 
 /* --- audit file ------------------------------------------------------------------------------------------------ */
 /* Opened anew each time: a rotated file is followed. */
 int
+rd_write_schema(struct db *db, struct err *e)
+{
+	return db_redeploy(db, e);
+}
+
+int
 rd_append_file(const char *path, const char *text, size_t n, struct err *e)
 {
 	int fd = newfile_open(path, O_WRONLY | O_APPEND | O_NOCTTY);

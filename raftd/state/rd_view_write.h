@@ -19,6 +19,8 @@ int rd_write_telemetry(struct db *db, const struct rd_changes *c, struct err *e)
 /* The same, each change for itself: those that the database refuses (ERR_DB) are left out and counted, any other error
  * ends it. */
 int rd_write_singly(struct db *db, const struct rd_changes *c, size_t *ret_refused, struct err *e) MUST_USE;
+/* Adds what the schema lacks, whatever version it says it has. */
+int rd_write_schema(struct db *db, struct err *e) MUST_USE;
 /* Appends text to a file that is created as base/newfile.h says. */
 int rd_append_file(const char *path, const char *text, size_t n, struct err *e) MUST_USE;
 

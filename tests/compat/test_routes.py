@@ -10,7 +10,8 @@ TABLE = pathlib.Path(__file__).with_name("routes.txt")
 
 # Routes of ours, beside the historical ones.
 OURS = {"begin-downtime/:host/:port", "begin-maintenance/:host/:port", "cluster-pool-instances",
-        "cluster-gh-ost-replicas/:clusterHint", "instance-status/:host/:port", "raft-info", "raft-rescue", "show-resolve-hosts",
+        "cluster-gh-ost-replicas/:clusterHint", "instance-status/:host/:port", "raft-info", "raft-rescue", "redeploy-internal-db",
+        "show-resolve-hosts",
         "show-unresolve-hosts"}
 
 VALUES = {"host": "127.0.0.1", "port": "1", "page": "0", "errorStatusCode": "503"}

@@ -101,3 +101,23 @@ def test_what_another_program_writes_is_seen_by_the_next_command(foreign):
     assert foreign.says("show-unresolve-hosts") == "p w\n"
     foreign.sql("DELETE FROM database_instance_downtime")
     assert foreign.says("which-downtimed-instances") == ""
+
+
+def test_the_schema_is_completed(foreign):
+    foreign.sql("DROP TABLE host_agent", "DROP TABLE database_instance_pool")
+    assert foreign.says("redeploy-internal-db") == "Redeployed internal db\n"
+    assert foreign.sql("SELECT count(*) FROM host_agent") == [(0,)]
+    assert foreign.says("clusters") == "p:3306\n"
+
+
+def test_history_of_foreign_rows(foreign):
+    assert foreign.says("snapshot-topologies") == ""
+    assert foreign.sql("SELECT hostname, master_host FROM database_instance_topology_history ORDER BY hostname")[0] == ("a", "p")
+
+
+def test_untag_all_and_names(foreign):
+    foreign.sql("INSERT INTO database_instance_tags (hostname, port, tag_name, tag_value) VALUES ('b', 3306, 'old', ''), ('c', 3306, 'old', '')")
+    assert foreign.says("untag-all", "-tag", "old=") == "b:3306\nc:3306\n"
+    assert foreign.says("untag-all", "-tag", "old", code=1) == ""
+    assert foreign.says("reset-hostname-resolve-cache") == "hostname resolve cache cleared\n"
+    assert foreign.says("show-resolve-hosts") == ""

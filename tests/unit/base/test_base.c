@@ -118,6 +118,32 @@ go_quoting_is_ascii(void **state UNUSED)
 }
 
 static void
+durations_are_written_as_go_does(void **state UNUSED)
+{
+	static const struct {
+		int64_t ns;
+		const char *text;
+	} cases[] = {{0, "0s"},
+		     {1, "1ns"},
+		     {999, "999ns"},
+		     {1000, "1\xc2\xb5s"},
+		     {351871, "351.871\xc2\xb5s"},
+		     {1500000, "1.5ms"},
+		     {999000001, "999.000001ms"},
+		     {1000000000, "1s"},
+		     {1050000000, "1.05s"},
+		     {60000000000, "1m0s"},
+		     {3723004000000, "1h2m3.004s"}};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct str_buf b = {0};
+		str_add_go_duration(&b, cases[i].ns);
+		assert_string_equal(str_buf_text(&b), cases[i].text);
+		str_buf_done(&b);
+	}
+}
+
+static void
 stamps_round_trip(void **state UNUSED)
 {
 	char text[CLK_STAMP_BYTES];
@@ -241,6 +267,7 @@ main(void)
 	    cmocka_unit_test(numbers_are_parsed_whole_or_not_at_all),
 	    cmocka_unit_test(durations_are_digits_and_one_unit),
 	    cmocka_unit_test(go_quoting_is_ascii),
+	    cmocka_unit_test(durations_are_written_as_go_does),
 	    cmocka_unit_test(stamps_round_trip),
 	    cmocka_unit_test(delays_are_whole_seconds_and_the_rest),
 	    cmocka_unit_test(lines_are_left_out_and_counted),

@@ -122,6 +122,26 @@ a_tag_is_removed_by_name_or_by_equal_value(void **state UNUSED)
 	}
 }
 
+static void
+a_tag_with_its_value_goes_from_every_server(void **state UNUSED)
+{
+	struct world w;
+
+	world_init(&w);
+	APPLY(&w, PUT_TAG, put_tag, T0, DB1, "role", "backup");
+	APPLY(&w, PUT_TAG, put_tag, T0, DB2, "role", "backup");
+	APPLY(&w, PUT_TAG, put_tag, T0, DB1, "other", "backup");
+	APPLY(&w, UNTAG_ALL, untag_all, T0, "role", "main");
+	assert_int_equal(w.a.keys.n, 0);
+	APPLY(&w, UNTAG_ALL, untag_all, T0, "role", "backup");
+	assert_int_equal(w.a.keys.n, 2);
+	assert_non_null(effect(&w, RD_EFFECT_AUDIT));
+	assert_null(tag_of(&w, &db1, "role"));
+	assert_null(tag_of(&w, &db2, "role"));
+	assert_non_null(tag_of(&w, &db1, "other"));
+	world_done(&w);
+}
+
 /* --- candidates and clusters ----------------------------------------------------------------------------------- */
 static void
 a_promotion_rule_is_dated_by_the_command(void **state UNUSED)
@@ -366,6 +386,7 @@ main(void)
 	    cmocka_unit_test(downtime_that_has_ended_already_has_no_effect),
 	    cmocka_unit_test(downtime_is_kept_in_whole_seconds_outwards),
 	    cmocka_unit_test(a_tag_is_removed_by_name_or_by_equal_value),
+	    cmocka_unit_test(a_tag_with_its_value_goes_from_every_server),
 	    cmocka_unit_test(a_promotion_rule_is_dated_by_the_command),
 	    cmocka_unit_test(a_cluster_keeps_its_id_and_birth),
 	    cmocka_unit_test(an_empty_alias_removes_the_override),

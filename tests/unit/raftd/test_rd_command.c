@@ -39,6 +39,7 @@ static const void *const samples[RD_OP_COUNT] = {
     [RD_OP_PUT_TAG] = &(struct rd_cmd_put_tag){.key = DB1, .tag_name = "role", .tag_value = "backup"},
     [RD_OP_DELETE_TAG] =
 	&(struct rd_cmd_delete_tag){.key = DB1, .tag_name = "role", .has_value = true, .tag_value = "backup"},
+    [RD_OP_UNTAG_ALL] = &(struct rd_cmd_untag_all){.tag_name = "role", .tag_value = "backup"},
     [RD_OP_REGISTER_CANDIDATE] =
 	&(struct rd_cmd_register_candidate){.key = DB1, .promotion_rule = "prefer_not", .detected = true},
     [RD_OP_SET_CLUSTER_ALIAS] = &(struct rd_cmd_set_cluster_alias){.cluster_name = "db1.example:3306", .alias = "shop"},
@@ -284,6 +285,7 @@ static const struct {
     {RD_OP_END_DOWNTIME, &(struct rd_cmd_end_downtime){{"db1", 0}}, "db1:0"},
     {RD_OP_PUT_TAG, &(struct rd_cmd_put_tag){DB1, "", "v"}, "tag name"},
     {RD_OP_DELETE_TAG, &(struct rd_cmd_delete_tag){DB1, "", false, ""}, "tag name"},
+    {RD_OP_UNTAG_ALL, &(struct rd_cmd_untag_all){"", "x"}, "tag name"},
     {RD_OP_REGISTER_CANDIDATE, &(struct rd_cmd_register_candidate){DB1, "must", false}, "not supported"},
     {RD_OP_REGISTER_CANDIDATE, &(struct rd_cmd_register_candidate){DB1, "best", false}, "not supported"},
     {RD_OP_SET_CLUSTER_ALIAS, &(struct rd_cmd_set_cluster_alias){"", "shop"}, "cluster name"},

@@ -125,6 +125,30 @@ a_lookup_is_asked_for_and_lives(void **state UNUSED)
 }
 
 static void
+the_cache_is_listed_piece_by_piece_and_cleared(void **state UNUSED)
+{
+	struct ipc_name names[2];
+	struct world w;
+
+	world_init(&w, RD_RESOLVE_CNAME);
+	rd_resolve_answered(w.r, &w.rules, "vip", "db1.example", T0, &w.rows);
+	rd_resolve_answered(w.r, &w.rules, "gone", "", T0, &w.rows);
+	rd_resolve_answered(w.r, &w.rules, "db2", "db2.example", T0 + MIN, &w.rows);
+	assert_int_equal(rd_resolve_list(w.r, &w.rules, 0, names, 2), 2);
+	assert_string_equal(names[0].hostname, "vip");
+	assert_string_equal(names[0].resolved, "db1.example");
+	assert_true(names[0].expires_us == T0 + LIFE);
+	assert_string_equal(names[1].resolved, "gone");
+	assert_true(names[1].expires_us == T0 + RD_NAME_FAILED_US);
+	assert_int_equal(rd_resolve_list(w.r, &w.rules, 2, names, 2), 1);
+	assert_string_equal(names[0].hostname, "db2");
+	rd_resolve_clear(w.r);
+	assert_int_equal(rd_resolve_list(w.r, &w.rules, 0, names, 2), 0);
+	EXPECT(&w, "vip", MIN, ASK, "vip");
+	world_done(&w);
+}
+
+static void
 a_failed_lookup_stands_for_a_minute(void **state UNUSED)
 {
 	struct world w;
@@ -244,6 +268,7 @@ main(void)
 	    cmocka_unit_test(none_stores_nothing),
 	    cmocka_unit_test(some_names_are_never_touched),
 	    cmocka_unit_test(a_lookup_is_asked_for_and_lives),
+	    cmocka_unit_test(the_cache_is_listed_piece_by_piece_and_cleared),
 	    cmocka_unit_test(a_failed_lookup_stands_for_a_minute),
 	    cmocka_unit_test(rejected_names_are_not_used),
 	    cmocka_unit_test(what_a_server_calls_itself_overrides),

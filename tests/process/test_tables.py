@@ -1,0 +1,97 @@
+"""What speaks of many servers or whole tables at once: forget-cluster, untag-all, snapshot-topologies, the cache of host names, the
+schema; over HTTP of a running node, and by `orchestrator -c` on what it leaves behind."""
+
+import re
+import sqlite3
+
+import pytest
+
+from fleet import Fleet
+from node import Node
+from waiting import wait_until
+
+
+@pytest.fixture(scope="module")
+def fleet():
+    with Fleet(8) as fleet:
+        yield fleet
+
+
+@pytest.fixture(scope="module")
+def node(fleet):
+    with Node(seeds=fleet.sources, config={"HostnameResolveMethod": "default"}) as node:
+        node.wait_instances(fleet.addresses)
+        yield node
+
+
+def rows(node, sql):
+    with sqlite3.connect(f"file:{node.dir / 'orchestrator.sqlite3'}?mode=ro", uri=True) as db:
+        return db.execute(sql).fetchall()
+
+
+def ok(node, path):
+    answer = node.get(f"/api/{path}")
+    assert answer.status == 200, (path, answer.body)
+    return answer.json()
+
+
+def test_topologies_are_recorded(node, fleet):
+    answer = ok(node, "snapshot-topologies")
+    assert answer["Code"] == "OK" and re.fullmatch(r"Took [0-9.]+(µs|ms|s)", answer["Details"])
+    history = rows(node, "SELECT hostname || ':' || port, master_host, cluster_name, version FROM database_instance_topology_history")
+    known = {f"{i['Key']['Hostname']}:{i['Key']['Port']}": i for i in node.api("all-instances")}
+    assert sorted(history) == sorted((name, i["MasterKey"]["Hostname"], i["ClusterName"], i["Version"]) for name, i in known.items())
+    assert node.command("-c", "snapshot-topologies").stdout == ""
+
+
+def test_untag_all(node, fleet):
+    places = ["/".join(address.split(":")) for address in fleet.addresses]
+    for place in places[:3]:
+        ok(node, f"tag/{place}?tag=role=x")
+    ok(node, f"tag/{places[3]}?tag=role=y")
+    for path in ("untag-all", "untag-all?tag=role", "untag-all?tag=~role=x"):
+        answer = node.get(f"/api/{path}")
+        assert (answer.status, answer.json()["Code"]) == (500, "ERROR"), path
+    removed = ok(node, "untag-all?tag=role=x")
+    assert removed["Message"] == "role removed from 3 instances"
+    assert sorted(f"{k['Hostname']}/{k['Port']}" for k in removed["Details"]) == sorted(places[:3])
+    assert [f"{k['Hostname']}/{k['Port']}" for k in node.api("tagged?tag=role")] == places[3:4]
+    assert ok(node, "untag-all?tag=role=x")["Details"] == []
+    assert len(ok(node, "untag-all/role/y")["Details"]) == 1
+    ok(node, f"tag/{places[0]}?tag=empty")
+    assert node.command("-c", "untag-all", "-tag", "empty=").stdout == fleet.addresses[0] + "\n"
+
+
+def test_cache_of_host_names(node, fleet):
+    hosts = {address.split(":")[0] for address in fleet.addresses}
+    cache = ok(node, "hostname-resolve-cache")
+    assert list(cache) == ["Code", "Message", "Details"] and cache["Message"] == "Cache retrieved"
+    assert hosts <= set(cache["Details"]) and list(cache["Details"]) == sorted(cache["Details"])
+    first = cache["Details"][min(hosts)]
+    assert list(first) == ["Object", "Expiration"] and first["Object"] == min(hosts)
+    assert 1.7e18 < first["Expiration"] < 4e18
+    assert ok(node, "reset-hostname-resolve-cache") == {"Code": "OK", "Message": "Hostname cache cleared", "Details": None}
+    assert node.command("-c", "reset-hostname-resolve-cache").stdout == "hostname resolve cache cleared\n"
+
+
+def test_retired_route(node):
+    answer = node.get("/api/reload-cluster-alias")
+    assert (answer.status, answer.json()["Message"]) == (500, "This API call has been retired")
+
+
+def test_the_schema_is_completed(node):
+    with sqlite3.connect(node.dir / "orchestrator.sqlite3", timeout=10) as db:
+        db.execute("DROP TABLE host_agent")
+    assert node.command("-c", "redeploy-internal-db").stdout == "Redeployed internal db\n"
+    assert rows(node, "SELECT count(*) FROM host_agent") == [(0,)]
+
+
+def test_a_cluster_is_forgotten(node, fleet):
+    assert node.get("/api/forget-cluster/nowhere").status == 500
+    second = sorted(node.api("clusters"))[1]
+    gone = [i["Key"] for i in node.api(f"cluster/{second}")]
+    assert len(gone) == 4
+    assert ok(node, f"forget-cluster/{second}") == {"Code": "OK", "Message": f"Cluster forgotten: {second}", "Details": None}
+    assert len(node.api("all-instances")) == 4 and second not in node.api("clusters")
+    # and not found again at once
+    wait_until(lambda: len(rows(node, "SELECT 1 FROM database_instance")) == 4, 5, "their rows to go")
