@@ -57,6 +57,8 @@ struct ap_request {
 	bool trusted; /* came through the control socket: local administrator */
 	bool relayed; /* another node passed it on */
 	bool is_head;
+	bool takes_gzip;
+	bool gzipped;				 /* body is */
 	struct mono relay_until;		 /* for ap_proxy: no new attempt after; 0 = not relayed yet */
 	char user[AP_USER_BYTES];		 /* authenticated user, may be "" */
 	void (*then_run)(struct ap_request *rq); /* ap_gate's own */

@@ -21,7 +21,6 @@ is_ours_or_hop(const char *name)
 	    "Expect",
 	    "Host",
 	    "Content-Length",
-	    "Accept-Encoding",
 	    AP_HEADER_RELAYED,
 	    AP_HEADER_NOT_LEADER,
 	    AP_HEADER_STALE,

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "ap_request.h"
+#include "ap_gzip.h"
 #include "base/log.h"
 #include "db/db.h"
 
@@ -135,6 +136,16 @@ run_job(struct reader *r, struct job *job)
 		job->rc = try_job(r, job);
 }
 
+/* Here rather than on the loop; what a callback still works on is not touched. */
+static void
+pack_answer(struct job *job)
+{
+	struct ap_request *rq = job->rq;
+
+	if (job->rc == 0 && job->then == NULL && rq->takes_gzip)
+		rq->gzipped = ap_gzip_body(&rq->body);
+}
+
 static struct job *
 next_job(struct ap_readers *p)
 {
@@ -174,6 +185,7 @@ reader_main(void *arg)
 
 	while ((job = next_job(r->pool)) != NULL) {
 		run_job(r, job);
+		pack_answer(job);
 		finish_job(r->pool, job);
 	}
 	db_close(r->r.db);

@@ -23,7 +23,7 @@ struct ap_reader {
 };
 
 /* Runs in a reader thread, perhaps twice. Builds rq->body (and rq->status), or fails. Touches nothing of rq but conf,
- * match, query, arena, body, status and state, and of rq->ap only message_prefix,
+ * match, query, arena, body, gzipped, status and state, and of rq->ap only message_prefix,
  * hostname and node_token. */
 typedef int (*ap_read_fn)(struct ap_request *rq, struct ap_reader *r, struct err *e);
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "ap_gzip.h"
 #include "ap_hop.h"
 
 struct ap_request *
@@ -20,6 +21,8 @@ ap_request_new(struct ap *ap, struct evhttp_request *http, bool trusted)
 	rq->http = http;
 	rq->trusted = trusted;
 	rq->relayed = evhttp_find_header(evhttp_request_get_input_headers(http), AP_HEADER_RELAYED) != NULL;
+	rq->takes_gzip =
+	    ap_gzip_is_accepted(evhttp_find_header(evhttp_request_get_input_headers(http), "Accept-Encoding"));
 	rq->is_head = evhttp_request_get_command(http) == EVHTTP_REQ_HEAD;
 	rq->status = HTTP_OK;
 	ap->requests_alive++;
@@ -124,6 +127,12 @@ ap_reply_relayed(struct ap_request *rq, int status)
 void
 ap_reply_as(struct ap_request *rq, int status, const char *content_type)
 {
+	if (rq->takes_gzip && !rq->gzipped && rq->body.len <= AP_GZIP_LOOP_MAX)
+		rq->gzipped = ap_gzip_body(&rq->body);
+	if (rq->gzipped) {
+		ap_add_header(rq, "Content-Encoding", "gzip");
+		ap_add_header(rq, "Vary", "Accept-Encoding");
+	}
 	ap_add_header(rq, "Content-Type", content_type);
 	if (rq->is_head)
 		add_length(evhttp_request_get_output_headers(rq->http), rq->body.len);

@@ -1,6 +1,8 @@
 """What speaks of many servers or whole tables at once: forget-cluster, untag-all, snapshot-topologies, the cache of host names, the
 schema; over HTTP of a running node, and by `orchestrator -c` on what it leaves behind."""
 
+import gzip
+import http.client
 import re
 import sqlite3
 
@@ -95,3 +97,27 @@ def test_a_cluster_is_forgotten(node, fleet):
     assert len(node.api("all-instances")) == 4 and second not in node.api("clusters")
     # and not found again at once
     wait_until(lambda: len(rows(node, "SELECT 1 FROM database_instance")) == 4, 5, "their rows to go")
+
+
+def raw(node, path, method="GET", **headers):
+    connection = http.client.HTTPConnection(node.host, node.port, timeout=10)
+    connection.request(method, path, headers=headers)
+    answer = connection.getresponse()
+    body = answer.read()
+    connection.close()
+    return answer, body
+
+
+@pytest.mark.parametrize("path", ["/api/all-instances", "/metrics"])  # packed by a reader thread, and on the loop
+def test_gzip(node, path):
+    takes = {"Accept-Encoding": "deflate, gzip"}
+    plain, text = raw(node, path)
+    packed, body = raw(node, path, **takes)
+    head, nothing = raw(node, path, "HEAD", **takes)
+    assert plain.getheader("Content-Encoding") is None and len(text) > 1400
+    assert packed.getheader("Content-Encoding") == "gzip" and "Accept-Encoding" in packed.getheader("Vary")
+    assert int(packed.getheader("Content-Length")) == len(body) < len(text) / 2
+    assert re.sub(rb"[0-9]+", b"", gzip.decompress(body))[:200] == re.sub(rb"[0-9]+", b"", text)[:200]
+    assert (head.getheader("Content-Encoding"), nothing) == ("gzip", b"")
+    small, _ = raw(node, "/api/lb-check", **takes)
+    assert small.getheader("Content-Encoding") is None

@@ -35,6 +35,7 @@ DOORS = {
     r"pcre2\.h": ["common/base/rx.c"],
     r"raft\.h": ["raftd/consensus/"],
     r"curl/": ["apid/"],
+    r"zlib\.h": ["apid/ap_gzip.c"],
     r"openssl/(ssl|x509)": ["raftd/net/rn_tls.c", "apid/"],
     r"db/db_write\.h": ["raftd/state/", "common/db/"],
 }
