@@ -15,6 +15,9 @@
 #define AP_HEADER_TERM "X-Orchestrator-Raft-Term"
 /* "true": the answer comes from this node's own data, which may be behind. */
 #define AP_HEADER_STALE "X-Orchestrator-Stale"
+/* Of a change: the client's own name for it, at most IPC_UID_MAX printable bytes. Asked for again under that name, through
+ * any node, it is not made again. */
+#define AP_HEADER_UID "Idempotency-Key"
 
 /* An end-to-end header (RFC 9110 section 7.6.1) with nothing in it that could become another header. connection: value
  * of the message's Connection header, NULL or "" when it has none; what it names stays behind, too. Lengths and the

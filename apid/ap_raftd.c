@@ -14,6 +14,7 @@
 #include "ap_proxy.h"
 #include "base/log.h"
 
+#define UID_CHARS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.:/+="
 #define SWEEP_MS 50
 
 struct pending {
@@ -112,11 +113,30 @@ arm_sweep(struct ap_raftd *r)
 		ASSERT(event_add(r->sweep, &soon) == 0);
 }
 
+/* A change may have the client's own name: sent again, through any node, it is not made again. */
+static int
+take_uid(const struct ap_request *rq, uint32_t type, void *message, struct err *e)
+{
+	const struct rec_field *f = rec_field_by_name(desc_of(type), "uid");
+	const char *uid = f == NULL || rq->http == NULL
+			      ? NULL
+			      : evhttp_find_header(evhttp_request_get_input_headers(rq->http), AP_HEADER_UID);
+
+	if (uid == NULL)
+		return 0;
+	if (strlen(uid) > IPC_UID_MAX || strspn(uid, UID_CHARS) != strlen(uid))
+		return err_set(e, ERR_INVALID, AP_HEADER_UID ": at most %d letters, digits and -_.:/+= are allowed",
+			       IPC_UID_MAX);
+	*(const char **)rec_at_mut(message, f) = uid;
+	return 0;
+}
+
 void
 ap_ask(struct ap_request *rq, uint32_t type, void *message, int64_t timeout_ms, ap_reply_fn on_reply)
 {
 	struct ap_raftd *r = rq->ap->raftd;
 	struct pending *p;
+	struct err e;
 
 	ASSERT(strcmp(desc_of(type)->fields[0].name, "request_id") == 0);
 	if (r == NULL) {
@@ -125,6 +145,10 @@ ap_ask(struct ap_request *rq, uint32_t type, void *message, int64_t timeout_ms, 
 	}
 	if (HASH_COUNT(r->pending) >= AP_PENDING_MAX) {
 		refuse(rq, on_reply, ERR_BUSY, "too many requests are waiting for raftd, try again");
+		return;
+	}
+	if (take_uid(rq, type, message, &e) != 0) {
+		refuse(rq, on_reply, e.code, e.msg);
 		return;
 	}
 	p = mem_new(struct pending);

@@ -53,15 +53,17 @@ rd_ipc_is_open(struct rd_node *n, struct rd_req req)
 }
 
 void
-rd_ipc_change(struct rd_node *n, struct rd_req req, enum rd_op op, const void *payload)
+rd_ipc_change(struct rd_node *n, struct rd_req req, const char *uid, enum rd_op op, const void *payload)
 {
+	char full[RD_UID_MAX + 1];
 	struct rd_waiter *w;
 	struct err e;
 
 	if (!rd_ipc_is_open(n, req))
 		return;
+	(void)snprintf(full, sizeof(full), "%s/%s", rd_op_name(op), uid); /* one uid, two commands: two changes */
 	w = rd_waiter_new(n, req, NULL);
-	if (rd_propose(n->decide, op, payload, NULL, on_decided, w, &e) == 0)
+	if (rd_propose(n->decide, op, payload, uid[0] == '\0' ? NULL : full, on_decided, w, &e) == 0)
 		return;
 	rd_reply_error(n, req, &e);
 	rd_waiter_free(w);
@@ -91,7 +93,7 @@ rd_on_begin_downtime(struct rd_door *door, struct ipc_link *l, const struct ipc_
 		return;
 	}
 	c.ends_us = now_us + duration_s * CLK_S;
-	rd_ipc_change(n, req, RD_OP_BEGIN_DOWNTIME, &c);
+	rd_ipc_change(n, req, m->uid, RD_OP_BEGIN_DOWNTIME, &c);
 }
 
 void
@@ -99,7 +101,7 @@ rd_on_end_downtime(struct rd_door *door, struct ipc_link *l, const struct ipc_en
 {
 	struct rd_cmd_end_downtime c = {.key = m->key};
 
-	rd_ipc_change(door->node, rd_ipc_request(door, l, m->request_id), RD_OP_END_DOWNTIME, &c);
+	rd_ipc_change(door->node, rd_ipc_request(door, l, m->request_id), m->uid, RD_OP_END_DOWNTIME, &c);
 }
 
 void
@@ -107,7 +109,7 @@ rd_on_put_tag(struct rd_door *door, struct ipc_link *l, const struct ipc_put_tag
 {
 	struct rd_cmd_put_tag c = {.key = m->key, .tag_name = m->tag_name, .tag_value = m->tag_value};
 
-	rd_ipc_change(door->node, rd_ipc_request(door, l, m->request_id), RD_OP_PUT_TAG, &c);
+	rd_ipc_change(door->node, rd_ipc_request(door, l, m->request_id), m->uid, RD_OP_PUT_TAG, &c);
 }
 
 void
@@ -116,7 +118,7 @@ rd_on_delete_tag(struct rd_door *door, struct ipc_link *l, const struct ipc_dele
 	struct rd_cmd_delete_tag c = {
 	    .key = m->key, .tag_name = m->tag_name, .has_value = m->has_value, .tag_value = m->tag_value};
 
-	rd_ipc_change(door->node, rd_ipc_request(door, l, m->request_id), RD_OP_DELETE_TAG, &c);
+	rd_ipc_change(door->node, rd_ipc_request(door, l, m->request_id), m->uid, RD_OP_DELETE_TAG, &c);
 }
 
 void
@@ -124,7 +126,7 @@ rd_on_register_candidate(struct rd_door *door, struct ipc_link *l, const struct 
 {
 	struct rd_cmd_register_candidate c = {.key = m->key, .promotion_rule = m->promotion_rule};
 
-	rd_ipc_change(door->node, rd_ipc_request(door, l, m->request_id), RD_OP_REGISTER_CANDIDATE, &c);
+	rd_ipc_change(door->node, rd_ipc_request(door, l, m->request_id), m->uid, RD_OP_REGISTER_CANDIDATE, &c);
 }
 
 void
@@ -143,7 +145,7 @@ rd_on_forget(struct rd_door *door, struct ipc_link *l, const struct ipc_forget *
 		rd_reply_error(n, req, &e);
 		return;
 	}
-	rd_ipc_change(n, req, RD_OP_INVENTORY_FORGET, &c);
+	rd_ipc_change(n, req, m->uid, RD_OP_INVENTORY_FORGET, &c);
 }
 
 /* --- the rest -------------------------------------------------------------------------------------------------- */

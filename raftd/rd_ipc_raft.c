@@ -179,7 +179,7 @@ rd_on_begin_maintenance(struct rd_door *door, struct ipc_link *l, const struct i
 		return;
 	}
 	c.ends_us = rd_now_us(n) + duration_s * CLK_S;
-	rd_ipc_change(n, req, RD_OP_BEGIN_MAINTENANCE, &c);
+	rd_ipc_change(n, req, m->uid, RD_OP_BEGIN_MAINTENANCE, &c);
 }
 
 void
@@ -187,7 +187,7 @@ rd_on_end_maintenance(struct rd_door *door, struct ipc_link *l, const struct ipc
 {
 	struct rd_cmd_end_maintenance c = {.maintenance_id = (int64_t)m->maintenance_id, .key = m->key};
 
-	rd_ipc_change(door->node, rd_ipc_request(door, l, m->request_id), RD_OP_END_MAINTENANCE, &c);
+	rd_ipc_change(door->node, rd_ipc_request(door, l, m->request_id), m->uid, RD_OP_END_MAINTENANCE, &c);
 }
 
 void
@@ -195,7 +195,7 @@ rd_on_submit_pool(struct rd_door *door, struct ipc_link *l, const struct ipc_sub
 {
 	struct rd_cmd_submit_pool c = {.pool = m->pool, .keys = m->keys};
 
-	rd_ipc_change(door->node, rd_ipc_request(door, l, m->request_id), RD_OP_SUBMIT_POOL, &c);
+	rd_ipc_change(door->node, rd_ipc_request(door, l, m->request_id), m->uid, RD_OP_SUBMIT_POOL, &c);
 }
 
 void
@@ -204,7 +204,8 @@ rd_on_register_hostname_unresolve(struct rd_door *door, struct ipc_link *l,
 {
 	struct rd_cmd_register_hostname_unresolve c = {.key = m->key, .unresolved_hostname = m->unresolved_hostname};
 
-	rd_ipc_change(door->node, rd_ipc_request(door, l, m->request_id), RD_OP_REGISTER_HOSTNAME_UNRESOLVE, &c);
+	rd_ipc_change(door->node, rd_ipc_request(door, l, m->request_id), m->uid, RD_OP_REGISTER_HOSTNAME_UNRESOLVE,
+		      &c);
 }
 
 void
@@ -213,7 +214,8 @@ rd_on_deregister_hostname_unresolve(struct rd_door *door, struct ipc_link *l,
 {
 	struct rd_cmd_register_hostname_unresolve c = {.key = m->key, .unresolved_hostname = ""};
 
-	rd_ipc_change(door->node, rd_ipc_request(door, l, m->request_id), RD_OP_REGISTER_HOSTNAME_UNRESOLVE, &c);
+	rd_ipc_change(door->node, rd_ipc_request(door, l, m->request_id), m->uid, RD_OP_REGISTER_HOSTNAME_UNRESOLVE,
+		      &c);
 }
 
 void
@@ -221,7 +223,7 @@ rd_on_set_cluster_alias(struct rd_door *door, struct ipc_link *l, const struct i
 {
 	struct rd_cmd_set_cluster_alias c = {.cluster_name = m->cluster_name, .alias = m->alias};
 
-	rd_ipc_change(door->node, rd_ipc_request(door, l, m->request_id), RD_OP_SET_CLUSTER_ALIAS, &c);
+	rd_ipc_change(door->node, rd_ipc_request(door, l, m->request_id), m->uid, RD_OP_SET_CLUSTER_ALIAS, &c);
 }
 
 void
@@ -232,7 +234,7 @@ rd_on_set_global_recoveries(struct rd_door *door, struct ipc_link *l, const stru
 	struct rd_cmd_disable_global_recoveries off = {.by = m->user};
 
 	if (m->enabled)
-		rd_ipc_change(door->node, req, RD_OP_ENABLE_GLOBAL_RECOVERIES, &on);
+		rd_ipc_change(door->node, req, m->uid, RD_OP_ENABLE_GLOBAL_RECOVERIES, &on);
 	else
-		rd_ipc_change(door->node, req, RD_OP_DISABLE_GLOBAL_RECOVERIES, &off);
+		rd_ipc_change(door->node, req, m->uid, RD_OP_DISABLE_GLOBAL_RECOVERIES, &off);
 }

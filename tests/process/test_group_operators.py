@@ -1,11 +1,13 @@
 """What operators do to a group: host names of their own, the command line beside the service, a directory they took away."""
 
+import concurrent.futures
 import re
 import subprocess
 
 import pytest
 
 from test_group import tag, tags
+from waiting import wait_until
 
 EXIT_BACKEND = 74  # common/proc/proc_contract.h
 
@@ -37,6 +39,57 @@ def test_hostname_unresolve_is_everywhere(group):
     leader.start_raft()
     group.wait_same()
     assert all(unresolves(node) == [("db1", "vip3")] for node in group)
+
+
+# -- asked for again
+
+def lock(node, server, key=None):
+    """begin-maintenance: made twice, it is refused."""
+    return node.get(f"/api/begin-maintenance/{server}/3306/me/why", headers={"Idempotency-Key": key} if key else {})
+
+
+def test_a_change_with_a_name_is_made_once(group):
+    """Through different nodes, and over a change of leaders: the same answer, the change is not made again."""
+    leader = group.wait_leader()
+    first, second = group.others(leader)
+    answer = lock(first, "db1", "k1")
+    assert answer.status == 200
+    assert lock(second, "db1", "k1").body == lock(leader, "db1", "k1").body == answer.body
+    assert lock(second, "db1").status == 500 and lock(first, "db1", "k2").status == 500, "another one is refused"
+    assert lock(first, "db1", "k2").status == 500, "and stays refused"
+    assert second.get("/api/tag/db1/3306?tag=a=x", headers={"Idempotency-Key": "k1"}).status == 200, "of another kind"
+    leader.kill()
+    new = group.wait_leader(among=[first, second])
+    assert [lock(node, "db1", "k1").body for node in (first, second)] == [answer.body] * 2
+    new.change("end-maintenance/db1/3306")
+    assert lock(second, "db1", "k1").body == answer.body
+    assert new.api("in-maintenance/db1/3306")["Message"] == "false", "it was not made again"
+    leader.start_raft()
+    group.wait_same()
+    assert lock(leader, "db1", "k1").body == answer.body
+    refused = lock(leader, "db1", "a b")
+    assert refused.status == 500 and "Idempotency-Key" in refused.body
+
+
+def test_retries_while_the_leader_dies(group):
+    """Who doesn't know whether a change was made asks again under the same name, until it is told."""
+    leader = group.wait_leader()
+    others = group.others(leader)
+
+    def client(number):
+        for i in range(15):
+            name = f"db{number}-{i}"
+            wait_until(lambda: lock(others[i % 2], name, name).status == 200, 20, f"maintenance of {name}", interval=0.05)
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        work = [pool.submit(client, number) for number in range(4)]
+        wait_until(lambda: len(others[0].api("maintenance")) >= 10, 10, "some to be done")
+        leader.kill()
+        for each in work:
+            each.result()
+    leader.start_raft()
+    group.wait_same()
+    assert leader.query("SELECT COUNT(*) FROM database_instance_maintenance WHERE maintenance_active = 1") == [(60,)]
 
 
 # -- the command line

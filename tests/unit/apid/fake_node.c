@@ -205,6 +205,8 @@ describe_field(struct str_buf *b, const struct rec_field *f, const void *msg)
 {
 	const void *at = rec_at(msg, f);
 
+	if (strcmp(f->name, "uid") == 0 && str_empty(rec_str_at(msg, f)))
+		return; /* few changes have one */
 	str_buf_printf(b, " %s=", f->name);
 	if (f->kind == REC_LIST)
 		describe_keys(b, f, msg);
