@@ -25,7 +25,7 @@ rd_on_forget_cluster(struct rd_door *door, struct ipc_link *l, const struct ipc_
 		c.keys.v[c.keys.n++] = s->inst.key;
 	}
 	if (c.keys.n > 0)
-		rd_ipc_change(n, req, RD_OP_INVENTORY_FORGET, &c);
+		rd_ipc_change(n, req, m->uid, RD_OP_INVENTORY_FORGET, &c);
 	else
 		rd_reply_ok(n, req, 0, NULL, NULL);
 	free(c.keys.v);
@@ -36,7 +36,7 @@ rd_on_untag_all(struct rd_door *door, struct ipc_link *l, const struct ipc_untag
 {
 	struct rd_cmd_untag_all c = {.tag_name = m->tag_name, .tag_value = m->tag_value};
 
-	rd_ipc_change(door->node, rd_ipc_request(door, l, m->request_id), RD_OP_UNTAG_ALL, &c);
+	rd_ipc_change(door->node, rd_ipc_request(door, l, m->request_id), m->uid, RD_OP_UNTAG_ALL, &c);
 }
 
 /* --- jobs of their own for the view writer, answered when they are done -------------------------------------------------- */
