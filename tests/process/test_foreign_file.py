@@ -121,3 +121,17 @@ def test_untag_all_and_names(foreign):
     assert foreign.says("untag-all", "-tag", "old", code=1) == ""
     assert foreign.says("reset-hostname-resolve-cache") == "hostname resolve cache cleared\n"
     assert foreign.says("show-resolve-hosts") == ""
+
+
+def test_failures_that_rows_tell_of(foreign):
+    foreign.sql("DELETE FROM database_instance_downtime")
+    assert foreign.says("replication-analysis") == "p:3306 (cluster p:3306): NoFailoverSupportStructureWarning\n"
+    foreign.sql("UPDATE database_instance SET last_seen = datetime('now', '-1 hour'), last_check_partial_success = 0 WHERE hostname = 'p'")
+    assert foreign.says("replication-analysis") == "p:3306 (cluster p:3306): UnreachableMaster, NoFailoverSupportStructureWarning\n"
+    foreign.sql("UPDATE database_instance SET slave_io_running = 0, last_io_error = 'error connecting to master ''r@p:3306''' "
+                "WHERE hostname IN ('a', 'b')",
+                "INSERT INTO database_instance_downtime (hostname, port, downtime_active, begin_timestamp, end_timestamp, owner, reason) "
+                "VALUES ('a', 3306, 1, datetime('now'), datetime('now', '+1 hour'), 'me', 'x')")
+    assert foreign.says("replication-analysis").splitlines() == [
+        "p:3306 (cluster p:3306): DeadMasterAndSomeReplicas, NoFailoverSupportStructureWarning",
+        "b:3306 (cluster p:3306): FirstTierReplicaFailingToConnectToMaster"]  # that of a is not to be looked at

@@ -18,7 +18,7 @@
 #include "topo/key.h"
 #include "topo_make.h"
 
-#define MANY 16
+#define MANY 48
 
 struct scenario {
 	struct topo_instance *insts[MANY];
