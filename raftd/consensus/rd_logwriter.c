@@ -1,16 +1,12 @@
 /* rd_logwriter.c — the log writer's thread and its two queues (rd_logwriter.h). Owns the store. The loop submits and is
- * told by an eventfd; everything under "the thread" runs there and shares nothing but the locked part of struct
+ * told; everything under "the thread" runs there and shares nothing but the locked part of struct
  * rd_logwriter. Logs nothing: results go to the loop. */
 #include "rd_logwriter.h"
 
-#include <errno.h>
-#include <event2/event.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
+
+#include "rd_worker.h"
 
 #define GROUP_JOBS 1024	   /* WRITE jobs in one transaction */
 #define COMPACT_BATCHES 16 /* while writes never pause, compaction gets a turn after so many transactions */
@@ -19,17 +15,11 @@ STAILQ_HEAD(log_queue, rd_log_job);
 
 struct rd_logwriter {
 	struct rd_logwriter_conf conf; /* dir owned */
-	pthread_t thread;
-	int wake_fd; /* eventfd: the thread has something for the loop */
-	struct event *wake;
+	struct rd_worker worker;
 	/* loop only */
-	void (*on_stopped)(void *ctx);
-	void *stopped_ctx;
 	uint64_t refused, submitted; /* submitted: WRITE jobs */
 	bool told_failure;
-	/* under lock */
-	pthread_mutex_t lock;
-	pthread_cond_t more;
+	/* under the worker's lock */
 	struct log_queue writes, others, finished;
 	size_t waiting, waiting_bytes;
 	struct mono writing_since; /* of the transaction under way: when its first job was submitted; 0 = none */
@@ -37,7 +27,6 @@ struct rd_logwriter {
 	int64_t batch_us_max;
 	struct rd_stored *found; /* opened, not yet told */
 	struct err failure;	 /* code 0: fine */
-	bool stopping, ended;
 	/* thread only */
 	struct rd_store *store;
 	uint64_t carried_out; /* WRITE jobs */
@@ -47,22 +36,12 @@ struct rd_logwriter {
 
 /* --- the thread --------------------------------------------------------------------------------------------------- */
 static void
-wake_loop(struct rd_logwriter *w)
-{
-	static const uint64_t one = 1;
-
-	/* can only fail when the counter is full: the loop is awake then */
-	ssize_t n = write(w->wake_fd, &one, sizeof(one));
-	(void)n;
-}
-
-static void
 fail(struct rd_logwriter *w, const struct err *e)
 {
-	(void)pthread_mutex_lock(&w->lock);
+	rd_worker_lock(&w->worker);
 	if (w->failure.code == 0)
 		w->failure = *e;
-	(void)pthread_mutex_unlock(&w->lock);
+	rd_worker_unlock(&w->worker);
 }
 
 static void
@@ -130,14 +109,14 @@ do_writes(struct rd_logwriter *w, struct rd_log_job **jobs, size_t n)
 	w->carried_out += n;
 	w->since_compaction++;
 	w->others_turn = true;
-	(void)pthread_mutex_lock(&w->lock);
+	rd_worker_lock(&w->worker);
 	w->writing_since = (struct mono){0};
 	w->batch_us_max = max_i64(w->batch_us_max, took_us);
 	if (rc == 0) {
 		w->written += n;
 		w->batches++;
 	}
-	(void)pthread_mutex_unlock(&w->lock);
+	rd_worker_unlock(&w->worker);
 }
 
 static void
@@ -150,15 +129,15 @@ compact(struct rd_logwriter *w)
 		return;
 	w->compacting = false;
 	fail(w, &e);
-	wake_loop(w);
+	rd_worker_wake(&w->worker);
 }
 
 static void
 pass_failure(struct rd_logwriter *w, struct rd_log_job **jobs, size_t n)
 {
-	(void)pthread_mutex_lock(&w->lock);
+	rd_worker_lock(&w->worker);
 	w->writing_since = (struct mono){0};
-	(void)pthread_mutex_unlock(&w->lock);
+	rd_worker_unlock(&w->worker);
 	for (size_t i = 0; i < n; i++) {
 		jobs[i]->e = w->failure;
 		jobs[i]->rc = -w->failure.code;
@@ -209,35 +188,35 @@ take_jobs(struct rd_logwriter *w, struct rd_log_job **jobs, size_t *ret_n)
 	bool go_on = true;
 
 	*ret_n = 0;
-	(void)pthread_mutex_lock(&w->lock);
+	rd_worker_lock(&w->worker);
 	for (;;) {
-		w->compacting &= !w->stopping; /* goes on after the next start */
+		w->compacting &= !w->worker.stopping; /* goes on after the next start */
 		if (w->compacting && w->since_compaction >= COMPACT_BATCHES)
 			break;
 		*ret_n = choose(w, jobs);
 		if (*ret_n > 0 || w->compacting)
 			break;
-		if (w->stopping) {
+		if (w->worker.stopping) {
 			go_on = false;
 			break;
 		}
-		(void)pthread_cond_wait(&w->more, &w->lock);
+		rd_worker_wait(&w->worker);
 	}
 	for (size_t i = 0; i < *ret_n; i++)
 		w->waiting_bytes -= jobs[i]->bytes;
 	w->waiting -= *ret_n;
-	(void)pthread_mutex_unlock(&w->lock);
+	rd_worker_unlock(&w->worker);
 	return go_on;
 }
 
 static void
 hand_back(struct rd_logwriter *w, struct rd_log_job **jobs, size_t n)
 {
-	(void)pthread_mutex_lock(&w->lock);
+	rd_worker_lock(&w->worker);
 	for (size_t i = 0; i < n; i++)
 		STAILQ_INSERT_TAIL(&w->finished, jobs[i], next);
-	(void)pthread_mutex_unlock(&w->lock);
-	wake_loop(w);
+	rd_worker_unlock(&w->worker);
+	rd_worker_wake(&w->worker);
 }
 
 static void
@@ -270,14 +249,14 @@ open_store(struct rd_logwriter *w)
 
 	if (rd_store_open(&c, &w->store, &found, &e) != 0)
 		fail(w, &e);
-	(void)pthread_mutex_lock(&w->lock);
+	rd_worker_lock(&w->worker);
 	w->found = found;
-	(void)pthread_mutex_unlock(&w->lock);
+	rd_worker_unlock(&w->worker);
 	w->compacting = w->store != NULL;
-	wake_loop(w);
+	rd_worker_wake(&w->worker);
 }
 
-static void *
+static void
 thread_main(void *arg)
 {
 	struct rd_logwriter *w = arg;
@@ -285,12 +264,6 @@ thread_main(void *arg)
 	open_store(w);
 	work(w);
 	rd_store_close(w->store);
-	(void)pthread_mutex_lock(&w->lock);
-	w->ended = true;
-	(void)pthread_cond_broadcast(&w->more);
-	(void)pthread_mutex_unlock(&w->lock);
-	wake_loop(w);
-	return NULL;
 }
 
 /* --- the loop's side ---------------------------------------------------------------------------------------------- */
@@ -314,42 +287,25 @@ tell_failure(struct rd_logwriter *w, const struct err *failure)
 	w->conf.on_failed(w->conf.ctx, failure);
 }
 
-static void
-tell_stopped(struct rd_logwriter *w, bool ended)
-{
-	void (*fn)(void *ctx) = w->on_stopped;
-
-	if (!ended || fn == NULL)
-		return;
-	w->on_stopped = NULL;
-	fn(w->stopped_ctx);
-}
-
 /* Failure before the jobs that share it, so that nobody acts on the rest first. */
 static void
-on_wake(evutil_socket_t fd, short what UNUSED, void *arg)
+on_wake(void *arg)
 {
 	struct rd_logwriter *w = arg;
 	struct log_queue q = STAILQ_HEAD_INITIALIZER(q);
 	struct rd_stored *found;
 	struct err failure;
-	uint64_t count;
-	bool ended;
-	ssize_t n = read(fd, &count, sizeof(count));
 
-	(void)n;
-	(void)pthread_mutex_lock(&w->lock);
+	rd_worker_lock(&w->worker);
 	STAILQ_CONCAT(&q, &w->finished);
 	found = w->found;
 	w->found = NULL;
 	failure = w->failure;
-	ended = w->ended;
-	(void)pthread_mutex_unlock(&w->lock);
+	rd_worker_unlock(&w->worker);
 	if (found != NULL)
 		w->conf.on_open(w->conf.ctx, found);
 	tell_failure(w, &failure);
 	tell_finished(&q);
-	tell_stopped(w, ended);
 }
 
 int
@@ -360,8 +316,8 @@ rd_log_submit(struct rd_logwriter *w, struct rd_log_job *job, struct err *e)
 	job->bytes = rd_log_job_bytes(job);
 	job->submitted = clk_mono(clk_real());
 	job->after = w->submitted;
-	(void)pthread_mutex_lock(&w->lock);
-	stopping = w->stopping;
+	rd_worker_lock(&w->worker);
+	stopping = w->worker.stopping;
 	full = w->waiting >= RD_LOG_JOBS_MAX || w->waiting_bytes + job->bytes > RD_LOG_BYTES_MAX;
 	if (!full && !stopping) {
 		if (job->kind == RD_LOG_JOB_WRITE)
@@ -370,9 +326,9 @@ rd_log_submit(struct rd_logwriter *w, struct rd_log_job *job, struct err *e)
 			STAILQ_INSERT_TAIL(&w->others, job, next);
 		w->waiting++;
 		w->waiting_bytes += job->bytes;
-		(void)pthread_cond_signal(&w->more);
+		rd_worker_tell(&w->worker);
 	}
-	(void)pthread_mutex_unlock(&w->lock);
+	rd_worker_unlock(&w->worker);
 	if (stopping)
 		return err_set(e, ERR_UNAVAILABLE, "this node is stopping");
 	if (full) {
@@ -389,9 +345,9 @@ rd_log_is_full(struct rd_logwriter *w)
 {
 	bool full;
 
-	(void)pthread_mutex_lock(&w->lock);
+	rd_worker_lock(&w->worker);
 	full = w->waiting >= RD_LOG_JOBS_MAX / 4 || w->waiting_bytes >= RD_LOG_BYTES_MAX / 4;
-	(void)pthread_mutex_unlock(&w->lock);
+	rd_worker_unlock(&w->worker);
 	return full;
 }
 
@@ -400,11 +356,11 @@ rd_log_oldest(struct rd_logwriter *w)
 {
 	struct mono oldest;
 
-	(void)pthread_mutex_lock(&w->lock);
+	rd_worker_lock(&w->worker);
 	oldest = w->writing_since;
 	if (oldest.us == 0 && !STAILQ_EMPTY(&w->writes))
 		oldest = STAILQ_FIRST(&w->writes)->submitted;
-	(void)pthread_mutex_unlock(&w->lock);
+	rd_worker_unlock(&w->worker);
 	return oldest;
 }
 
@@ -413,7 +369,7 @@ rd_logwriter_stats(struct rd_logwriter *w)
 {
 	struct rd_logwriter_stats s = {.refused = w->refused};
 
-	(void)pthread_mutex_lock(&w->lock);
+	rd_worker_lock(&w->worker);
 	s.waiting = w->waiting;
 	s.waiting_bytes = w->waiting_bytes;
 	s.writes = w->written;
@@ -421,20 +377,14 @@ rd_logwriter_stats(struct rd_logwriter *w)
 	s.batch_us_max = w->batch_us_max;
 	s.failed = w->failure.code != 0;
 	w->batch_us_max = 0;
-	(void)pthread_mutex_unlock(&w->lock);
+	rd_worker_unlock(&w->worker);
 	return s;
 }
 
 void
 rd_logwriter_stop(struct rd_logwriter *w, void (*on_stopped)(void *ctx), void *ctx)
 {
-	w->on_stopped = on_stopped;
-	w->stopped_ctx = ctx;
-	(void)pthread_mutex_lock(&w->lock);
-	w->stopping = true;
-	(void)pthread_cond_signal(&w->more);
-	(void)pthread_mutex_unlock(&w->lock);
-	wake_loop(w); /* it may have ended already */
+	rd_worker_stop(&w->worker, on_stopped, ctx);
 }
 
 /* --- life --------------------------------------------------------------------------------------------------------- */
@@ -451,61 +401,23 @@ release(struct rd_logwriter *w)
 		}
 	}
 	rd_stored_free(w->found);
-	if (w->wake != NULL)
-		event_free(w->wake);
-	if (w->wake_fd >= 0)
-		(void)close(w->wake_fd);
-	(void)pthread_cond_destroy(&w->more);
-	(void)pthread_mutex_destroy(&w->lock);
 	free((void *)(uintptr_t)w->conf.dir);
 	free(w);
-}
-
-static void
-init_sync(struct rd_logwriter *w)
-{
-	pthread_condattr_t attr;
-
-	ASSERT(pthread_mutex_init(&w->lock, NULL) == 0);
-	ASSERT(pthread_condattr_init(&attr) == 0);
-	ASSERT(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
-	ASSERT(pthread_cond_init(&w->more, &attr) == 0);
-	(void)pthread_condattr_destroy(&attr);
-}
-
-/* Signals belong to the loop. */
-static int
-start_thread(struct rd_logwriter *w, struct err *e)
-{
-	sigset_t all, old;
-	int rc;
-
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = pthread_create(&w->thread, NULL, thread_main, w);
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return rc == 0 ? 0 : err_sys(e, ERR_UNAVAILABLE, rc, "starting the log writer");
 }
 
 int
 rd_logwriter_start(const struct rd_logwriter_conf *conf, struct rd_logwriter **ret_w, struct err *e)
 {
 	struct rd_logwriter *w = mem_new(struct rd_logwriter);
+	const struct rd_worker_conf worker = {
+	    .base = conf->base, .name = "log writer", .ctx = w, .run = thread_main, .on_wake = on_wake};
 
 	w->conf = *conf;
 	w->conf.dir = mem_strdup(conf->dir);
 	STAILQ_INIT(&w->writes);
 	STAILQ_INIT(&w->others);
 	STAILQ_INIT(&w->finished);
-	init_sync(w);
-	w->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (w->wake_fd >= 0)
-		w->wake = event_new(conf->base, w->wake_fd, EV_READ | EV_PERSIST, on_wake, w);
-	if (w->wake == NULL || event_add(w->wake, NULL) != 0) {
-		release(w);
-		return err_set(e, ERR_UNAVAILABLE, "no event descriptor for the log writer");
-	}
-	if (start_thread(w, e) != 0) {
+	if (rd_worker_start(&w->worker, &worker, e) != 0) {
 		release(w);
 		return -e->code;
 	}
@@ -516,20 +428,10 @@ rd_logwriter_start(const struct rd_logwriter_conf *conf, struct rd_logwriter **r
 bool
 rd_logwriter_free(struct rd_logwriter *w, int64_t wait_ms)
 {
-	struct timespec until = clk_cond_deadline(wait_ms);
-	bool ended;
-
 	if (w == NULL)
 		return true;
-	rd_logwriter_stop(w, NULL, NULL);
-	(void)pthread_mutex_lock(&w->lock);
-	while (!w->ended && pthread_cond_timedwait(&w->more, &w->lock, &until) != ETIMEDOUT)
-		continue;
-	ended = w->ended;
-	(void)pthread_mutex_unlock(&w->lock);
-	if (!ended)
+	if (!rd_worker_end(&w->worker, wait_ms))
 		return false;
-	(void)pthread_join(w->thread, NULL);
 	release(w);
 	return true;
 }

@@ -1,13 +1,6 @@
-/* rd_view.c — the loop's side of the view writer (rd_view.h): submitting jobs, and being told by an eventfd what became
- * of them. Logs nothing: results go to the callers. */
-#include <errno.h>
-#include <event2/event.h>
-#include <pthread.h>
-#include <signal.h>
+/* rd_view.c — the loop's side of the view writer (rd_view.h): submitting jobs, and being told what became of
+ * them. Logs nothing: results go to the callers. */
 #include <stdlib.h>
-#include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "rd_view_private.h"
 
@@ -33,13 +26,13 @@ tell_open(struct rd_view *v)
 	struct rd_loaded *loaded;
 	struct err e;
 
-	(void)pthread_mutex_lock(&v->lock);
+	rd_worker_lock(&v->worker);
 	opened = v->opened;
 	info = v->info;
 	e = v->open_error;
 	v->opened = NULL;
 	v->open_error.code = 0;
-	(void)pthread_mutex_unlock(&v->lock);
+	rd_worker_unlock(&v->worker);
 	if (opened != NULL) {
 		loaded = opened->loaded;
 		opened->loaded = NULL;
@@ -55,33 +48,21 @@ tell_finished(struct rd_view *v)
 {
 	struct job_queue q = STAILQ_HEAD_INITIALIZER(q);
 	struct rd_job *j;
-	bool ended;
 
-	(void)pthread_mutex_lock(&v->lock);
+	rd_worker_lock(&v->worker);
 	STAILQ_CONCAT(&q, &v->finished);
-	ended = v->ended;
-	(void)pthread_mutex_unlock(&v->lock);
+	rd_worker_unlock(&v->worker);
 	while ((j = STAILQ_FIRST(&q)) != NULL) {
 		STAILQ_REMOVE_HEAD(&q, next);
 		j->done(j->ctx, j);
 	}
-	if (ended && v->on_stopped != NULL) {
-		void (*fn)(void *ctx) = v->on_stopped;
-		v->on_stopped = NULL;
-		fn(v->stopped_ctx);
-	}
 }
 
 static void
-on_wake(evutil_socket_t fd, short what UNUSED, void *arg)
+on_wake(void *arg)
 {
-	struct rd_view *v = arg;
-	uint64_t count;
-	ssize_t n = read(fd, &count, sizeof(count));
-
-	(void)n;
-	tell_open(v);
-	tell_finished(v);
+	tell_open(arg);
+	tell_finished(arg);
 }
 
 int
@@ -89,16 +70,16 @@ rd_view_submit(struct rd_view *v, struct rd_job *job, struct err *e)
 {
 	bool full, stopping;
 
-	(void)pthread_mutex_lock(&v->lock);
-	stopping = v->stopping;
+	rd_worker_lock(&v->worker);
+	stopping = v->worker.stopping;
 	full = v->waiting >= RD_VIEW_JOBS_MAX;
 	if (!full && !stopping) {
 		STAILQ_INSERT_TAIL(&v->todo, job, next);
 		v->waiting++;
 		v->waiting_rows += job->changes.n;
-		(void)pthread_cond_signal(&v->more);
+		rd_worker_tell(&v->worker);
 	}
-	(void)pthread_mutex_unlock(&v->lock);
+	rd_worker_unlock(&v->worker);
 	if (stopping)
 		return err_set(e, ERR_UNAVAILABLE, "this node is stopping");
 	if (!full)
@@ -110,13 +91,7 @@ rd_view_submit(struct rd_view *v, struct rd_job *job, struct err *e)
 void
 rd_view_stop(struct rd_view *v, void (*on_stopped)(void *ctx), void *ctx)
 {
-	v->on_stopped = on_stopped;
-	v->stopped_ctx = ctx;
-	(void)pthread_mutex_lock(&v->lock);
-	v->stopping = true;
-	(void)pthread_cond_signal(&v->more);
-	(void)pthread_mutex_unlock(&v->lock);
-	rd_view_wake(v); /* it may have ended already */
+	rd_worker_stop(&v->worker, on_stopped, ctx);
 }
 
 struct rd_view_stats
@@ -124,11 +99,11 @@ rd_view_stats(struct rd_view *v)
 {
 	struct rd_view_stats s = {.refused = v->refused};
 
-	(void)pthread_mutex_lock(&v->lock);
+	rd_worker_lock(&v->worker);
 	s.waiting = v->waiting;
 	s.waiting_rows = v->waiting_rows;
-	s.stopping = v->stopping;
-	(void)pthread_mutex_unlock(&v->lock);
+	s.stopping = v->worker.stopping;
+	rd_worker_unlock(&v->worker);
 	return s;
 }
 
@@ -146,48 +121,18 @@ release(struct rd_view *v)
 		}
 	}
 	rd_job_free(v->opened);
-	if (v->wake != NULL)
-		event_free(v->wake);
-	if (v->wake_fd >= 0)
-		(void)close(v->wake_fd);
-	(void)pthread_cond_destroy(&v->more);
-	(void)pthread_mutex_destroy(&v->lock);
 	free((void *)(uintptr_t)v->conf.backend);
 	free((void *)(uintptr_t)v->conf.path);
 	free((void *)(uintptr_t)v->conf.version);
 	free(v);
 }
 
-static void
-init_sync(struct rd_view *v)
-{
-	pthread_condattr_t attr;
-
-	ASSERT(pthread_mutex_init(&v->lock, NULL) == 0);
-	ASSERT(pthread_condattr_init(&attr) == 0);
-	ASSERT(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
-	ASSERT(pthread_cond_init(&v->more, &attr) == 0);
-	(void)pthread_condattr_destroy(&attr);
-}
-
-/* Signals belong to the loop. */
-static int
-start_thread(struct rd_view *v, struct err *e)
-{
-	sigset_t all, old;
-	int rc;
-
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = pthread_create(&v->thread, NULL, rd_view_thread, v);
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return rc == 0 ? 0 : err_sys(e, ERR_UNAVAILABLE, rc, "starting the view writer");
-}
-
 int
 rd_view_start(const struct rd_view_conf *conf, struct rd_view **ret_view, struct err *e)
 {
 	struct rd_view *v = mem_new(struct rd_view);
+	const struct rd_worker_conf worker = {
+	    .base = conf->base, .name = "view writer", .ctx = v, .run = rd_view_thread, .on_wake = on_wake};
 
 	v->conf = *conf;
 	v->conf.backend = mem_strdup(conf->backend);
@@ -195,15 +140,7 @@ rd_view_start(const struct rd_view_conf *conf, struct rd_view **ret_view, struct
 	v->conf.version = mem_strdup(conf->version);
 	STAILQ_INIT(&v->todo);
 	STAILQ_INIT(&v->finished);
-	init_sync(v);
-	v->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (v->wake_fd >= 0)
-		v->wake = event_new(conf->base, v->wake_fd, EV_READ | EV_PERSIST, on_wake, v);
-	if (v->wake == NULL || event_add(v->wake, NULL) != 0) {
-		release(v);
-		return err_set(e, ERR_UNAVAILABLE, "no event descriptor for the view writer");
-	}
-	if (start_thread(v, e) != 0) {
+	if (rd_worker_start(&v->worker, &worker, e) != 0) {
 		release(v);
 		return -e->code;
 	}
@@ -214,20 +151,10 @@ rd_view_start(const struct rd_view_conf *conf, struct rd_view **ret_view, struct
 bool
 rd_view_free(struct rd_view *v, int64_t wait_ms)
 {
-	struct timespec until = clk_cond_deadline(wait_ms);
-	bool ended;
-
 	if (v == NULL)
 		return true;
-	rd_view_stop(v, NULL, NULL);
-	(void)pthread_mutex_lock(&v->lock);
-	while (!v->ended && pthread_cond_timedwait(&v->more, &v->lock, &until) != ETIMEDOUT)
-		continue;
-	ended = v->ended;
-	(void)pthread_mutex_unlock(&v->lock);
-	if (!ended)
+	if (!rd_worker_end(&v->worker, wait_ms))
 		return false;
-	(void)pthread_join(v->thread, NULL);
 	release(v);
 	return true;
 }

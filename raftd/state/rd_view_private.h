@@ -2,29 +2,18 @@
 #ifndef RD_VIEW_PRIVATE_H
 #define RD_VIEW_PRIVATE_H
 
-#include <pthread.h>
-
 #include "rd_view.h"
-
-struct event;
+#include "rd_worker.h"
 
 STAILQ_HEAD(job_queue, rd_job);
 
 struct rd_view {
 	struct rd_view_conf conf; /* strings owned */
-	pthread_t thread;
-	int wake_fd; /* eventfd: the thread has something for the loop */
-	struct event *wake;
-	/* loop only */
-	void (*on_stopped)(void *ctx);
-	void *stopped_ctx;
-	uint64_t refused;
-	/* under lock */
-	pthread_mutex_t lock;
-	pthread_cond_t more;
+	struct rd_worker worker;
+	uint64_t refused; /* loop only */
+	/* under the worker's lock */
 	struct job_queue todo, finished;
 	size_t waiting, waiting_rows;
-	bool stopping, ended;
 	struct rd_job *opened;	  /* RELOAD job that carries the result of opening */
 	struct db_open_info info; /* with opened */
 	struct err open_error;	  /* newest failure, code 0 = told already */
@@ -35,7 +24,6 @@ struct rd_view {
 	int64_t data_version;
 };
 
-void *rd_view_thread(void *view);
-void rd_view_wake(struct rd_view *v); /* the loop has something to look at */
+void rd_view_thread(void *view);
 
 #endif

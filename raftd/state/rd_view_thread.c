@@ -1,29 +1,16 @@
 /* rd_view_thread.c — the view writer's thread: opens the backend, carries out jobs in order, hands them back. Owns the
  * only writing connection. Shares nothing with the loop but the locked part of struct rd_view. Logs nothing. */
-#include <errno.h>
-#include <unistd.h>
-
 #include "rd_rebuild.h"
 #include "rd_view_private.h"
 #include "rd_view_write.h"
 
-void
-rd_view_wake(struct rd_view *v)
-{
-	static const uint64_t one = 1;
-
-	/* can only fail when the counter is full: the loop is awake then */
-	ssize_t n = write(v->wake_fd, &one, sizeof(one));
-	(void)n;
-}
-
 static void
 hand_back(struct rd_view *v, struct job_queue *q)
 {
-	(void)pthread_mutex_lock(&v->lock);
+	rd_worker_lock(&v->worker);
 	STAILQ_CONCAT(&v->finished, q);
-	(void)pthread_mutex_unlock(&v->lock);
-	rd_view_wake(v);
+	rd_worker_unlock(&v->worker);
+	rd_worker_wake(&v->worker);
 }
 
 static void
@@ -123,9 +110,9 @@ take_jobs(struct rd_view *v, struct rd_job **jobs)
 	struct rd_job *j;
 	size_t n = 0;
 
-	(void)pthread_mutex_lock(&v->lock);
-	while (STAILQ_EMPTY(&v->todo) && !v->stopping)
-		(void)pthread_cond_wait(&v->more, &v->lock);
+	rd_worker_lock(&v->worker);
+	while (STAILQ_EMPTY(&v->todo) && !v->worker.stopping)
+		rd_worker_wait(&v->worker);
 	while (n < RD_VIEW_GROUP_MAX && (j = STAILQ_FIRST(&v->todo)) != NULL) {
 		if (n > 0 && j->kind != RD_JOB_DECISION)
 			break;
@@ -136,7 +123,7 @@ take_jobs(struct rd_view *v, struct rd_job **jobs)
 		if (j->kind != RD_JOB_DECISION)
 			break;
 	}
-	(void)pthread_mutex_unlock(&v->lock);
+	rd_worker_unlock(&v->worker);
 	return n;
 }
 
@@ -178,21 +165,6 @@ open_and_load(struct rd_view *v, struct rd_job *j)
 	return j->rc;
 }
 
-/* Waits a moment before the next try; false: the process is ending. */
-static bool
-pause_open(struct rd_view *v)
-{
-	struct timespec until = clk_cond_deadline(RD_VIEW_OPEN_RETRY_MS);
-	bool go_on;
-
-	(void)pthread_mutex_lock(&v->lock);
-	while (!v->stopping && pthread_cond_timedwait(&v->more, &v->lock, &until) != ETIMEDOUT)
-		continue;
-	go_on = !v->stopping;
-	(void)pthread_mutex_unlock(&v->lock);
-	return go_on;
-}
-
 static bool
 open_backend(struct rd_view *v)
 {
@@ -201,24 +173,24 @@ open_backend(struct rd_view *v)
 		struct err e;
 		int rc = open_and_load(v, j);
 		e = j->e;
-		(void)pthread_mutex_lock(&v->lock);
+		rd_worker_lock(&v->worker);
 		if (rc == 0) {
 			db_open_result(v->db, &v->info);
 			v->opened = j;
 		} else {
 			v->open_error = e;
 		}
-		(void)pthread_mutex_unlock(&v->lock);
-		rd_view_wake(v);
+		rd_worker_unlock(&v->worker);
+		rd_worker_wake(&v->worker);
 		if (rc == 0)
 			return true;
 		rd_job_free(j);
-		if (rd_view_error_is_fatal(rc) || !pause_open(v))
+		if (rd_view_error_is_fatal(rc) || !rd_worker_pause(&v->worker, RD_VIEW_OPEN_RETRY_MS))
 			return false;
 	}
 }
 
-void *
+void
 rd_view_thread(void *arg)
 {
 	struct rd_view *v = arg;
@@ -226,10 +198,4 @@ rd_view_thread(void *arg)
 	if (open_backend(v))
 		work(v);
 	db_close(v->db);
-	(void)pthread_mutex_lock(&v->lock);
-	v->ended = true;
-	(void)pthread_cond_broadcast(&v->more);
-	(void)pthread_mutex_unlock(&v->lock);
-	rd_view_wake(v);
-	return NULL;
 }
