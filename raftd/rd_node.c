@@ -143,23 +143,6 @@ on_open(void *ctx, const struct db_open_info *info, struct rd_loaded *loaded)
 	on_load_timer(-1, 0, n);
 }
 
-static int
-exit_code_of(int code)
-{
-	switch (code) {
-	case ERR_DB_VERSION:
-		return PROC_EXIT_VERSION;
-	case ERR_PERMISSION:
-		return PROC_EXIT_PERMISSION;
-	case ERR_UNSUPPORTED:
-	case ERR_CONFIG:
-	case ERR_NOT_FOUND:
-		return PROC_EXIT_CONFIG;
-	default:
-		return PROC_EXIT_BACKEND;
-	}
-}
-
 /* A full disk or a lock of another process may pass: the node stays, says so, and tries again. */
 static void
 on_open_failed(void *ctx, const struct err *e, bool fatal)
@@ -169,7 +152,7 @@ on_open_failed(void *ctx, const struct err *e, bool fatal)
 
 	n->health.error = *e;
 	if (fatal || n->one_shot) {
-		proc_fail(n->proc, exit_code_of(e->code), e);
+		proc_fail(n->proc, rd_exit_code(e->code), e);
 		return;
 	}
 	if (fresh) {

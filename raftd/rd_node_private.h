@@ -154,6 +154,24 @@ rd_decisions(const struct rd_node *n)
 	return rd_proposer_state(n->decide);
 }
 
+/* With which exit code (proc_contract.h) the process ends when what it keeps its data in can't be used. */
+static inline int
+rd_exit_code(int code)
+{
+	switch (code) {
+	case ERR_DB_VERSION:
+		return PROC_EXIT_VERSION;
+	case ERR_PERMISSION:
+		return PROC_EXIT_PERMISSION;
+	case ERR_UNSUPPORTED:
+	case ERR_CONFIG:
+	case ERR_NOT_FOUND:
+		return PROC_EXIT_CONFIG;
+	default:
+		return PROC_EXIT_BACKEND;
+	}
+}
+
 /* Whether this node may propose: without raft always, once the backend is read. */
 bool rd_node_leads(struct rd_node *n);
 /* Memory is made (rd_group.h, or the backend without raft): from now on this node knows and decides. state is taken;

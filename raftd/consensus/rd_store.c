@@ -235,6 +235,12 @@ rd_stored_free(struct rd_stored *f)
 	free(f);
 }
 
+uint64_t
+rd_stored_last(const struct rd_stored *s)
+{
+	return s->log->n > 0 ? s->log->index + s->log->n - 1 : s->snapshot.index;
+}
+
 void
 rd_store_close(struct rd_store *s)
 {

@@ -96,6 +96,7 @@ struct rd_stored {
 				   * all; data of CHANGE entries and of the newest (conf: recent_bytes) */
 };
 void rd_stored_free(struct rd_stored *s);
+uint64_t rd_stored_last(const struct rd_stored *s); /* the last durable entry; 0 = there never was one */
 
 struct rd_store_conf {
 	const char *dir;     /* RaftDataDir; made when it is missing */

@@ -38,7 +38,7 @@ rd_group_fail(struct rd_group *g, int exit_code, const struct err *e)
 	if (g->raft != NULL)
 		rd_raft_write_failed(g->raft, e->msg);
 	rd_group_set_phase(g, RD_PHASE_FAILED, e->msg);
-	proc_fail(g->node->proc, exit_code, e); /* tests: test_group.py */
+	proc_fail(g->node->proc, exit_code, e); /* tests: test_group_trouble.py */
 }
 
 /* --- configuration --------------------------------------------------------------------------------------------- */
@@ -114,23 +114,13 @@ make_directory(const char *dir, struct err *e)
 }
 
 /* --- the directory --------------------------------------------------------------------------------------------- */
+/* What the directory lacks is of a newer build; who holds it may be about to end. */
 static int
 exit_code_of(int code)
 {
-	switch (code) {
-	case ERR_DB_VERSION:
-	case ERR_UNSUPPORTED:
+	if (code == ERR_UNSUPPORTED)
 		return PROC_EXIT_VERSION;
-	case ERR_PERMISSION:
-		return PROC_EXIT_PERMISSION;
-	case ERR_CONFIG:
-	case ERR_NOT_FOUND:
-		return PROC_EXIT_CONFIG;
-	case ERR_DB_BUSY:
-		return PROC_EXIT_RETRY;
-	default:
-		return PROC_EXIT_BACKEND;
-	}
+	return code == ERR_DB_BUSY ? PROC_EXIT_RETRY : rd_exit_code(code);
 }
 
 static void
@@ -187,12 +177,6 @@ on_log_open(void *ctx, struct rd_stored *found)
 }
 
 /* --- memory ---------------------------------------------------------------------------------------------------- */
-uint64_t
-rd_group_last_stored(const struct rd_stored *s)
-{
-	return s->log->n > 0 ? s->log->index + s->log->n - 1 : s->snapshot.index;
-}
-
 /* Both are needed: what the directory holds, and what the backend holds. */
 void
 rd_group_backend_read(struct rd_group *g)
@@ -201,11 +185,9 @@ rd_group_backend_read(struct rd_group *g)
 	struct rd_store_facts facts;
 	const char *unfit;
 
-	g->backend_read = g->backend_read || l != NULL;
 	if (g->phase != RD_PHASE_WAITING || l == NULL || l->state == NULL)
 		return;
-	facts =
-	    (struct rd_store_facts){g->identity.cluster_id, g->stored->snapshot.index, rd_group_last_stored(g->stored)};
+	facts = (struct rd_store_facts){g->identity.cluster_id, g->stored->snapshot.index, rd_stored_last(g->stored)};
 	(void)str_copy(g->audited_cluster, sizeof(g->audited_cluster), rd_state_cluster_id(l->state));
 	g->audited_index = rd_state_index(l->state);
 	unfit = rd_loaded_unfit(l, &facts);
@@ -236,16 +218,7 @@ rd_group_is_audited(struct rd_group *g, uint64_t index)
 }
 
 /* --- the net --------------------------------------------------------------------------------------------------- */
-static void
-on_up(void *ctx, const char *peer, const struct rn_hello *hello)
-{
-	struct rd_group *g = ctx;
-
-	rd_group_found(g);
-	rd_group_adopt(g, peer, hello);
-	rd_group_want_work(g);
-}
-
+/* The first one, when the connection is up, or another one over it. */
 static void
 on_hello(void *ctx, const char *peer, const struct rn_hello *hello)
 {
@@ -301,6 +274,12 @@ on_room(void *ctx, const char *peer)
 	rd_group_snapshot_room(ctx, peer);
 }
 
+static struct rn_tls_conf
+tls_conf(const struct conf *c)
+{
+	return (struct rn_tls_conf){c->RaftUseTLS, c->RaftTLSCAFile, c->RaftTLSCertFile, c->RaftTLSKeyFile};
+}
+
 static int
 open_net(struct rd_group *g, struct err *e)
 {
@@ -308,10 +287,10 @@ open_net(struct rd_group *g, struct err *e)
 	struct rn_net_conf nc = {.bind = c->RaftBind,
 				 .name = g->name,
 				 .default_port = (uint16_t)c->DefaultRaftPort,
-				 .tls = {c->RaftUseTLS, c->RaftTLSCAFile, c->RaftTLSCertFile, c->RaftTLSKeyFile},
+				 .tls = tls_conf(c),
 				 .clock = g->node->clock,
 				 .ctx = g,
-				 .on_up = on_up,
+				 .on_up = on_hello,
 				 .on_hello = on_hello,
 				 .on_refused = on_refused,
 				 .on_down = on_down,
@@ -352,8 +331,7 @@ rd_group_start(struct rd_node *n, struct rd_group **ret_group, int *ret_exit, st
 void
 rd_group_reload(struct rd_group *g)
 {
-	const struct conf *c = proc_conf(g->node->proc);
-	struct rn_tls_conf tls = {c->RaftUseTLS, c->RaftTLSCAFile, c->RaftTLSCertFile, c->RaftTLSKeyFile};
+	struct rn_tls_conf tls = tls_conf(proc_conf(g->node->proc));
 	struct err e;
 
 	if (rn_net_reload_tls(g->net, &tls, &e) != 0)

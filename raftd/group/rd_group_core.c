@@ -39,6 +39,19 @@ rd_group_to_store(const struct rd_raft_snapshot *s, struct rd_snapshot *ret)
 		memcpy(ret->sha256, s->sha256.p, sizeof(ret->sha256));
 }
 
+/* Not now, if it fails: the core must not be called from its own callbacks. */
+static void
+submit_or_fail(struct rd_group *g, struct rd_log_job *job)
+{
+	struct err e;
+
+	if (rd_log_submit(g->log, job, &e) == 0)
+		return;
+	rd_log_job_free(job);
+	g->fatal = e;
+	rd_group_want_work(g);
+}
+
 static void
 out_write(void *ctx, const struct rd_raft_write *w)
 {
@@ -53,7 +66,6 @@ out_write(void *ctx, const struct rd_raft_write *w)
 			       .n = w->n_entries,
 			       .compact_to = w->compact_to};
 	struct rd_log_job *job;
-	struct err e;
 
 	for (size_t i = 0; i < w->n_entries; i++)
 		entries[i] = (struct rd_log_entry){.term = w->entries[i].term,
@@ -68,30 +80,34 @@ out_write(void *ctx, const struct rd_raft_write *w)
 	job = rd_log_job_write(&out, on_written, g);
 	job->tag = w->ticket;
 	free(entries);
-	if (rd_log_submit(g->log, job, &e) == 0)
-		return;
-	rd_log_job_free(job);
-	g->fatal = e; /* not now: the core must not be called from here */
-	rd_group_want_work(g);
+	submit_or_fail(g, job);
+}
+
+/* The core's view of what the log holds; free() it. Data is borrowed. */
+static struct rd_raft_entry *
+raft_entries(const struct rd_log_range *r)
+{
+	struct rd_raft_entry *entries = mem_calloc(r->n, sizeof(*entries));
+
+	for (size_t i = 0; i < r->n; i++)
+		entries[i] = (struct rd_raft_entry){
+		    .term = r->v[i].term, .kind = r->v[i].kind, .data = {r->v[i].data, r->v[i].n}};
+	return entries;
 }
 
 static void
 on_read(void *ctx, struct rd_log_job *job)
 {
 	struct rd_group *g = ctx;
-	const struct rd_log_range *r = job->range;
-	struct rd_raft_entry *entries = NULL;
-	size_t n = r == NULL ? 0 : r->n;
+	static const struct rd_log_range nothing;
+	const struct rd_log_range *r = job->range == NULL ? &nothing : job->range;
 
 	if (rd_group_runs(g)) {
-		entries = mem_calloc(n, sizeof(*entries));
-		for (size_t i = 0; i < n; i++)
-			entries[i] = (struct rd_raft_entry){
-			    .term = r->v[i].term, .kind = r->v[i].kind, .data = {r->v[i].data, r->v[i].n}};
-		rd_raft_read_done(g->raft, rd_group_now(g), job->tag, job->index, entries, n);
+		struct rd_raft_entry *entries = raft_entries(r);
+		rd_raft_read_done(g->raft, rd_group_now(g), job->tag, job->index, entries, r->n);
+		free(entries);
 		rd_group_core_after(g);
 	}
-	free(entries);
 	rd_log_job_free(job);
 }
 
@@ -100,17 +116,12 @@ out_read(void *ctx, const struct rd_raft_read *q)
 {
 	struct rd_group *g = ctx;
 	struct rd_log_job *job = rd_log_job_new(RD_LOG_JOB_READ, on_read, g);
-	struct err e;
 
 	job->tag = q->ticket;
 	job->index = q->first;
 	job->max = (size_t)(q->last - q->first + 1);
 	job->max_bytes = q->max_bytes;
-	if (rd_log_submit(g->log, job, &e) == 0)
-		return;
-	rd_log_job_free(job);
-	g->fatal = e;
-	rd_group_want_work(g);
+	submit_or_fail(g, job);
 }
 
 /* --- to the others --------------------------------------------------------------------------------------------- */
@@ -251,7 +262,7 @@ say_leadership(struct rd_group *g, const struct rd_raft_status *s)
 	bool leading = s->state == RD_RAFT_LEADER;
 
 	if (leading && !g->leading)
-		log_notice("raft", "this node leads, term=%llu", (unsigned long long)s->term); /* tests: test_raft.py */
+		log_notice("raft", "this node leads, term=%llu", (unsigned long long)s->term);
 	else if (!leading && g->leading)
 		log_notice("raft", "this node leads no longer, term=%llu", (unsigned long long)s->term);
 	else if (!leading && s->leader_id != 0)
@@ -319,6 +330,12 @@ rd_group_want_work(struct rd_group *g)
 	rd_turn_next(g->work);
 }
 
+static bool
+can_apply(struct rd_group *g)
+{
+	return rd_raft_apply_ready(g->raft) && !rd_proposer_is_paused(g->node->decide);
+}
+
 static void
 on_work(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
@@ -330,7 +347,7 @@ on_work(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 		rd_group_fail(g, g->fatal.code == ERR_UNSUPPORTED ? PROC_EXIT_VERSION : PROC_EXIT_BACKEND, &g->fatal);
 		return;
 	}
-	if (rd_raft_apply_ready(g->raft) && !rd_proposer_is_paused(g->node->decide)) {
+	if (can_apply(g)) {
 		rd_raft_apply(g->raft, rd_group_now(g), APPLY_BYTES);
 		rd_group_say_hash(g);
 	}
@@ -343,7 +360,7 @@ on_work(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 	rd_group_snapshot_work(g);
 	publish_lease(g);
 	arm(g);
-	if (g->changed != 0 || (rd_raft_apply_ready(g->raft) && !rd_proposer_is_paused(g->node->decide)))
+	if (g->changed != 0 || can_apply(g))
 		rd_group_want_work(g);
 }
 
@@ -442,7 +459,7 @@ start_raft(struct rd_group *g, uint64_t applied, struct err *e)
 {
 	const struct rd_stored *s = g->stored;
 	const struct rd_snapshot *snap = &s->snapshot;
-	struct rd_raft_entry *entries = mem_calloc(s->log->n, sizeof(*entries));
+	struct rd_raft_entry *entries = raft_entries(s->log);
 	struct rd_raft_snapshot snapshot = {.index = snap->index,
 					    .term = snap->term,
 					    .members_index = snap->conf_index,
@@ -457,12 +474,8 @@ start_raft(struct rd_group *g, uint64_t applied, struct err *e)
 				      .n_entries = s->log->n,
 				      .applied = applied,
 				      .born = g->born};
-	int rc;
+	int rc = rd_raft_start(g->raft, rd_group_now(g), &start, e);
 
-	for (size_t i = 0; i < s->log->n; i++)
-		entries[i] = (struct rd_raft_entry){
-		    .term = s->log->v[i].term, .kind = s->log->v[i].kind, .data = {s->log->v[i].data, s->log->v[i].n}};
-	rc = rd_raft_start(g->raft, rd_group_now(g), &start, e);
 	free(entries);
 	return rc;
 }
@@ -478,7 +491,7 @@ rd_group_core_start(struct rd_group *g, struct rd_state *state, bool view_fits)
 	uint64_t applied = rd_state_index(state);
 	struct err e;
 
-	g->known_at_start = rd_group_last_stored(g->stored);
+	g->known_at_start = rd_stored_last(g->stored);
 	rd_node_become_active(g->node, &door, state, view_fits);
 	rd_group_import_hold(g);
 	g->raft = new_raft(g);

@@ -23,7 +23,7 @@ own_state(struct rd_group *g)
 	} else if (g->stored != NULL) {
 		own.term = g->stored->term;
 		own.vote = g->stored->voted_for;
-		own.last_index = rd_group_last_stored(g->stored);
+		own.last_index = rd_stored_last(g->stored);
 		own.snapshot_index = g->stored->snapshot.index;
 	}
 	return rd_group_own_state(&own);

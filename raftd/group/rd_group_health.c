@@ -219,7 +219,7 @@ judge_hash(struct rd_group *g, uint64_t index)
 		break;
 	case RD_HASH_OWN_DIFFERS:
 		log_error("raft", "this node's rows differ from those of the majority at index=%llu (%016llx here)",
-			  (unsigned long long)index, (unsigned long long)own); /* tests: test_group_heal.py */
+			  (unsigned long long)index, (unsigned long long)own); /* tests: test_group_trouble.py */
 		renew(g);
 		break;
 	}

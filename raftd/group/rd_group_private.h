@@ -83,10 +83,9 @@ struct rd_group {
 
 	struct rd_logwriter *log;
 	struct rn_net *net;
-	struct rd_raft *raft;	     /* NULL until RD_PHASE_MEMBER */
-	struct rd_stored *stored;    /* what the directory holds, until the core has started */
-	struct rd_identity identity; /* owning */
-	bool backend_read;
+	struct rd_raft *raft;			     /* NULL until RD_PHASE_MEMBER */
+	struct rd_stored *stored;		     /* what the directory holds, until the core has started */
+	struct rd_identity identity;		     /* owning */
 	char audited_cluster[RN_CLUSTER_ID_MAX + 1]; /* of the backend as found at start … */
 	uint64_t audited_index;			     /* … whose audit entries up to here it has */
 
@@ -183,7 +182,6 @@ rd_group_state(struct rd_group *g)
 void rd_group_set_phase(struct rd_group *g, enum rd_group_phase phase, const char *why);
 /* Ends the membership for good: the process ends with a code after which it is not restarted blindly. */
 void rd_group_fail(struct rd_group *g, int exit_code, const struct err *e);
-uint64_t rd_group_last_stored(const struct rd_stored *s);
 
 /* --- rd_group_core.c ------------------------------------------------------------------------------------------- */
 int rd_group_core_init(struct rd_group *g, struct err *e) MUST_USE;

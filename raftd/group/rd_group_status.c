@@ -72,8 +72,7 @@ static void
 fill_member(struct rd_group *g, const struct rd_member *m, struct ipc_member *out, char id[24])
 {
 	const struct rd_state *s = rd_group_state(g);
-	struct db_node_record key = {.name = m->name};
-	const struct db_node_record *r = s == NULL ? NULL : rd_state_get(s, RD_TABLE_node_record, &key);
+	const struct db_node_record *r = s == NULL ? NULL : rd_group_record(s, m->name);
 	struct rd_raft_peer_status p;
 
 	rec_init(&ipc_member_desc, out);

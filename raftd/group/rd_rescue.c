@@ -50,7 +50,7 @@ find_facts(const struct rd_stored *s, struct rd_rescue_facts *ret, struct err *e
 {
 	ret->name = s->identity.name;
 	ret->own_id = s->identity.raft_id;
-	ret->last_index = s->log->n > 0 ? s->log->index + s->log->n - 1 : s->snapshot.index;
+	ret->last_index = rd_stored_last(s);
 	return find_members(s, &ret->members, e);
 }
 
