@@ -171,7 +171,7 @@ void rd_raft_lease_withdrawn(struct rd_raft *r, struct mono now);
 void rd_raft_step_down(struct rd_raft *r, struct mono now, int64_t abstain_us);
 
 /* The lease, for leader-check: false = none. Valid while now < *ret_end. What was returned is a promise: this member
- * gives no vote before it has run out. */
+ * gives no vote before it has run out. *ret_term: this member's, with or without a lease. */
 bool rd_raft_lease(struct rd_raft *r, struct mono now, uint64_t *ret_term, struct mono *ret_end);
 /* raft-health: until when this member has fresh evidence of a quorum. May be in the past. */
 struct mono rd_raft_quorum_until(const struct rd_raft *r, struct mono now);

@@ -228,7 +228,7 @@ rd_raft_lease(struct rd_raft *r, struct mono now, uint64_t *ret_term, struct mon
 	rd_raft_enter(r, now);
 	if (rd_raft_alive(r) && r->leading != 0)
 		end = rd_lease_claim(&r->lease, r->leading, !r->open, rd_lead_evidence(r), rd_raft_election_us(r));
-	*ret_term = r->leading;
+	*ret_term = r->leading != 0 ? r->leading : r->raft.current_term;
 	*ret_end = end;
 	rd_raft_leave(r);
 	return mono_before(now, end);

@@ -112,6 +112,7 @@ def test_kill_of_a_follower_and_restart(group):
     follower.start_raft()
     group.wait_same()
     assert group.wait_leader() is leader and leader.info()["Term"] == term, "a returning follower disturbs nobody"
+    wait_until(lambda: {node.info()["Term"] for node in group} == {term}, 5, "the term as told by everybody")
 
 
 @pytest.mark.parametrize("child", ["raftd", "apid", "prober"])
