@@ -157,6 +157,7 @@ on_open_failed(void *ctx, const struct err *e, bool fatal)
 	}
 	if (fresh) {
 		n->health.failing_since_us = rd_now_us(n);
+		n->health.failing_from = rd_mono(n);
 		proc_ready(n->proc, "waiting for the backend");
 	}
 	if (!fresh && mono_diff_us(rd_mono(n), n->health.logged) < OPEN_LOG_AGAIN_US)

@@ -54,7 +54,7 @@ rd_group_stop(struct rd_group *g, int64_t wait_us, void (*done)(struct rd_node *
 }
 
 /* raft-and-nodes.md section 7: a node whose backend can't be written gives leadership away, and ends at last, since
- * neither operators nor clients see what is decided there. */
+ * neither operators nor clients see what is decided there. One that can't even be opened at the start is no better. */
 static void
 watch_backend(struct rd_group *g)
 {
@@ -63,8 +63,8 @@ watch_backend(struct rd_group *g)
 	struct err e;
 
 	if (failing_us > BAIL_OUT_US) {
-		(void)err_set(&e, ERR_DB, "the backend could not be written for %lld s, this node bails out: %s",
-			      (long long)(failing_us / CLK_S), h->error.msg);
+		(void)err_set(&e, ERR_DB, "the backend could not be %s for %lld s, this node bails out: %s",
+			      h->open ? "written" : "opened", (long long)(failing_us / CLK_S), h->error.msg);
 		rd_group_fail(g, PROC_EXIT_BACKEND, &e);
 	} else if (failing_us > GIVE_WAY_US) {
 		rd_group_give_way(g, "the backend cannot be written");
@@ -93,6 +93,8 @@ rd_group_tick(struct rd_group *g)
 	watch_joining(g);
 	if (g->stopping)
 		rd_group_go_on_stopping(g);
+	else
+		watch_backend(g);
 	if (g->raft == NULL || g->phase != RD_PHASE_MEMBER || g->stopping)
 		return;
 	rd_group_look_at_hello(g);
@@ -103,5 +105,4 @@ rd_group_tick(struct rd_group *g)
 	rd_group_leaving_work(g);
 	rd_group_snapshot_tick(g);
 	rd_proposer_tick(g->node->decide);
-	watch_backend(g);
 }

@@ -60,6 +60,10 @@ rd_group_trouble(struct rd_group *g)
 	}
 	if (g->why[0] != '\0')
 		return g->why;
+	if (g->phase == RD_PHASE_WAITING && g->node->loading == NULL && g->node->health.error.code != 0) {
+		(void)snprintf(text, sizeof(text), "the backend cannot be opened: %.700s", g->node->health.error.msg);
+		return text;
+	}
 	if (g->diverged[0] != '\0')
 		return g->diverged;
 	if (g->raft == NULL || rd_raft_members(g->raft)->n > 0)

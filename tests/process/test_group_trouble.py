@@ -150,10 +150,12 @@ def test_a_locked_backend_costs_no_leadership(group):
     assert leader.info()["Term"] == term
 
 
-def test_a_failing_backend_gives_way_and_ends(group):
-    """One test of both limits, since they take their time: 5 s and 30 s."""
+def test_a_failing_backend_gives_way_and_ends(group, new_group):
+    """One test of all limits, since they take their time: 5 s and 30 s, the latter also for one that never opens."""
     leader = group.wait_leader()
-    with contextlib.closing(sqlite3.connect(leader.backend_file, timeout=5)) as db:
+    closed, = new_group(1, started=0)
+    with contextlib.closing(sqlite3.connect(leader.backend_file, timeout=5)) as db, locked(closed):
+        closed.start_raft()
         db.execute("BEGIN IMMEDIATE")
         began = time.monotonic()
         leader.get("/api/tag/db1/3306?tag=unseen=x", timeout=20)
@@ -163,6 +165,7 @@ def test_a_failing_backend_gives_way_and_ends(group):
         tag(new, "meanwhile")
         ends(leader, EXIT_BACKEND, "bails out", deadline=45)
         assert time.monotonic() - began > 25
+        ends(closed, EXIT_BACKEND, "the backend could not be opened for 3. s, this node bails out: .*locked", deadline=45)
         db.rollback()
     leader.start_raft()
     group.wait_same()
@@ -170,6 +173,22 @@ def test_a_failing_backend_gives_way_and_ends(group):
 
 
 # -- joining
+
+@contextlib.contextmanager
+def locked(node):
+    """Its backend, by another program, before the node opens it."""
+    with contextlib.closing(sqlite3.connect(node.backend_file, timeout=5)) as db:
+        db.execute("BEGIN IMMEDIATE")
+        yield
+        db.rollback()
+
+
+def test_a_node_that_cannot_join_for_its_backend_says_so(new_group):
+    node, = new_group(1, started=0, config={"RaftJoinTimeoutSeconds": 2})
+    with locked(node):
+        node.start_raft()
+        ends(node, EXIT_JOIN, "could not join .*: the backend cannot be opened: .*locked")
+
 
 def test_a_node_that_cannot_join_ends(new_group):
     group = new_group(3, started=0, config={"RaftJoinTimeoutSeconds": 2})
