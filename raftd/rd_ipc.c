@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "group/rd_group.h"
 #include "rd_ipc_private.h"
 #include "topo/key.h"
 
@@ -61,6 +62,10 @@ rd_ipc_change(struct rd_node *n, struct rd_req req, const char *uid, enum rd_op 
 
 	if (!rd_ipc_is_open(n, req))
 		return;
+	if (n->group != NULL && rd_group_takes_changes(n->group, &e) != 0) {
+		rd_reply_error(n, req, &e);
+		return;
+	}
 	(void)snprintf(full, sizeof(full), "%s/%s", rd_op_name(op), uid); /* one uid, two commands: two changes */
 	w = rd_waiter_new(n, req, NULL);
 	if (rd_propose(n->decide, op, payload, uid[0] == '\0' ? NULL : full, on_decided, w, &e) == 0)

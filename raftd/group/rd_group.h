@@ -25,6 +25,9 @@ bool rd_group_is_audited(struct rd_group *g, uint64_t index);
 bool rd_group_leads(struct rd_group *g);
 /* Whether a majority of the group was heard of within the last moments. */
 bool rd_group_in_quorum(struct rd_group *g);
+/* Whether a leader may take an operator's change: not before its group has an id. Until then decisions of a life without
+ * raft may still be taken over, and would undo what is acknowledged here. */
+int rd_group_takes_changes(struct rd_group *g, struct err *e) MUST_USE;
 /* Servers that this node has found, to the leader (bounded; lost when there is none: the next probe names them again). */
 void rd_group_candidates(struct rd_group *g, const struct topo_key_list *keys);
 /* An effect of a command of the present term that concerns the group. */

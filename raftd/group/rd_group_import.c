@@ -177,6 +177,21 @@ rd_group_import_work(struct rd_group *g)
 	return !g->import_failed && g->import_open == 0 && g->import_next == g->import->n;
 }
 
+int
+rd_group_takes_changes(struct rd_group *g, struct err *e)
+{
+	struct rd_raft_status s;
+
+	if (rd_state_cluster_id(rd_group_state(g))[0] != '\0' || !rd_group_runs(g))
+		return 0;
+	rd_raft_status(g->raft, &s);
+	if (s.state != RD_RAFT_LEADER)
+		return 0; /* the proposer says so, and the leader is asked */
+	return err_set(e, ERR_UNAVAILABLE,
+		       "the group is being founded, and its nodes' decisions of the time without raft are taken over: "
+		       "nothing was changed, try again in a few seconds");
+}
+
 /* --- after ----------------------------------------------------------------------------------------------------- */
 static void
 say(struct rd_group *g)

@@ -130,6 +130,21 @@ def test_the_decisions_of_one_node_count(new_group):
     assert tags_in(copy_of(group[0])) == len(few["tags"]) and tags_in(copy_of(group[1])) == len(expected["tags"])
 
 
+def test_nothing_is_changed_while_decisions_are_taken_over(new_group):
+    """What an operator ends before the import of its begin would come back."""
+    group = new_group(3, started=0)
+    expected = live_without_raft(group[0])
+    for node in group.nodes[:2]:
+        node.start_raft()  # without the third the two wait for 5 s before they decide who imports
+    leader = group.wait_leader()
+    first = leader.get("/api/end-downtime/db1/3306", timeout=10)
+    assert first.status == 500 and "try again" in first.body and leader.info()["ClusterId"] == "", first.body
+    leader.change("end-downtime/db1/3306")
+    assert leader.info()["ClusterId"] != ""
+    group.wait_same()
+    wait_decisions(group.running(), {**expected, "downtimes": []})
+
+
 def test_killed_in_the_middle_again_and_again(new_group):
     group = new_group(3, started=0)
     expected = live_without_raft(group[0], servers=1000, tags=MANY)
