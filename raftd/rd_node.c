@@ -77,6 +77,7 @@ rd_node_become_active(struct rd_node *n, const struct rd_raft_door *raft, struct
 	struct rd_proposer_conf pc = {.view = n->view,
 				      .clock = n->clock,
 				      .originator = proc_setup(n->proc)->hostname,
+				      .beside_raft = n->one_shot && proc_conf(n->proc)->RaftEnabled,
 				      .ctx = n,
 				      .on_applied = on_applied,
 				      .on_committed = on_committed,

@@ -177,6 +177,30 @@ on_log_open(void *ctx, struct rd_stored *found)
 }
 
 /* --- memory ---------------------------------------------------------------------------------------------------- */
+/* Neither of the two may be dropped without being asked, and to merge them nobody can: the group may have decided the
+ * contrary, and rows don't show what was ended without raft. */
+static void
+refuse_forked(struct rd_group *g)
+{
+	const char *file = proc_conf(g->node->proc)->SQLite3DataFile;
+	struct err e;
+
+	(void)err_set(
+	    &e, ERR_CONFIG,
+	    "operators have changed this node's backend while RaftEnabled was off, and its group knows nothing "
+	    "of that. To give these changes up, move %s away and start again: it is written anew. To keep them "
+	    "instead of the group's, stop all nodes, empty every RaftDataDir and start all of them together",
+	    LOG_Q(file));
+	rd_group_fail(g, PROC_EXIT_CONFIG, &e);
+}
+
+static void
+note_audited(struct rd_group *g, const struct rd_state *s)
+{
+	(void)str_copy(g->audited_cluster, sizeof(g->audited_cluster), rd_state_cluster_id(s));
+	g->audited_index = rd_state_index(s);
+}
+
 /* Both are needed: what the directory holds, and what the backend holds. */
 void
 rd_group_backend_read(struct rd_group *g)
@@ -188,8 +212,12 @@ rd_group_backend_read(struct rd_group *g)
 	if (g->phase != RD_PHASE_WAITING || l == NULL || l->state == NULL)
 		return;
 	facts = (struct rd_store_facts){g->identity.cluster_id, g->stored->snapshot.index, rd_stored_last(g->stored)};
-	(void)str_copy(g->audited_cluster, sizeof(g->audited_cluster), rd_state_cluster_id(l->state));
-	g->audited_index = rd_state_index(l->state);
+	if (rd_loaded_forked(l, &facts)) {
+		refuse_forked(g);
+		return;
+	}
+	if (rd_state_term(l->state) != 0) /* else its index is not one of the log */
+		note_audited(g, l->state);
 	unfit = rd_loaded_unfit(l, &facts);
 	if (unfit == NULL) {
 		struct rd_state *state = l->state;

@@ -105,12 +105,14 @@ load_decisions(struct db *db, struct load *l, struct err *e)
 static int
 judge(struct db *db, struct rd_loaded *out, struct err *e)
 {
-	uint64_t hash = 0;
+	uint64_t hash = 0, alone = 0;
 	bool complete;
 
-	if (read_number(db, RD_META_STATE_HASH, &hash, e) != 0 || db_read_view_complete(db, &complete, e) != 0)
+	if (read_number(db, RD_META_STATE_HASH, &hash, e) != 0 || read_number(db, RD_META_ALONE, &alone, e) != 0 ||
+	    db_read_view_complete(db, &complete, e) != 0)
 		return -e->code;
 	out->unfinished = !complete;
+	out->alone = complete && alone != 0;
 	if (!complete)
 		out->distrust = "it was being rebuilt";
 	else if (hash != rd_state_hash(out->state))
@@ -158,6 +160,8 @@ rd_loaded_unfit(const struct rd_loaded *l, const struct rd_store_facts *store)
 		return NULL; /* nothing in it, and nothing is what the log begins with */
 	if (id[0] == '\0')
 		return "it belongs to no group";
+	if (rd_state_term(l->state) == 0)
+		return "it was changed while raft was switched off";
 	if (strcmp(id, store->cluster_id) != 0)
 		return "it belongs to another group";
 	if (index < store->snapshot_index)
@@ -168,10 +172,17 @@ rd_loaded_unfit(const struct rd_loaded *l, const struct rd_store_facts *store)
 }
 
 bool
+rd_loaded_forked(const struct rd_loaded *l, const struct rd_store_facts *store)
+{
+	return l->alone && store->cluster_id[0] != '\0' &&
+	       strcmp(rd_state_cluster_id(l->state), store->cluster_id) == 0;
+}
+
+bool
 rd_loaded_former(const struct rd_loaded *l)
 {
-	return !l->unfinished && rd_state_term(l->state) == 0 && rd_state_cluster_id(l->state)[0] == '\0' &&
-	       rd_state_decisions(l->state) > 0;
+	return !l->unfinished && rd_state_term(l->state) == 0 &&
+	       (l->alone || rd_state_cluster_id(l->state)[0] == '\0') && rd_state_decisions(l->state) > 0;
 }
 
 void

@@ -17,12 +17,14 @@ struct rd_loaded {
 	 * index; else why not (a constant text). Index and cluster id: rd_state_index, rd_state_cluster_id of state. */
 	const char *distrust;
 	bool unfinished; /* it was being rebuilt */
+	bool alone;	 /* a group's, but operators have decided something in it while raft was switched off */
 };
 
 /* In orchestrator_meta, beside those of db_read.h. */
 #define RD_META_APPLIED_TIME "applied_time_us"
 #define RD_META_APPLIED_TERM "applied_term"
-#define RD_META_STATE_HASH "state_hash" /* of the rows at the applied index: rows changed by others are noticed */
+#define RD_META_STATE_HASH "state_hash"	     /* of the rows at the applied index: rows changed by others are noticed */
+#define RD_META_ALONE "decided_without_raft" /* 1: rd_loaded.alone; a rebuild ends it */
 
 /* Raft: may memory be loaded from this view? RAFT store: its cluster id ("" = not known yet), the index of its newest
  * snapshot (0 = none) and of the last durable entry. NULL = yes; else why not (a constant text). */
@@ -32,8 +34,11 @@ struct rd_store_facts {
 	uint64_t last_index;
 };
 const char *rd_loaded_unfit(const struct rd_loaded *l, const struct rd_store_facts *store);
-/* The rows are decisions of a life without raft (of this program, of the historical one, or made by hand): a group that is
- * being founded imports them (rd_import.h). */
+/* The very group that the directory belongs to knows nothing of what was decided here, and may have gone on meanwhile: only
+ * the operator can say which of the two counts. */
+bool rd_loaded_forked(const struct rd_loaded *l, const struct rd_store_facts *store);
+/* The rows are decisions of a life without raft (of this program, of the historical one, or made by hand), maybe after one
+ * with raft: a group that is being founded imports them (rd_import.h). */
 bool rd_loaded_former(const struct rd_loaded *l);
 
 int rd_load(struct db *db, bool with_telemetry, struct rd_loaded **ret, struct err *e) MUST_USE;

@@ -39,6 +39,8 @@ struct rd_proposer_conf {
 	struct rd_view *view;
 	struct clock *clock;
 	const char *originator; /* this node's name; borrowed */
+	/* Without raft: a command with --ignore-raft-setup; what it changes lasts until the group writes the backend anew. */
+	bool beside_raft;
 	void *ctx;
 	/* Applied to memory: follow the inventory now. With raft: every node's, and again after a restart. */
 	void (*on_applied)(void *ctx, const struct rd_applied *a);

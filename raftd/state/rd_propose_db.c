@@ -11,6 +11,7 @@ rd_proposer_new(const struct rd_proposer_conf *conf, struct rd_state *state)
 {
 	struct rd_proposer *p = rd_proposer_make(conf, &rd_decider_db, state);
 
+	rd_state_leave_log(state);
 	TAILQ_INIT(&p->db.writing);
 	TAILQ_INIT(&p->db.failed);
 	TAILQ_INIT(&p->db.held);
@@ -160,6 +161,7 @@ on_reload_done(void *ctx, struct rd_job *job)
 	rd_state_free(p->state);
 	p->state = job->loaded->state;
 	job->loaded->state = NULL;
+	rd_state_leave_log(p->state);
 	rd_job_free(job);
 	p->db.reloading = false;
 	p->conf.on_reloaded(p->conf.ctx);
@@ -195,6 +197,16 @@ on_written(void *ctx, struct rd_job *job)
 	rd_job_free(job);
 }
 
+/* A group that this backend belongs to must not drop it (rd_loaded_forked). */
+static void
+note_alone(struct pending *q, struct rd_changes *c)
+{
+	static const struct db_meta alone = {RD_META_ALONE, "1"};
+
+	if (!q->at_apply && !q->p->conf.beside_raft && rd_state_cluster_id(q->p->state)[0] != '\0')
+		rd_changes_add(c, RD_CHANGE_UPSERT, DB_TABLE_meta, &alone);
+}
+
 static struct rd_job *
 job_for(struct pending *q)
 {
@@ -203,29 +215,23 @@ job_for(struct pending *q)
 	/* A repeated uid has nothing to write; it only waits until what was written before it is decided. */
 	job = rd_job_new(q->applied.duplicate ? RD_JOB_TELEMETRY : RD_JOB_DECISION, on_written, q);
 	rd_changes_move(&job->changes, &q->applied.changes);
+	if (job->kind == RD_JOB_DECISION)
+		note_alone(q, &job->changes);
 	job->at = rd_position_of(q->p->state);
 	return job;
 }
 
-/* A backend that a raft group has written, and that is changed without it (RaftEnabled is false by now, or a command
- * with --ignore-raft-setup), is the group's no more: a node that is a member again would not believe it. */
 static void
 apply(struct rd_proposer *p, struct pending *q, const struct rd_command *c)
 {
 	const struct db_applied_command *first = rd_state_command(p->state, c->uid);
 	struct rd_entry_at at = {rd_state_index(p->state) + 1, 0};
 	struct err e;
-	bool left;
 
-	if (first != NULL) {
+	if (first != NULL)
 		rd_pending_remembered(q, first);
-		return;
-	}
-	left = rd_state_leave_group(p->state);
-	rd_pending_decided(q, rd_apply(p->state, c, at, &q->applied, &e), &e);
-	if (left)
-		rd_changes_add(&q->applied.changes, RD_CHANGE_DELETE, rd_table_db(RD_TABLE_setting),
-			       &(struct db_setting){RD_SETTING_CLUSTER_ID, ""});
+	else
+		rd_pending_decided(q, rd_apply(p->state, c, at, &q->applied, &e), &e);
 }
 
 /* The same way as a raft entry's: from its bytes. */

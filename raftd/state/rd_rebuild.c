@@ -151,7 +151,8 @@ complete(struct rebuild *r, struct err *e)
 {
 	struct rd_position at = rd_position_of(r->s);
 
-	if (next_row(r, e) != 0 || rd_write_position(r->db, &at, e) != 0)
+	if (next_row(r, e) != 0 || rd_write_position(r->db, &at, e) != 0 ||
+	    db_set_meta(r->db, RD_META_ALONE, "0", e) != 0)
 		return -e->code;
 	return db_set_meta(r->db, DB_META_VIEW, DB_VIEW_COMPLETE, e);
 }

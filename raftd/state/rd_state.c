@@ -361,13 +361,10 @@ rd_state_set_applied(struct rd_state *s, uint64_t index, uint64_t term, int64_t 
 	s->time_us = max_i64(s->time_us, time_us);
 }
 
-bool
-rd_state_leave_group(struct rd_state *s)
+void
+rd_state_leave_log(struct rd_state *s)
 {
-	bool had_id = rd_state_remove(s, RD_TABLE_setting, &(struct db_setting){RD_SETTING_CLUSTER_ID, ""});
-
 	s->term = 0;
-	return had_id;
 }
 
 void

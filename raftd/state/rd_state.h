@@ -86,11 +86,11 @@ uint64_t rd_state_newest_hash(const struct rd_state *s, uint64_t *ret_hash);
 void rd_state_put(struct rd_state *s, enum rd_table table, const void *row);	    /* insert or replace */
 bool rd_state_remove(struct rd_state *s, enum rd_table table, const void *key_row); /* false: there was none */
 /* An entry begins to be applied … */
+/* It goes on without raft: its terms count from nothing again, its index goes on. */
+void rd_state_leave_log(struct rd_state *s);
 void rd_state_set_applied(struct rd_state *s, uint64_t index, uint64_t term, int64_t time_us);
 /* … and is: the hash of its index is remembered when due. */
 void rd_state_end_entry(struct rd_state *s);
-/* It is of no raft group any more: term 0, no cluster id. True: it had one. */
-bool rd_state_leave_group(struct rd_state *s);
 void rd_state_add_command(struct rd_state *s, const struct db_applied_command *c);
 void rd_state_expire_uids(struct rd_state *s, int64_t before_us);
 void rd_state_set(struct rd_state *s, const char *name, const char *value);

@@ -133,22 +133,6 @@ def test_a_command_on_a_stopped_node_is_not_the_groups(group):
     assert tags(follower) == {"before": "x", "meanwhile": "x"}
 
 
-def test_a_node_that_is_taken_out_of_raft_lives_on_alone(group):
-    """RaftEnabled false: its backend is its own from then on; and the group's, not its own, when it is a member again."""
-    node = group.others(group.wait_leader())[0]
-    node.stop()
-    node.configure(RaftEnabled=False)
-    node.start()
-    node.change("tag/db1/3306?tag=alone=x")
-    node.restart()
-    assert tags(node) == {"before": "x", "alone": "x"}
-    node.stop()
-    node.configure(RaftEnabled=True)
-    node.start_raft()
-    group.wait_same()
-    assert tags(node) == {"before": "x"}
-
-
 # -- a directory that cannot be written
 
 def test_read_only_raft_directory(group):

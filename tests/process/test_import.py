@@ -6,9 +6,11 @@ import time
 
 import pytest
 
+from test_group import tag, tags
 from waiting import wait_until
 
 MANY = 3000
+EXIT_CONFIG = 78  # common/proc/proc_contract.h
 CHANGES = (
     "begin-downtime/db1/3306/me/why/2h",
     "begin-downtime/db2/3306/me/soon%20over/1s",
@@ -143,6 +145,56 @@ def test_nothing_is_changed_while_decisions_are_taken_over(new_group):
     assert leader.info()["ClusterId"] != ""
     group.wait_same()
     wait_decisions(group.running(), {**expected, "downtimes": []})
+
+
+def without_raft(node, *paths):
+    """It had lived in a group."""
+    if node.running:
+        node.stop()
+    node.configure(RaftEnabled=False)
+    node.start()
+    for path in paths:
+        node.change(path)
+    node.restart()
+    found = tags(node)
+    node.stop()
+    node.configure(RaftEnabled=True)
+    return found
+
+
+def test_raft_is_switched_off_for_a_while(new_group):
+    """The group went on meanwhile: what operators changed on this node alone is neither merged nor dropped unasked."""
+    group = new_group(3)
+    leader = group.wait_leader()
+    tag(leader, "before")
+    group.wait_same()
+    node = group.others(leader)[0]
+    without_raft(node)
+    node.start_raft()
+    group.wait_same()
+    assert without_raft(node, "tag/db1/3306?tag=alone=x", "untag/db1/3306?tag=before") == {"alone": "x"}
+    tag(group.wait_leader(), "meanwhile")
+    node.start_raft()
+    assert node.wait_exit(15) == EXIT_CONFIG, node.log_tail()
+    assert "while RaftEnabled was off, and its group knows nothing of that. To give these changes up, move " in node.log_text()
+    node.backend_file.rename(node.dir / "mine.sqlite3")
+    node.start_raft()
+    group.wait_same()
+    assert tags(node) == {"before": "x", "meanwhile": "x"}
+
+
+def test_what_was_changed_without_raft_can_be_kept(new_group):
+    group = new_group(2)
+    tag(group.wait_leader(), "before")
+    group.wait_same()
+    group.stop()
+    without_raft(group[0], "tag/db1/3306?tag=alone=x", "untag/db1/3306?tag=before")
+    for node in group:
+        node.wipe()
+        node.start_raft()
+    group.wait_leader()
+    group.wait_same()
+    wait_until(lambda: [tags(node) for node in group] == [{"alone": "x"}] * 2, 10, "the tags of the one on both")
 
 
 def test_killed_in_the_middle_again_and_again(new_group):

@@ -174,6 +174,34 @@ a_restart_finds_the_same_rows_index_and_time(void **state UNUSED)
 	node_done(&n);
 }
 
+/* raft was switched off: it works, and the group can see it (rd_loaded_forked). */
+static void
+what_operators_change_in_the_rows_of_a_group_is_noted(void **state UNUSED)
+{
+	static const char noted[] =
+	    "SELECT count(*) FROM orchestrator_meta WHERE name = 'decided_without_raft' AND value = 1";
+	struct rd_cmd_put_tag c = {DB1, "by itself", "v"};
+	struct answer a = {0};
+	struct node n;
+	struct err e;
+
+	node_init(&n);
+	(void)put_tag(&n, "alone", NULL);
+	assert_int_equal(count(&n.temp, noted), 0);
+	node_close(&n);
+	others_do(&n.temp, "INSERT INTO replicated_setting VALUES ('cluster_id', 'group1')");
+	others_do(&n.temp, "UPDATE orchestrator_meta SET value = 5 WHERE name = 'applied_term'");
+	node_open(&n);
+	must(rd_propose_put_tag(n.p, &c, on_answer, &a, &e));
+	run_until(&n, &a.given);
+	assert_int_equal(a.outcome, RD_COMMITTED);
+	assert_int_equal(count(&n.temp, noted), 0);
+	assert_int_equal(put_tag(&n, "by an operator", NULL).outcome, RD_COMMITTED);
+	assert_int_equal(count(&n.temp, noted), 1);
+	assert_int_equal(count(&n.temp, "SELECT value FROM orchestrator_meta WHERE name = 'applied_term'"), 0);
+	node_done(&n);
+}
+
 static void
 a_repeated_uid_is_one_change(void **state UNUSED)
 {
@@ -441,6 +469,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(an_answer_means_that_the_file_has_it),
 	    cmocka_unit_test(a_restart_finds_the_same_rows_index_and_time),
+	    cmocka_unit_test(what_operators_change_in_the_rows_of_a_group_is_noted),
 	    cmocka_unit_test(a_repeated_uid_is_one_change),
 	    cmocka_unit_test(a_failed_write_leaves_memory_as_the_file_is),
 	    cmocka_unit_test(what_was_built_on_a_failed_write_fails_with_it),

@@ -25,7 +25,9 @@ static const struct {
 	const char *view_id;
 	uint64_t view_index;
 	struct rd_store_facts store;
-	const char *unfit; /* part of the reason, NULL = it fits */
+	const char *unfit;	  /* part of the reason, NULL = it fits */
+	bool without_raft, alone; /* changed while raft was off; by operators */
+	bool forked, former;
 } starts[] = {
     {"a blank node", NULL, "", 0, {"", 0, 0}, NULL},
     {"a blank view, the log complete", NULL, "", 0, {"g", 0, 9}, NULL},
@@ -40,20 +42,33 @@ static const struct {
     {"of a node without raft, the store new", NULL, "", 7, {"", 0, 0}, "no group"},
     {"of a group, the store new", NULL, "g", 7, {"", 0, 0}, "another group"},
     {"not what was written", "forged", "g", 7, {"g", 5, 9}, "forged"},
+    {"without raft for a while", NULL, "g", 7, {"g", 5, 9}, "switched off", true},
+    {"… and used", NULL, "g", 7, {"g", 5, 9}, "switched off", true, true, true, true},
+    {"… and used, the store new", NULL, "g", 7, {"", 0, 0}, "switched off", true, true, false, true},
+    {"… and used, the store another group's", NULL, "g", 7, {"h", 0, 3}, "switched off", true, true, false, true},
+    {"never with raft", NULL, "", 7, {"", 0, 0}, "no group", true, false, false, true},
 };
 
 static void
 a_view_that_does_not_fit_the_store_is_not_believed(void **state UNUSED)
 {
 	for (size_t i = 0; i < ARRAY_LEN(starts); i++) {
-		struct rd_loaded l = {.state = rd_state_new(), .distrust = starts[i].distrust};
+		struct rd_loaded l = {
+		    .state = rd_state_new(), .distrust = starts[i].distrust, .alone = starts[i].alone};
 		const char *why;
 		if (starts[i].view_id[0] != '\0')
 			rd_state_set(l.state, RD_SETTING_CLUSTER_ID, starts[i].view_id);
+		if (starts[i].view_index > 0)
+			rd_state_put(l.state, RD_TABLE_inventory, &(struct topo_key){"db", 1});
 		rd_state_set_applied(l.state, starts[i].view_index, 1, T0);
+		if (starts[i].without_raft)
+			rd_state_leave_log(l.state);
 		why = rd_loaded_unfit(&l, &starts[i].store);
 		if ((why == NULL) != (starts[i].unfit == NULL) || (why != NULL && strstr(why, starts[i].unfit) == NULL))
 			fail_msg("%s: %s", starts[i].what, why == NULL ? "believed" : why);
+		if (rd_loaded_forked(&l, &starts[i].store) != starts[i].forked ||
+		    rd_loaded_former(&l) != starts[i].former)
+			fail_msg("%s: forked %d, former %d", starts[i].what, !starts[i].forked, !starts[i].former);
 		rd_state_free(l.state);
 	}
 }
