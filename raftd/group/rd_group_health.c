@@ -1,5 +1,6 @@
 /* rd_group_health.c — small talk between nodes: follower health (raft-and-nodes.md section 6: the leader asks with a
- * token every 10 s, reports count for 20 s), the comparison of state hashes, and servers that a follower has found. */
+ * token every 10 s, reports count for 20 s), the comparison of state hashes, logs that have lost something, and servers
+ * that a follower has found. */
 #include <stdio.h>
 #include <string.h>
 
@@ -10,12 +11,12 @@
 #define HEALTH_BYTES_MAX 4096
 #define RENEWALS_MAX 3
 
-enum { ASK = 1, REPORT = 2, HASH = 3 };
+enum { ASK = 1, REPORT = 2, HASH = 3, LOST = 4 };
 
-#define RD_HEALTH_FIELDS(F)                                    \
-	F(U64, kind, _, 0)                                     \
-	F(STR, token, _, 64, .doc = "ASK, REPORT")             \
-	F(U64, index, _, 0, .doc = "HASH: after that entry …") \
+#define RD_HEALTH_FIELDS(F)                                                                    \
+	F(U64, kind, _, 0)                                                                     \
+	F(STR, token, _, 64, .doc = "ASK, REPORT")                                             \
+	F(U64, index, _, 0, .doc = "HASH: after that entry …; LOST: acknowledged up to there") \
 	F(U64, hash, _, 0, .doc = "… the state has this hash")
 REC_DECLARE(rd_health, RD_HEALTH_FIELDS);
 #define REC_SELF struct rd_health
@@ -178,21 +179,20 @@ say_agreement(struct rd_group *g, uint64_t index)
 }
 
 static void
-renew(struct rd_group *g)
+renew(struct rd_group *g, const char *why)
 {
 	struct err e;
 
 	if (g->renewing)
 		return;
 	if (g->identity.renewals < RENEWALS_MAX) {
-		rd_group_renew(g, "its rows were not those of the majority", g->identity.renewals + 1);
+		rd_group_renew(g, why, g->identity.renewals + 1);
 		return;
 	}
-	(void)err_set(
-	    &e, ERR_UNSUPPORTED,
-	    "this node's rows differ from those of the majority again, although it began anew %d times: let all "
-	    "nodes run the same version, then remove RaftDataDir here and start it",
-	    RENEWALS_MAX);
+	(void)err_set(&e, ERR_UNSUPPORTED,
+		      "%s, again, although this node began anew %d times: let all nodes run the same version, look at "
+		      "this one's disk, then remove RaftDataDir here and start it",
+		      why, RENEWALS_MAX);
 	rd_group_fail(g, PROC_EXIT_VERSION, &e);
 }
 
@@ -220,7 +220,7 @@ judge_hash(struct rd_group *g, uint64_t index)
 	case RD_HASH_OWN_DIFFERS:
 		log_error("raft", "this node's rows differ from those of the majority at index=%llu (%016llx here)",
 			  (unsigned long long)index, (unsigned long long)own); /* tests: test_group_trouble.py */
-		renew(g);
+		renew(g, "its rows were not those of the majority");
 		break;
 	}
 }
@@ -249,6 +249,25 @@ take_hash(struct rd_group *g, const char *peer, const struct rd_health *m)
 	judge_hash(g, m->index);
 }
 
+/* --- a log that was put back ----------------------------------------------------------------------------------- */
+void
+rd_group_say_lost(struct rd_group *g, const char *peer, uint64_t acknowledged)
+{
+	say(g, peer, &(struct rd_health){.kind = LOST, .token = "", .index = acknowledged});
+}
+
+/* What this member had acknowledged only the leader of its term knows; entries that it lost, it lost for good. */
+static void
+take_lost(struct rd_group *g, const char *peer, const struct rd_health *m)
+{
+	struct rd_raft_status s;
+
+	rd_raft_status(g->raft, &s);
+	if (s.leader_id == 0 || s.leader_id == s.id || strcmp(s.leader_name, peer) != 0 || s.last_index >= m->index)
+		return;
+	renew(g, "its log had lost entries that it had acknowledged (was RaftDataDir restored from a backup?)");
+}
+
 void
 rd_group_health_message(struct rd_group *g, const char *peer, const void *p, size_t n)
 {
@@ -266,6 +285,8 @@ rd_group_health_message(struct rd_group *g, const char *peer, const void *p, siz
 		note_report(g, peer);
 	} else if (m.kind == HASH) {
 		take_hash(g, peer, &m);
+	} else if (m.kind == LOST) {
+		take_lost(g, peer, &m);
 	}
 	mem_arena_done(&arena);
 }

@@ -162,23 +162,43 @@ keep_members(struct rd_group *g)
 	}
 }
 
-/* A member answered with less log than it had acknowledged: its disk was put back to an older state. */
+/* The other voters that are there are a majority. */
+static bool
+can_spare(struct rd_group *g, uint64_t id)
+{
+	const struct rd_members *members = rd_raft_members(g->raft);
+	struct rd_raft_peer_status p;
+	size_t live = 0;
+
+	for (size_t i = 0; i < members->n; i++) {
+		const struct rd_member *m = &members->v[i];
+		if (m->role == RD_ROLE_VOTER && m->id != id)
+			live += m->id == g->identity.raft_id || (rd_raft_peer_status(g->raft, m->id, &p) && p.live);
+	}
+	return live >= rd_members_majority(members);
+}
+
+/* A member answered with less log than it had acknowledged: its disk was put back to an older state. With its vote what a
+ * majority holds could be outvoted, so it begins anew; one at a time, as any change of members. */
 static void
 look_at_regression(struct rd_group *g)
 {
+	struct rd_raft_peer_status p;
 	struct rd_raft_status s;
 	const struct rd_member *m;
 
 	rd_raft_status(g->raft, &s);
-	if (s.regressed == 0 || s.regressed == g->regressed_handled)
+	m = s.regressed == 0 ? NULL : rd_members_by_id(rd_raft_members(g->raft), s.regressed);
+	if (m == NULL)
 		return;
-	m = rd_members_by_id(rd_raft_members(g->raft), s.regressed);
+	if (s.regressed != g->regressed_handled)
+		log_error("raft",
+			  "member=%s has lost entries that it had acknowledged (was its RaftDataDir restored from a "
+			  "backup?): it is to begin anew, as soon as the others are a majority without it",
+			  LOG_Q(m->name));
 	g->regressed_handled = s.regressed;
-	log_error(
-	    "raft",
-	    "member=%s has lost entries that it had acknowledged (was its RaftDataDir restored from a backup?): stop "
-	    "it, remove its RaftDataDir and start it again, so that it joins anew",
-	    m == NULL ? "?" : LOG_Q(m->name));
+	if (!s.members_pending && can_spare(g, m->id) && rd_raft_peer_status(g->raft, m->id, &p))
+		rd_group_say_lost(g, m->name, p.match);
 }
 
 void

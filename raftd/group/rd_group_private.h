@@ -263,6 +263,8 @@ const char *rd_group_trouble(struct rd_group *g);
 void rd_group_health_message(struct rd_group *g, const char *peer, const void *p, size_t n);
 void rd_group_candidates_message(struct rd_group *g, const char *peer, const void *p, size_t n);
 void rd_group_say_hash(struct rd_group *g);
+/* A leader to a member whose log no longer holds what it had acknowledged. */
+void rd_group_say_lost(struct rd_group *g, const char *peer, uint64_t acknowledged);
 size_t rd_group_healthy(struct rd_group *g, struct rec_text *ret, size_t max);
 
 #endif

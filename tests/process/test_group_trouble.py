@@ -116,9 +116,8 @@ def test_garbage_instead_of_a_log(group):
     assert group.wait_leader()
 
 
-def test_a_directory_put_back_from_a_backup(group):
-    """It would have forgotten what it acknowledged: it doesn't take part, and says what to do."""
-    victim = group.others(group.wait_leader())[0]
+def from_a_backup(group, victim):
+    """A copy of its RaftDataDir, from before the last five decisions; the node is stopped."""
     victim.stop()
     backup = victim.dir / "backup"
     subprocess.run(["cp", "-a", str(victim.raft_dir), str(backup)], check=True)
@@ -127,6 +126,13 @@ def test_a_directory_put_back_from_a_backup(group):
         tag(group.wait_leader(), f"t{i}")
     group.wait_same()
     victim.stop()
+    return backup
+
+
+def test_a_directory_put_back_from_a_backup(group):
+    """It would have forgotten what it acknowledged: it doesn't take part, and says what to do."""
+    victim = group.others(group.wait_leader())[0]
+    backup = from_a_backup(group, victim)
     (backup / "raft_log.mark").unlink(missing_ok=True)
     (victim.raft_dir / "raft_log.mark").rename(backup / "raft_log.mark")
     victim.wipe()
@@ -134,6 +140,21 @@ def test_a_directory_put_back_from_a_backup(group):
     victim.start_raft()
     ends(victim, EXIT_BACKEND, "older|lost|backup")
     group.wait_leader()
+
+
+def test_a_directory_put_back_with_its_mark(group):
+    """It can't know itself. The leader does, and while the others are a majority it begins anew."""
+    leader = group.wait_leader()
+    victim = group.others(leader)[0]
+    backup = from_a_backup(group, victim)
+    victim.wipe()
+    backup.rename(victim.raft_dir)
+    victim.start_raft()
+    leader.wait_log("has lost entries that it had acknowledged")
+    victim.wait_log("emptying RaftDataDir, this node joins as a new member: its log had lost entries")
+    group.wait_members(group)
+    group.wait_same()
+    assert tags(victim)["t4"] == "x"
 
 
 # -- the backend
