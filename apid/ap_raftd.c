@@ -35,6 +35,7 @@ struct ap_raftd {
 	struct event *sweep;	    /* runs while something is pending */
 	struct ipc_state state;	    /* owning */
 	struct ipc_metrics metrics; /* owning */
+	struct ap_history *history;
 	uint64_t last_seq;
 };
 
@@ -266,6 +267,8 @@ static void
 ap_on_metrics(struct ap_raftd *r, struct ipc_link *l UNUSED, const struct ipc_metrics *m)
 {
 	rec_assign(desc_of(IPC_METRICS), &r->metrics, m);
+	ap_history_add(r->history, &m->metrics, clk_mono(r->ap->clock),
+		       (size_t)r->ap->conf->DiscoveryQueueMaxStatisticsSize);
 	note_seq(r, m->seq);
 }
 
@@ -322,6 +325,7 @@ ap_raftd_start(struct ap *ap)
 	r->ap = ap;
 	rec_init(desc_of(IPC_STATE), &r->state);
 	rec_init(desc_of(IPC_METRICS), &r->metrics);
+	r->history = ap_history_new();
 	r->sweep = event_new(ap->base, -1, 0, on_sweep, r);
 	ASSERT(r->sweep != NULL);
 	return r;
@@ -347,6 +351,7 @@ ap_raftd_stop(struct ap *ap)
 	event_free(r->sweep);
 	rec_done(desc_of(IPC_STATE), &r->state);
 	rec_done(desc_of(IPC_METRICS), &r->metrics);
+	ap_history_free(r->history);
 	free(r);
 }
 
@@ -375,6 +380,12 @@ ap_metrics(const struct ap *ap)
 	static const struct ipc_metric_list none;
 
 	return ap->raftd == NULL ? &none : &ap->raftd->metrics.metrics;
+}
+
+size_t
+ap_queue_history(const struct ap *ap, enum ap_queue queue, int64_t seconds, struct ap_queue_sample *ret, size_t max)
+{
+	return ap->raftd == NULL ? 0 : ap_history_read(ap->raftd->history, queue, seconds, ret, max);
 }
 
 bool

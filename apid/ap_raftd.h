@@ -3,6 +3,7 @@
 #define AP_RAFTD_H
 
 #include "ap.h"
+#include "ap_history.h"
 
 #define AP_PENDING_MAX 4096
 
@@ -23,6 +24,9 @@ const struct ipc_state *ap_state(const struct ap *ap); /* never NULL; zeroes bef
 /* leader-check: this node leads and its lease holds now. */
 bool ap_is_leader(const struct ap *ap);
 const struct ipc_metric_list *ap_metrics(const struct ap *ap);
+/* Of the newest `seconds` seconds, as ap_history_read. */
+size_t ap_queue_history(const struct ap *ap, enum ap_queue queue, int64_t seconds, struct ap_queue_sample *ret,
+			size_t max);
 bool ap_raftd_is_up(const struct ap *ap);
 /* CHILD_PEER from the supervisor: opens and ends the links. */
 int ap_raftd_peer(struct ap_raftd *r, const struct ipc_child_peer *m, struct err *e) MUST_USE;

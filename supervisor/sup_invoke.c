@@ -8,6 +8,8 @@ what_command(const struct args *a)
 		return a->words.n == 0 ? SUP_SHEET : SUP_USAGE;
 	if (str_eq(a->c, "help"))
 		return SUP_HELP;
+	if (str_eq(a->c, "dump-config"))
+		return SUP_DUMP;
 	return str_eq(a->c, "continuous") ? SUP_CONTINUOUS : SUP_COMMAND;
 }
 

@@ -15,6 +15,7 @@ enum sup_what {
 	SUP_VERSION,	/* --version */
 	SUP_CHECK,	/* -t */
 	SUP_PRINT,	/* --print-config */
+	SUP_DUMP,	/* -c dump-config */
 	SUP_HELP,	/* help, help TOPIC, -c help: apid alone answers */
 	SUP_COMMAND,	/* -c COMMAND */
 	SUP_HTTP,	/* a node */

@@ -32,7 +32,7 @@ struct start {
 static bool
 is_command(const struct start *st)
 {
-	return st->what == SUP_COMMAND || st->what == SUP_HELP;
+	return st->what == SUP_COMMAND || st->what == SUP_HELP || st->what == SUP_DUMP;
 }
 
 /* A command's own failure is 1 and nothing else, as historically; init gets the finer codes. */
@@ -119,6 +119,21 @@ print_config(struct start *st)
 	if (load_conf(st, &e) != 0)
 		return conf_failed(&e);
 	conf_print(st->conf, CONF_ALL_ROLES, true, &text);
+	(void)fputs(str_buf_text(&text), stdout);
+	str_buf_done(&text);
+	return 0;
+}
+
+/* Historically with passwords: scripts read it, and who may run it may read the file. */
+static int
+dump_config(struct start *st)
+{
+	struct str_buf text = {0};
+	struct err e;
+
+	if (load_conf(st, &e) != 0 || sup_check_conf(st->conf, &st->args, SUP_COMMAND, &e) != 0)
+		return conf_failed(&e);
+	conf_print_line(st->conf, &text);
 	(void)fputs(str_buf_text(&text), stdout);
 	str_buf_done(&text);
 	return 0;
@@ -285,6 +300,8 @@ dispatch(struct start *st)
 		return check_config(st);
 	case SUP_PRINT:
 		return print_config(st);
+	case SUP_DUMP:
+		return dump_config(st);
 	case SUP_HELP:
 	case SUP_COMMAND:
 	case SUP_HTTP:

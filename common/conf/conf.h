@@ -158,6 +158,8 @@ bool conf_key_removed(const char *name);		/* accepted and ignored (config-keys.m
 /* The keys of any of these roles as one JSON object in table order, appended to buf; it parses again. mask_secrets:
  * non-empty secrets print as "********". */
 void conf_print(const struct conf *c, unsigned roles, bool mask_secrets, struct str_buf *buf);
+/* Every key, as one line of JSON, secrets included (-c dump-config). */
+void conf_print_line(const struct conf *c, struct str_buf *buf);
 /* Appends one value as JSON, on one line. */
 void conf_print_value(const struct conf *c, const struct conf_key *k, bool mask_secrets, struct str_buf *buf);
 /* Calls fn for each key of these roles whose value differs; returns their number. fn may be NULL. */

@@ -1,4 +1,4 @@
-/* conf_print.c — a configuration as JSON: for people (--print-config, dump-config: secrets masked) and for the
+/* conf_print.c — a configuration as JSON: for people (--print-config: secrets masked; -c dump-config: not) and for the
  * children. Also compares two of them. Pure; the order is that of conf_keys.def. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -117,6 +117,16 @@ conf_print(const struct conf *c, unsigned roles, bool mask_secrets, struct str_b
 		before = ",\n";
 	}
 	str_buf_add(buf, "\n}\n");
+}
+
+void
+conf_print_line(const struct conf *c, struct str_buf *buf)
+{
+	for (size_t i = 0; i < conf_key_count(); i++) {
+		str_buf_printf(buf, "%s\"%s\":", i == 0 ? "{" : ",", conf_key_at(i)->name);
+		conf_print_value(c, conf_key_at(i), false, buf);
+	}
+	str_buf_add(buf, "}\n");
 }
 
 static bool

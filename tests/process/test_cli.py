@@ -180,3 +180,15 @@ def test_garbage_on_the_sockets_between_the_processes(node):
                     pass
     assert node.api("health")["Code"] == "OK"
     assert node.get("/api/tag/db1/3306?tag=x").status == 200
+
+
+def test_dump_config(new_node):
+    node = new_node(start=False)
+    node.configure(MySQLTopologyPassword="hunter2-secret")
+    dumped = node.command("-c", "dump-config").stdout
+    assert dumped.count("\n") == 1 and dumped.endswith("}\n")
+    assert json.loads(dumped)["MySQLTopologyPassword"] == "hunter2-secret"  # as historically
+    node.configure(RaftEnabled=True, RaftDataDir=str(node.dir))
+    refused = node.command("-c", "dump-config", check=False)
+    assert (refused.returncode, refused.stdout) == (1, "") and "--ignore-raft-setup" in refused.stderr
+    assert json.loads(node.command("--ignore-raft-setup", "-c", "dump-config").stdout)["RaftEnabled"] is True

@@ -121,3 +121,16 @@ def test_gzip(node, path):
     assert (head.getheader("Content-Encoding"), nothing) == ("gzip", b"")
     small, _ = raw(node, "/api/lb-check", **takes)
     assert small.getheader("Content-Encoding") is None
+
+
+def test_queue_metrics(node):
+    wait_until(lambda: len(node.api("discovery-queue-metrics-raw/60")) >= 2, 20, "two seconds of samples")
+    samples = node.api("discovery-queue-metrics-raw/DEFAULT/1")
+    assert len(samples) == 1 and list(samples[0]) == ["Active", "Queued"]
+    summary = node.api("discovery-queue-metrics-aggregated/60")
+    assert list(summary) == [kind + what + "Entries" for kind in ("Active", "Queued") for what in ("Min", "Mean", "Median", "P95", "Max")]
+    assert summary["QueuedMinEntries"] <= summary["QueuedMedianEntries"] <= summary["QueuedMaxEntries"]
+    assert {"prober.in_flight", "discoveries.queue_length", "discoveries.dead_instances_queue_length"} <= set(node.get("/debug/metrics").json())
+    assert set(node.api("discovery-queue-metrics-aggregated/x").values()) == {0}
+    for path in ("raw/0", "raw/x", "raw/NONE/5", "aggregated/NONE/5"):
+        assert node.get(f"/api/discovery-queue-metrics-{path}").status == 500, path

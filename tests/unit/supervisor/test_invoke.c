@@ -53,6 +53,7 @@ static const struct {
     {{"-t", "http"}, SUP_CHECK},
     {{"--check-config"}, SUP_CHECK},
     {{"--print-config"}, SUP_PRINT},
+    {{"-c", "dump-config"}, SUP_DUMP},
 };
 
 static void
