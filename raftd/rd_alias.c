@@ -6,6 +6,7 @@
 
 #include <uthash.h>
 
+#include "base/fnv.h"
 #include "base/mem.h"
 
 static int
@@ -121,16 +122,13 @@ rd_alias_rebuild(struct rd_alias_vote *votes, size_t n, struct rd_alias_row *ret
 static uint64_t
 fnv1a_text(uint64_t h, const char *s)
 {
-	do
-		h = (h ^ (unsigned char)*s) * UINT64_C(0x100000001b3);
-	while (*s++ != '\0');
-	return h;
+	return fnv1a(h, s, strlen(s) + 1);
 }
 
 uint64_t
 rd_alias_fingerprint(const struct rd_alias_row *rows, size_t n)
 {
-	uint64_t h = UINT64_C(0xcbf29ce484222325);
+	uint64_t h = FNV1A_BASIS;
 
 	for (size_t i = 0; i < n; i++) {
 		h = fnv1a_text(h, rows[i].cluster_name);

@@ -14,7 +14,7 @@ entry_sum(uint64_t index, const struct rd_log_entry *x)
 {
 	const uint64_t place[] = {index, x->term, (uint64_t)x->kind, x->n};
 
-	return rd_store_sum(rd_store_sum(RD_SUM_BASIS, place, sizeof(place)), x->data, x->n);
+	return fnv1a(fnv1a(FNV1A_BASIS, place, sizeof(place)), x->data, x->n);
 }
 
 /* --- writing -------------------------------------------------------------------------------------------------------- */

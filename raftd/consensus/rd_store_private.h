@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <openssl/evp.h>
 
+#include "base/fnv.h"
 #include "db/db.h"
 #include "rd_store.h"
 
@@ -48,9 +49,7 @@ struct rd_store {
 int rd_store_fail(const struct rd_store *s, const char *name, int errno_value, struct err *e);
 /* "dir/name: <text>: what to do"; ERR_DB_CORRUPT. */
 int rd_store_damaged(const struct rd_store *s, const char *name, struct err *e, const char *fmt, ...) PRINTF_LIKE(4, 5);
-/* FNV-1a, going on from sum (first: RD_SUM_BASIS). Finds damage, not malice. */
-#define RD_SUM_BASIS UINT64_C(0xcbf29ce484222325)
-uint64_t rd_store_sum(uint64_t sum, const void *p, size_t n);
+/* As fnv1a. */
 uint64_t rd_store_sum_u64(uint64_t sum, uint64_t v);
 
 /* --- rd_store_log.c: the table log ------------------------------------------------------------------------------- */

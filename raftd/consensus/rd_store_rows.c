@@ -25,19 +25,9 @@ const char *const rd_store_schema[] = {
 
 /* --- checksums ------------------------------------------------------------------------------------------------------ */
 uint64_t
-rd_store_sum(uint64_t sum, const void *p, size_t n)
-{
-	const uint8_t *b = p;
-
-	for (size_t i = 0; i < n; i++)
-		sum = (sum ^ b[i]) * UINT64_C(0x100000001b3);
-	return sum;
-}
-
-uint64_t
 rd_store_sum_u64(uint64_t sum, uint64_t v)
 {
-	return rd_store_sum(sum, &v, sizeof(v));
+	return fnv1a(sum, &v, sizeof(v));
 }
 
 static uint64_t
@@ -45,19 +35,19 @@ state_sum(const struct rd_store_state *st)
 {
 	const uint64_t v[] = {st->seq, st->term, st->voted_for, st->last, st->compact_to};
 
-	return rd_store_sum(RD_SUM_BASIS, v, sizeof(v));
+	return fnv1a(FNV1A_BASIS, v, sizeof(v));
 }
 
 static uint64_t
 text_sum(uint64_t sum, const char *text)
 {
-	return rd_store_sum(sum, text, strlen(text) + 1);
+	return fnv1a(sum, text, strlen(text) + 1);
 }
 
 static uint64_t
 identity_sum(const struct rd_identity *id)
 {
-	uint64_t sum = rd_store_sum_u64(rd_store_sum_u64(RD_SUM_BASIS, id->raft_id), id->founded);
+	uint64_t sum = rd_store_sum_u64(rd_store_sum_u64(FNV1A_BASIS, id->raft_id), id->founded);
 
 	sum = text_sum(text_sum(sum, id->dir_id), id->name);
 	sum = text_sum(text_sum(sum, id->cluster_id), id->config_hash);
@@ -70,9 +60,9 @@ static uint64_t
 snapshot_sum(const struct rd_snapshot *s)
 {
 	const uint64_t v[] = {s->term, s->index, s->size, s->conf_index};
-	uint64_t sum = rd_store_sum(RD_SUM_BASIS, v, sizeof(v));
+	uint64_t sum = fnv1a(FNV1A_BASIS, v, sizeof(v));
 
-	return rd_store_sum(rd_store_sum(sum, s->sha256, sizeof(s->sha256)), s->conf, s->conf_n);
+	return fnv1a(fnv1a(sum, s->sha256, sizeof(s->sha256)), s->conf, s->conf_n);
 }
 
 /* --- state ---------------------------------------------------------------------------------------------------------- */

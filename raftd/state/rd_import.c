@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/fnv.h"
 #include "base/str.h"
 #include "rd_apply_private.h"
 #include "rd_command_check.h"
@@ -25,22 +26,12 @@ struct import {
 };
 
 /* --- commands -------------------------------------------------------------------------------------------------- */
-static uint64_t
-fnv1a(uint64_t h, const void *p, size_t n)
-{
-	const unsigned char *c = p;
-
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ c[i]) * UINT64_C(0x100000001b3);
-	return h;
-}
-
 static void
 make_uid(const struct import *m, enum rd_op op, char *ret)
 {
 	const char *name = rd_op_name(op);
-	uint64_t a = fnv1a(UINT64_C(0xcbf29ce484222325), name, strlen(name) + 1);
-	uint64_t b = fnv1a(~UINT64_C(0xcbf29ce484222325), name, strlen(name) + 1);
+	uint64_t a = fnv1a(FNV1A_BASIS, name, strlen(name) + 1);
+	uint64_t b = fnv1a(~FNV1A_BASIS, name, strlen(name) + 1);
 
 	(void)snprintf(ret, RD_IMPORT_UID_BYTES, "import-%016" PRIx64 "-%016" PRIx64 "%016" PRIx64, m->importer,
 		       fnv1a(a, m->bytes.p, m->bytes.len), fnv1a(b, m->bytes.p, m->bytes.len));

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fnv.h"
 #include "base/str.h"
 #include "rd_snapshot_private.h"
 
@@ -26,26 +27,13 @@ struct rd_snapshot_dump {
 	uint64_t rows, sum;
 };
 
-uint64_t
-rd_snap_sum(uint64_t sum, const void *p, size_t n)
-{
-	const unsigned char *c = p;
-
-	for (size_t i = 0; i < n; i++)
-		sum = (sum ^ c[i]) * UINT64_C(0x100000001b3);
-	return sum;
-}
-
 struct rd_snapshot_dump *
 rd_snapshot_dump_new(const struct rd_state *s)
 {
 	struct rd_snapshot_dump *d = mem_new(struct rd_snapshot_dump);
 
-	*d = (struct rd_snapshot_dump){.s = s,
-				       .index = rd_state_index(s),
-				       .hash = rd_state_hash(s),
-				       .open = RD_TABLE_COUNT,
-				       .sum = RD_SNAP_SUM_START};
+	*d = (struct rd_snapshot_dump){
+	    .s = s, .index = rd_state_index(s), .hash = rd_state_hash(s), .open = RD_TABLE_COUNT, .sum = FNV1A_BASIS};
 	if (!rd_state_next(s, &d->at, &d->row))
 		d->row = NULL;
 	return d;
@@ -73,7 +61,7 @@ put_frame(struct rd_snapshot_dump *d, struct codec_out *out, const struct rec_de
 	n = out->len - start - sizeof(room);
 	for (size_t i = 0; i < sizeof(room); i++)
 		out->p[start + i] = (char)(n >> (24 - 8 * i));
-	d->sum = rd_snap_sum(d->sum, out->p + start, out->len - start);
+	d->sum = fnv1a(d->sum, out->p + start, out->len - start);
 }
 
 static void
@@ -91,7 +79,7 @@ start(struct rd_snapshot_dump *d, struct codec_out *out)
 	mem_grow(out->p, out->cap, out->len + RD_SNAPSHOT_MAGIC_BYTES);
 	memcpy(out->p + out->len, RD_SNAPSHOT_MAGIC, RD_SNAPSHOT_MAGIC_BYTES);
 	out->len += RD_SNAPSHOT_MAGIC_BYTES;
-	d->sum = rd_snap_sum(d->sum, RD_SNAPSHOT_MAGIC, RD_SNAPSHOT_MAGIC_BYTES);
+	d->sum = fnv1a(d->sum, RD_SNAPSHOT_MAGIC, RD_SNAPSHOT_MAGIC_BYTES);
 	put_frame(d, out, &rd_snap_header_desc, &h);
 	d->started = true;
 }

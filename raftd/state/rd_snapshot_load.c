@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fnv.h"
 #include "base/str.h"
 #include "rd_command.h"
 #include "rd_snapshot_private.h"
@@ -31,7 +32,7 @@ rd_snapshot_load_new(void)
 	struct rd_snapshot_load *l = mem_new(struct rd_snapshot_load);
 
 	l->s = rd_state_new();
-	l->sum = RD_SNAP_SUM_START;
+	l->sum = FNV1A_BASIS;
 	return l;
 }
 
@@ -136,7 +137,7 @@ take_frame(struct rd_snapshot_load *l, const char *p, size_t n, struct err *e)
 	};
 	int rc = takes[l->expect](l, p + LENGTH_BYTES, n - LENGTH_BYTES, e);
 
-	l->sum = rd_snap_sum(l->sum, p, n);
+	l->sum = fnv1a(l->sum, p, n);
 	mem_arena_reset(&l->arena);
 	return rc;
 }
@@ -169,7 +170,7 @@ take(struct rd_snapshot_load *l, const char *p, size_t n, struct err *e)
 		return take_frame(l, p, n, e);
 	if (memcmp(p, RD_SNAPSHOT_MAGIC, n) != 0)
 		return err_set(e, ERR_INVALID, "it does not begin like one");
-	l->sum = rd_snap_sum(l->sum, p, n);
+	l->sum = fnv1a(l->sum, p, n);
 	l->expect = EXPECT_HEADER;
 	return 0;
 }

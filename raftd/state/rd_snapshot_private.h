@@ -27,11 +27,7 @@ REC_DECLARE(rd_snap_table, RD_SNAP_TABLE_FIELDS);
 #define RD_SNAP_TRAILER_FIELDS(F)                  \
 	F(U64, rows, _, 0, .doc = "of all tables") \
 	F(U64, state_hash, _, 0)                   \
-	F(U64, checksum, _, 0, .doc = "of all bytes before this frame")
+	F(U64, checksum, _, 0, .doc = "fnv1a of all bytes before this frame")
 REC_DECLARE(rd_snap_trailer, RD_SNAP_TRAILER_FIELDS);
-
-/* FNV-1a over the bytes as they come. */
-#define RD_SNAP_SUM_START UINT64_C(0xcbf29ce484222325)
-uint64_t rd_snap_sum(uint64_t sum, const void *p, size_t n);
 
 #endif

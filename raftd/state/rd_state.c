@@ -8,6 +8,7 @@
 
 #include <uthash.h>
 
+#include "base/fnv.h"
 #include "base/str.h"
 #include "ipc/codec.h"
 
@@ -225,18 +226,6 @@ rd_state_next(const struct rd_state *s, struct rd_cursor *c, const void **ret_ro
 }
 
 /* --- fingerprint ----------------------------------------------------------------------------------------------- */
-#define FNV_BASIS UINT64_C(0xcbf29ce484222325)
-
-static uint64_t
-fnv1a(uint64_t h, const void *p, size_t n)
-{
-	const unsigned char *c = p;
-
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ c[i]) * UINT64_C(0x100000001b3);
-	return h;
-}
-
 /* Sums of hashes want all their bits well mixed (the finaliser of splitmix64). */
 static uint64_t
 mix(uint64_t h)
@@ -254,7 +243,7 @@ hash_row(struct rd_state *s, enum rd_table table, const void *rec)
 
 	s->scratch.len = 0;
 	ASSERT(codec_encode(&s->scratch, CODEC_MAP, rd_table_desc(table), rec, SIZE_MAX, &e) == 0);
-	return mix(fnv1a(fnv1a(FNV_BASIS, name, strlen(name) + 1), s->scratch.p, s->scratch.len));
+	return mix(fnv1a(fnv1a(FNV1A_BASIS, name, strlen(name) + 1), s->scratch.p, s->scratch.len));
 }
 
 /* Rows come in different orders on different nodes, so their hashes are added up. */
