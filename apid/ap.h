@@ -48,6 +48,7 @@ struct ap {
 	bool stopping;	      /* connections end with their answer */
 	int64_t requests_alive;
 	uint64_t answered_ok, answered_error; /* by status: below 400, and others */
+	uint64_t unauthorized;		      /* answered with 401 */
 };
 
 struct ap_request {

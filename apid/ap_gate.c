@@ -3,10 +3,12 @@
 #include "ap_gate.h"
 
 #include <event2/keyvalq_struct.h>
+#include <string.h>
 #include <sys/queue.h>
 
 #include "ap_auth.h"
 #include "ap_groups.h"
+#include "ap_tls.h"
 
 /* A header that is there once: of two, one may be the client's and the other a proxy's. */
 static const char *
@@ -35,6 +37,25 @@ is_exempt(const struct ap_request *rq)
 	return route != NULL && (str_eq(route->path, "status") || (route->root && str_starts(route->path, "health/")));
 }
 
+/* Texts live as long as the request. */
+static void
+gather_certificate(struct ap_request *rq, struct ap_auth_facts *f)
+{
+	struct evhttp_connection *c = evhttp_request_get_connection(rq->http);
+	struct bufferevent *bev = c == NULL ? NULL : evhttp_connection_get_bufferevent(c);
+	char units[TLS_UNITS_MAX][TLS_UNIT_BYTES];
+	const char **texts;
+
+	if (bev == NULL || !rq->conf->UseMutualTLS)
+		return;
+	f->tls = ap_tls_is(bev);
+	f->n_ous = ap_tls_units(bev, units);
+	texts = mem_arena_alloc(&rq->arena, TLS_UNITS_MAX * sizeof(*texts));
+	for (size_t i = 0; i < f->n_ous; i++)
+		texts[i] = mem_arena_strndup(&rq->arena, units[i], strlen(units[i]));
+	f->ous = texts;
+}
+
 static void
 gather(struct ap_request *rq, struct ap_auth_facts *f)
 {
@@ -42,11 +63,13 @@ gather(struct ap_request *rq, struct ap_auth_facts *f)
 				    .proxy_user = only_header(rq, rq->conf->AuthUserHeader),
 				    .cookies = only_header(rq, "Cookie"),
 				    .ou_exempt = is_exempt(rq)};
+	gather_certificate(rq, f);
 }
 
 static void
 refuse(struct ap_request *rq, const char *text)
 {
+	rq->ap->unauthorized++;
 	str_buf_clear(&rq->body);
 	str_buf_add(&rq->body, text);
 	ap_add_header(rq, "X-Content-Type-Options", "nosniff");

@@ -34,6 +34,7 @@ struct conn {
 	TAILQ_ENTRY(conn) next;
 	struct door *door;
 	struct bufferevent *bev; /* evhttp's */
+	struct ap_shake shake;
 };
 TAILQ_HEAD(conn_list, conn);
 
@@ -42,6 +43,7 @@ struct door {
 	struct evhttp *http;
 	struct evconnlistener *listener; /* owned by http */
 	const struct ap_paths *paths;	 /* NULL: the control socket */
+	struct ap_tls *tls;		 /* NULL: plain */
 	char *unlink_path;		 /* Unix sockets are removed at the end */
 };
 
@@ -89,16 +91,34 @@ note_limit(struct ap_httpd *h)
 	(void)(full ? evconnlistener_disable(h->client.listener) : evconnlistener_enable(h->client.listener));
 }
 
+/* Its bufferevent is still there. */
 static void
-on_conn_closed(struct evhttp_connection *c UNUSED, void *arg)
+on_conn_closed(struct evhttp_connection *c, void *arg)
 {
 	struct conn *conn = arg;
 	struct ap_httpd *h = conn->door->h;
+	char *peer = NULL;
+	ev_uint16_t port;
 
+	evhttp_connection_get_peer(c, &peer, &port);
+	if (conn->door->tls != NULL)
+		ap_tls_closing(conn->door->tls, &conn->shake, peer == NULL ? "" : peer);
 	TAILQ_REMOVE(&h->conns, conn, next);
 	h->stats.connections--;
 	free(conn);
 	note_limit(h);
+}
+
+static struct bufferevent *
+new_bufferevent(struct event_base *base, struct conn *conn)
+{
+	struct bufferevent *bev = conn->door->tls != NULL ? ap_tls_accept(conn->door->tls, &conn->shake)
+							  : bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
+
+	ASSERT(bev != NULL);
+	(void)bufferevent_set_max_single_write(bev, SINGLE_WRITE_BYTES);
+	bufferevent_setwatermark(bev, EV_READ, 0, INPUT_MAX);
+	return bev;
 }
 
 static struct bufferevent *
@@ -108,10 +128,7 @@ on_new_connection(struct event_base *base, void *arg)
 	struct ap_httpd *h;
 
 	conn->door = arg;
-	conn->bev = bufferevent_socket_new(base, -1, BEV_OPT_CLOSE_ON_FREE);
-	ASSERT(conn->bev != NULL);
-	(void)bufferevent_set_max_single_write(conn->bev, SINGLE_WRITE_BYTES);
-	bufferevent_setwatermark(conn->bev, EV_READ, 0, INPUT_MAX);
+	conn->bev = new_bufferevent(base, conn);
 	h = conn->door->h;
 	TAILQ_INSERT_TAIL(&h->fresh, conn, next);
 	h->stats.connections_total++;
@@ -257,6 +274,8 @@ open_client_door(struct ap_httpd *h, struct err *e)
 	h->client.paths = &h->paths;
 	if (conf->ListenSocket[0] != '\0')
 		return open_unix_door(h, &h->client, conf->ListenSocket, e);
+	if (conf->UseSSL && (rc = ap_tls_new(h->ap->base, h->ap->clock, conf, &h->client.tls, e)) != 0)
+		return rc;
 	rc = ap_listen_tcp(conf->ListenAddress, &fd, e);
 	return rc != 0 ? rc : open_door(h, &h->client, fd, e);
 }
@@ -324,12 +343,25 @@ ap_httpd_stop(struct ap_httpd *h)
 	}
 	event_free(h->adopt);
 	event_free(h->drain);
+	ap_tls_free(h->client.tls);
 	ap_paths_done(&h->paths);
 	free(h);
+}
+
+void
+ap_httpd_reload(struct ap_httpd *h)
+{
+	struct err e;
+
+	if (h != NULL && h->client.tls != NULL && ap_tls_reload(h->client.tls, h->ap->conf, &e) != 0)
+		log_error("http", "%s; the former certificate stays in use", e.msg); /* tests: test_tls.py */
 }
 
 struct ap_httpd_stats
 ap_httpd_stats(const struct ap_httpd *h)
 {
-	return h->stats;
+	struct ap_httpd_stats stats = h->stats;
+
+	stats.tls = ap_tls_stats(h->client.tls);
+	return stats;
 }

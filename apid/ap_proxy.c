@@ -236,9 +236,11 @@ attempt_ended(struct ap_relay *r, CURLcode rc)
 		rc = CURLE_WEIRD_SERVER_REPLY;
 	if (r->error[0] == '\0')
 		(void)str_copy(r->error, sizeof(r->error), curl_easy_strerror(rc));
-	if (r->streaming) {
+	if (r->streaming && rc == CURLE_OK) {
+		r->finishing = true; /* the sweep waits for the client */
+	} else if (r->streaming) {
 		r->p->stats.streamed++;
-		ap_stream_end(release(r), rc == CURLE_OK);
+		ap_stream_end(release(r), false);
 	} else if (rc == CURLE_OK && r->not_leader && r->status == HTTP_SERVUNAVAIL) {
 		r->p->stats.refused++;
 		try_again(r);
@@ -321,6 +323,24 @@ feed_client(struct ap_relay *r)
 	return true;
 }
 
+/* All is there; the client takes what is left. The answer is ended when its buffer was empty twice: the TLS
+ * bufferevent's "it is empty" comes a moment late, and evhttp, told that the answer has ended meanwhile, would take it for
+ * that of the end, and stop in the middle. */
+static void
+finish(struct ap_relay *r)
+{
+	size_t backlog = ap_stream_backlog(r->rq);
+
+	if (backlog != 0 && backlog != AP_STREAM_GONE) {
+		r->was_empty = false;
+	} else if (!r->was_empty) {
+		r->was_empty = true;
+	} else {
+		r->p->stats.streamed++;
+		ap_stream_end(release(r), true);
+	}
+}
+
 static bool
 another_leads(const struct ap_relay *r)
 {
@@ -342,6 +362,10 @@ hurry(struct ap_relay *r, int64_t ms)
 static void
 look_at(struct ap_relay *r)
 {
+	if (r->finishing) {
+		finish(r);
+		return;
+	}
 	if (r->easy == NULL) {
 		if (!mono_before(now_of(r->p), r->next_try))
 			attempt(r);

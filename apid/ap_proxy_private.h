@@ -38,6 +38,7 @@ struct ap_relay {
 	bool not_leader, too_large;
 	uint64_t index;
 	bool streaming, paused;
+	bool finishing, was_empty; /* all has come; the client's buffer was empty when last looked at */
 };
 
 /* ap_relay.c: makes r->easy for the current leader. */

@@ -246,9 +246,12 @@ set_method(struct ap_relay *r)
 	struct evbuffer *in = evhttp_request_get_input_buffer(r->rq->http);
 	size_t n = evbuffer_get_length(in);
 
+	/* the control socket may GET a change where strangers must not */
+	bool post = evhttp_request_get_command(r->rq->http) == EVHTTP_REQ_POST || (r->rq->trusted && r->changes);
+
 	if (r->rq->is_head) {
 		(void)curl_easy_setopt(r->easy, CURLOPT_NOBODY, 1L);
-	} else if (evhttp_request_get_command(r->rq->http) == EVHTTP_REQ_POST) {
+	} else if (post) {
 		(void)curl_easy_setopt(r->easy, CURLOPT_POST, 1L);
 		(void)curl_easy_setopt(r->easy, CURLOPT_POSTFIELDSIZE, (long)n);
 		(void)curl_easy_setopt(r->easy, CURLOPT_COPYPOSTFIELDS, n == 0 ? "" : (char *)evbuffer_pullup(in, -1));
@@ -272,6 +275,7 @@ set_tls(CURL *easy, const struct conf *conf)
 		return;
 	(void)curl_easy_setopt(easy, CURLOPT_SSLCERT, conf->SSLCertFile); /* shown if the leader asks for one */
 	(void)curl_easy_setopt(easy, CURLOPT_SSLKEY, conf->SSLPrivateKeyFile);
+	(void)curl_easy_setopt(easy, CURLOPT_KEYPASSWD, conf->SSLPrivateKeyPassword);
 }
 
 static void

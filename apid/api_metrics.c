@@ -49,6 +49,11 @@ count_http(const struct ap *ap, struct own_figures *f)
 	f->in_flight = (uint64_t)ap->requests_alive;
 	f->answered_ok = ap->answered_ok;
 	f->answered_error = ap->answered_error;
+	f->unauthorized = ap->unauthorized;
+	f->tls_failed = h.tls.failed;
+	f->tls_late = h.tls.late;
+	f->tls_crowded = h.tls.crowded;
+	f->tls_unfinished = h.tls.unfinished;
 }
 
 static void

@@ -88,6 +88,7 @@ on_reload(struct proc *p, void *app)
 
 	conf_unref(ap->conf);
 	ap->conf = conf_ref(proc_conf(p));
+	ap_httpd_reload(ap->httpd);
 }
 
 static void

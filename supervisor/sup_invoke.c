@@ -92,9 +92,6 @@ check_not_yet(const struct conf *conf, struct err *e)
 	if (str_eq_nocase(conf->AuthenticationMethod, "token"))
 		return err_set(e, ERR_CONFIG,
 			       "AuthenticationMethod: token is not available yet in this version, choose another one");
-	if (conf->UseSSL || conf->UseMutualTLS)
-		return err_set(e, ERR_CONFIG,
-			       "UseSSL, UseMutualTLS: not available yet in this version, remove the keys");
 	return 0;
 }
 

@@ -67,6 +67,14 @@ check_raft_tls(const struct conf *c, struct err *e)
 	return c->RaftEnabled && c->RaftUseTLS ? check_files(c, names, ARRAY_LEN(names), e) : 0;
 }
 
+static int
+check_http_tls(const struct conf *c, struct err *e)
+{
+	static const char *const names[] = {"SSLCertFile", "SSLPrivateKeyFile", "SSLCAFile"};
+
+	return c->UseSSL && c->ListenSocket[0] == '\0' ? check_files(c, names, ARRAY_LEN(names), e) : 0;
+}
+
 /* The directory alone: the file itself is made at the first start. */
 static int
 check_database(const struct conf *c, struct err *e)
@@ -101,7 +109,7 @@ sup_check_paths(const struct conf *conf, enum sup_what what, struct err *e)
 		return 0;
 	if (what == SUP_CHECK && (rc = check_database(conf, e)) != 0)
 		return rc;
-	if ((rc = check_raft_tls(conf, e)) != 0)
+	if ((rc = check_raft_tls(conf, e)) != 0 || (rc = check_http_tls(conf, e)) != 0)
 		return rc;
 	return check_topology_tls(conf, what, e);
 }

@@ -45,7 +45,10 @@ load(struct sup *s, const char *extra_file, const struct changes *keep, struct c
 {
 	struct str_buf overrides = {0};
 	struct conf_warnings *w = mem_new(struct conf_warnings);
-	struct conf_files files = {.file = s->setup->args->config, .extra = extra_file, .reload_of = s->conf};
+	struct conf_files files = {.file = s->setup->args->config,
+				   .extra = extra_file,
+				   .reload_of = s->conf,
+				   .key_password = s->setup->key_password};
 	int rc;
 
 	sup_overrides(&overrides, s->setup->args, s->conf, keep->v, keep->n);

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "sup_password.h"
 #include "sup_paths.h"
 #include "sup_usage.h"
 #include "supervisor.h"
@@ -24,7 +25,8 @@ struct start {
 	enum sup_what what;
 	struct conf *conf;
 	struct sup_lock lock;
-	struct sup_holder holder; /* ATTACH: the service */
+	struct sup_holder holder;	       /* ATTACH: the service */
+	char key_password[SUP_PASSWORD_BYTES]; /* typed; "" = none */
 	char runtime_dir[SUP_RUNDIR_BYTES];
 	bool made_runtime_dir;
 };
@@ -65,17 +67,23 @@ code_of(const struct err *e)
 static int
 load_conf(struct start *st, struct err *e)
 {
+	bool again = st->conf != NULL;
 	struct conf_warnings *w = mem_new(struct conf_warnings);
 	struct str_buf overrides = {0};
-	struct conf_files files = {.file = st->args.config};
+	struct conf_files files = {.file = st->args.config, .key_password = st->key_password};
+	struct conf *conf = NULL;
 	int rc;
 
 	sup_overrides(&overrides, &st->args, NULL, NULL, 0);
 	files.overrides = str_buf_text(&overrides);
-	rc = conf_load(&files, &st->conf, w, e);
-	for (size_t i = 0; rc == 0 && i < w->n; i++)
+	rc = conf_load(&files, &conf, w, e);
+	if (rc == 0) {
+		conf_unref(st->conf);
+		st->conf = conf;
+	}
+	for (size_t i = 0; rc == 0 && !again && i < w->n; i++)
 		log_warning("conf", "%s", w->v[i].text);
-	if (rc == 0 && w->dropped > 0)
+	if (rc == 0 && !again && w->dropped > 0)
 		log_warning("conf", "%zu more warnings", w->dropped);
 	if (rc == 0)
 		log_set_level(sup_log_level(&st->args, st->conf, is_command(st)));
@@ -97,6 +105,18 @@ check_loaded(const struct start *st, struct err *e)
 	int rc = sup_check_conf(st->conf, &st->args, st->what, e);
 
 	return rc != 0 ? rc : sup_check_paths(st->conf, st->what, e);
+}
+
+/* Once the configuration is known to be good. */
+static int
+ask_password(struct start *st, struct err *e)
+{
+	int rc;
+
+	if (st->what != SUP_HTTP || !sup_password_needed(st->conf))
+		return 0;
+	rc = sup_password_ask(st->conf, st->key_password, e);
+	return rc != 0 ? rc : load_conf(st, e);
 }
 
 static int
@@ -238,6 +258,7 @@ run_node(struct start *st)
 				  .args = &st->args,
 				  .line = &st->line,
 				  .conf = st->conf,
+				  .key_password = st->key_password,
 				  .runtime_dir = st->runtime_dir,
 				  .program_dirs = str_empty(dirs) ? SUP_LIBEXECDIR : dirs,
 				  .notify = {.notify_socket = getenv("NOTIFY_SOCKET"),
@@ -269,7 +290,7 @@ node(struct start *st)
 			return conf_failed(&e);
 		st->conf = conf_defaults();
 	}
-	if (st->what != SUP_HELP && check_loaded(st, &e) != 0)
+	if (st->what != SUP_HELP && (check_loaded(st, &e) != 0 || ask_password(st, &e) != 0))
 		return conf_failed(&e);
 	if (prepare(st, &e) == 0) {
 		rc = run_node(st);

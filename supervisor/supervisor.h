@@ -26,6 +26,7 @@ struct sup_setup {
 	const struct args *args;
 	const struct rec_text_list *line; /* the words after the program's name, for the one-shot command */
 	struct conf *conf;		  /* sup_run takes its own reference */
+	const char *key_password;	  /* typed at the start: sup_password.h; "" = none */
 	const char *runtime_dir;
 	const char *program_dirs; /* where the others are; separated by colons */
 	struct sup_notify_env notify;

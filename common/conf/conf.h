@@ -67,7 +67,8 @@ struct conf_files {
 	const char *extra; /* read after the others, must exist (reload-configuration?config=). NULL or "": none */
 	const char
 	    *overrides; /* JSON text read last, for command-line flags: {"SkipOrchestratorDatabaseUpdate":false} */
-	const char *base_dir;	      /* tests: directory in front of the search order's paths; NULL: the real ones */
+	const char *key_password; /* SSLPrivateKeyPassword if no file gives one: typed at the terminal. NULL or "" */
+	const char *base_dir;	  /* tests: directory in front of the search order's paths; NULL: the real ones */
 	const struct conf *reload_of; /* reload: the running one; a file it was read from must still be there */
 };
 

@@ -285,9 +285,23 @@ check_listener(const char *key, const char *text, struct err *e)
 	return err_set(e, ERR_CONFIG, "%s: %s", key, why.msg);
 }
 
+static int
+check_https(const struct conf *c, struct err *e)
+{
+	const char *missing = c->SSLCertFile[0] == '\0'		? "SSLCertFile"
+			      : c->SSLPrivateKeyFile[0] == '\0' ? "SSLPrivateKeyFile"
+								: NULL;
+
+	if (missing == NULL || !c->UseSSL || c->ListenSocket[0] != '\0')
+		return 0;
+	return err_set(e, ERR_CONFIG, "%s: is empty, but UseSSL is true; name the file", missing);
+}
+
 int
 conf_check_http(const struct conf *c, struct err *e)
 {
+	if (check_https(c, e) != 0)
+		return -e->code;
 	if (str_eq_nocase(c->AuthenticationMethod, "multi") && c->HTTPAuthUser[0] == '\0')
 		return err_set(e, ERR_CONFIG, "HTTPAuthUser: is empty, but AuthenticationMethod is multi; name a user");
 	if (c->ListenSocket[0] == '\0' && check_listener("ListenAddress", c->ListenAddress, e) != 0)

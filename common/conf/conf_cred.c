@@ -167,9 +167,9 @@ read_credentials(struct conf_build *b, const struct account *a, struct err *e)
 /* Anywhere in the value, from the first "${" to the last "}" after it: the whole value becomes the variable's content.
  */
 static void
-substitute(struct conf_build *b, const struct account *a)
+substitute(struct conf_build *b, enum conf_index key, const char **password)
 {
-	const char *open = strstr(*a->password, "${");
+	const char *open = strstr(*password, "${");
 	const char *close = open == NULL ? NULL : strrchr(open, '}');
 	const char *content;
 	char *name;
@@ -179,8 +179,8 @@ substitute(struct conf_build *b, const struct account *a)
 	name = mem_strndup(open + 2, (size_t)(close - open - 2));
 	content = getenv(name);
 	if (content == NULL)
-		conf_warn(b, a->password_key, "names an environment variable that is not set; the password is empty");
-	*a->password = conf_strdup(b->c, content == NULL ? "" : content);
+		conf_warn(b, key, "names an environment variable that is not set; the password is empty");
+	*password = conf_strdup(b->c, content == NULL ? "" : content);
 	free(name);
 }
 
@@ -208,10 +208,13 @@ conf_credentials(struct conf_build *b, struct err *e)
 	for (size_t i = 0; i < ARRAY_LEN(accounts); i++) {
 		if (read_credentials(b, &accounts[i], e) != 0)
 			return -e->code;
-		substitute(b, &accounts[i]);
+		substitute(b, accounts[i].password_key, accounts[i].password);
 		if (!is_utf8(*accounts[i].user) || !is_utf8(*accounts[i].password))
 			return conf_fail(b, accounts[i].password_key, e,
 					 "user or password is not valid UTF-8; check the credentials file or variable");
 	}
+	substitute(b, CONF_IDX_SSLPrivateKeyPassword, &c->SSLPrivateKeyPassword);
+	if (!is_utf8(c->SSLPrivateKeyPassword))
+		return conf_fail(b, CONF_IDX_SSLPrivateKeyPassword, e, "is not valid UTF-8; check the variable");
 	return 0;
 }

@@ -290,8 +290,13 @@ conf_load(const struct conf_files *files, struct conf **ret_conf, struct conf_wa
 {
 	struct conf_build b = {.c = conf_new_raw(), .w = w};
 
+	int rc;
+
 	w->n = w->dropped = 0;
-	return finish(&b, apply_all(&b, files, e), ret_conf, e);
+	rc = finish(&b, apply_all(&b, files, e), ret_conf, e);
+	if (rc == 0 && (*ret_conf)->SSLPrivateKeyPassword[0] == '\0' && !str_empty(files->key_password))
+		(*ret_conf)->SSLPrivateKeyPassword = conf_strdup(*ret_conf, files->key_password);
+	return rc;
 }
 
 int

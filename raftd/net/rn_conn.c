@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "rn_private.h"
+#include "tls/tls.h"
 
 #define FRAMES_PER_TURN 64
 #define BYTES_PER_TURN ((size_t)1 << 20)
@@ -158,7 +159,7 @@ tls_failed(struct rn_conn *c)
 {
 	char why[RN_TEXT_BYTES / 2], text[RN_TEXT_BYTES];
 
-	rn_tls_why(c->ssl, bufferevent_get_openssl_error(c->bev), why, sizeof(why));
+	tls_why(c->ssl, bufferevent_get_openssl_error(c->bev), why, sizeof(why));
 	(void)snprintf(text, sizeof(text), "TLS handshake with %s: %s", c->where, why);
 	c->net->stats.tls_failures++;
 	if (c->peer != NULL)
@@ -179,7 +180,7 @@ ended_early(struct rn_conn *c)
 	if (c->peer == NULL || !c->dialled)
 		return;
 	if (code != 0)
-		rn_tls_why(c->ssl, code, why, sizeof(why));
+		tls_why(c->ssl, code, why, sizeof(why));
 	(void)snprintf(text, sizeof(text), "%s: %s", c->where, why);
 	rn_peer_trouble(c->peer, code != 0 ? RN_TROUBLE_TLS : RN_TROUBLE_CONNECT, text);
 }

@@ -13,89 +13,24 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "tls/tls.h"
 
 struct rn_tls {
 	SSL_CTX *ctx;
 };
 
-static int
-openssl_says(struct err *e, const char *key, const char *file)
-{
-	char text[256] = "not usable";
-	unsigned long code = ERR_peek_last_error();
-
-	if (code != 0)
-		ERR_error_string_n(code, text, sizeof(text));
-	ERR_clear_error();
-	return err_set(e, ERR_CONFIG, "%s: \"%.200s\": %s; it must be a readable PEM file", key, file, text);
-}
-
-static int
-check_given(const struct rn_tls_conf *c, struct err *e)
-{
-	const char *missing = str_empty(c->ca_file)	? "RaftTLSCAFile"
-			      : str_empty(c->cert_file) ? "RaftTLSCertFile"
-			      : str_empty(c->key_file)	? "RaftTLSKeyFile"
-							: NULL;
-
-	if (missing == NULL)
-		return 0;
-	return err_set(e, ERR_CONFIG, "RaftUseTLS needs %s: name the file, or switch RaftUseTLS off", missing);
-}
-
-static int
-load(SSL_CTX *ctx, const struct rn_tls_conf *c, struct err *e)
-{
-	STACK_OF(X509_NAME) * names;
-	bool ok;
-
-	if (SSL_CTX_load_verify_file(ctx, c->ca_file) != 1)
-		return openssl_says(e, "RaftTLSCAFile", c->ca_file);
-	if (SSL_CTX_use_certificate_chain_file(ctx, c->cert_file) != 1)
-		return openssl_says(e, "RaftTLSCertFile", c->cert_file);
-	ok = SSL_CTX_use_PrivateKey_file(ctx, c->key_file, SSL_FILETYPE_PEM) == 1;
-	if (!ok && ERR_GET_REASON(ERR_peek_last_error()) != X509_R_KEY_VALUES_MISMATCH)
-		return openssl_says(e, "RaftTLSKeyFile", c->key_file);
-	if (!ok || SSL_CTX_check_private_key(ctx) != 1)
-		return err_set(e, ERR_CONFIG, "RaftTLSKeyFile \"%.200s\" does not belong to RaftTLSCertFile \"%.200s\"",
-			       c->key_file, c->cert_file);
-	names = SSL_load_client_CA_file(c->ca_file);
-	if (names != NULL)
-		SSL_CTX_set_client_CA_list(ctx, names); /* takes it */
-	ERR_clear_error();
-	return 0;
-}
-
-static void
-harden(SSL_CTX *ctx)
-{
-	(void)SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
-	(void)SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-	(void)SSL_CTX_set_num_tickets(ctx, 0);
-	(void)SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-	/* no SSL_MODE_ENABLE_PARTIAL_WRITE: libevent would go on behind what was not written */
-	(void)SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
-}
-
 int
 rn_tls_new(const struct rn_tls_conf *conf, struct rn_tls **ret_tls, struct err *e)
 {
+	struct tls_files files = {.switch_key = "RaftUseTLS",
+				  .ca = {"RaftTLSCAFile", conf->ca_file},
+				  .cert = {"RaftTLSCertFile", conf->cert_file},
+				  .private_key = {"RaftTLSKeyFile", conf->key_file}};
 	SSL_CTX *ctx;
-	int rc = check_given(conf, e);
+	int rc = tls_context_new(&files, TLS_OTHER_MUST, &ctx, e);
 
 	if (rc != 0)
 		return rc;
-	ERR_clear_error();
-	ctx = SSL_CTX_new(TLS_method());
-	if (ctx == NULL)
-		return err_set(e, ERR_NO_MEMORY, "TLS context of the node link");
-	harden(ctx);
-	rc = load(ctx, conf, e);
-	if (rc != 0) {
-		SSL_CTX_free(ctx);
-		return rc;
-	}
 	*ret_tls = mem_new(struct rn_tls);
 	(*ret_tls)->ctx = ctx;
 	return 0;
@@ -227,17 +162,4 @@ rn_tls_own_trouble(const struct rn_tls *tls, const char *host, char *text, size_
 		    names, host);
 	ERR_clear_error();
 	return text[0] != '\0';
-}
-
-void
-rn_tls_why(const struct ssl_st *ssl, unsigned long ssl_error, char *text, size_t bytes)
-{
-	long verify = SSL_get_verify_result(ssl);
-	const char *reason = ERR_reason_error_string(ssl_error);
-
-	if (verify != X509_V_OK)
-		(void)snprintf(text, bytes, "its certificate: %s", X509_verify_cert_error_string(verify));
-	else
-		(void)snprintf(text, bytes, "%s", reason != NULL ? reason : "closed during the handshake");
-	ERR_clear_error();
 }

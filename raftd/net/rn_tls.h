@@ -23,7 +23,5 @@ struct ssl_st *rn_tls_session(struct rn_tls *tls, const char *host);
 bool rn_tls_is(const struct ssl_st *ssl, const char *host, char *names, size_t names_bytes);
 /* What others will hold against this node's own certificate: false and "" when there is nothing. host: of its name. */
 bool rn_tls_own_trouble(const struct rn_tls *tls, const char *host, char *text, size_t bytes);
-/* Why a handshake failed: ssl_error from the bufferevent (0: unknown). */
-void rn_tls_why(const struct ssl_st *ssl, unsigned long ssl_error, char *text, size_t bytes);
 
 #endif

@@ -16,12 +16,13 @@ ROOT = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.pat
 LAYERS = {
     "common/base": {"base"},
     "common/conf": {"base", "conf"},
+    "common/tls": {"base", "tls"},
     "common/topo": {"base", "topo"},
     "common/ipc": {"base", "topo", "ipc"},
     "common/db": {"base", "topo", "db"},
     "common/proc": {"base", "conf", "topo", "ipc", "proc"},
 }
-COMMON = {"base", "conf", "topo", "ipc", "db", "proc"}
+COMMON = {"base", "conf", "tls", "topo", "ipc", "db", "proc"}
 PROGRAMS = ("supervisor", "raftd", "prober", "apid")
 
 # header → files or folders that may include it (tests may include anything)
@@ -36,7 +37,7 @@ DOORS = {
     r"raft\.h": ["raftd/consensus/"],
     r"curl/": ["apid/"],
     r"zlib\.h": ["apid/ap_gzip.c"],
-    r"openssl/(ssl|x509)": ["raftd/net/rn_tls.c", "apid/"],
+    r"openssl/(ssl|x509)": ["common/tls/", "raftd/net/rn_tls.c", "apid/ap_tls.c"],
     r"db/db_write\.h": ["raftd/state/", "common/db/"],
 }
 

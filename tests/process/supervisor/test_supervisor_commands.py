@@ -150,7 +150,8 @@ def test_with_raft_commands_are_refused(node):
     ({"SQLite3DataFile": ":memory:"}, "memory"),
     ({"AuthenticationMethod": "multi"}, "HTTPAuthUser"),
     ({"AuthenticationMethod": "token"}, "AuthenticationMethod"),
-    ({"UseSSL": True}, "UseSSL"),
+    ({"UseSSL": True}, "SSLCertFile"),
+    ({"UseSSL": True, "SSLCertFile": "/nonexistent", "SSLPrivateKeyFile": "/x"}, "SSLCertFile"),
     ({"InstancePollSeconds": "x"}, "InstancePollSeconds"),
 ])
 def test_what_cannot_work_is_said_before_anything_starts(node, keys, says):

@@ -106,11 +106,9 @@ secrets_go_only_to_who_needs_them(void **state UNUSED)
 		const char *key;
 		unsigned roles;
 	} secrets[] = {
-	    {"HTTPAuthPassword", CONF_APID},
-	    {"OAuthClientSecret", CONF_APID},
-	    {"MySQLOrchestratorPassword", CONF_RAFTD | CONF_APID},
-	    {"MySQLTopologyPassword", CONF_PROBER},
-	    {"ConsulAclToken", CONF_RAFTD},
+	    {"HTTPAuthPassword", CONF_APID},	    {"SSLPrivateKeyPassword", CONF_APID},
+	    {"OAuthClientSecret", CONF_APID},	    {"MySQLOrchestratorPassword", CONF_RAFTD | CONF_APID},
+	    {"MySQLTopologyPassword", CONF_PROBER}, {"ConsulAclToken", CONF_RAFTD},
 	};
 	size_t n = 0;
 

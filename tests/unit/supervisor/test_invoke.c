@@ -132,6 +132,10 @@ static const struct {
     {{"-t"}, "{" SQLITE ",\"AuthenticationMethod\":\"multi\"}", "HTTPAuthUser"},
     {{"-c", "clusters"}, "{" SQLITE ",\"AuthenticationMethod\":\"multi\"}", NULL},
     {{"continuous"}, "{" SQLITE ",\"AuthenticationMethod\":\"multi\"}", NULL},
+    {{"http"}, "{" SQLITE ",\"UseSSL\":true}", "SSLCertFile"},
+    {{"http"}, "{" SQLITE ",\"UseSSL\":true,\"SSLCertFile\":\"/c\"}", "SSLPrivateKeyFile"},
+    {{"http"}, "{" SQLITE ",\"UseSSL\":true,\"ListenSocket\":\"/s\"}", NULL},
+    {{"-c", "clusters"}, "{" SQLITE ",\"UseSSL\":true}", NULL},
 };
 
 static void
