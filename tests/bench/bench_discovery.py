@@ -77,7 +77,7 @@ def report(group, began, watch, cpu):
 
 
 def main():
-    with Fleet(SERVERS, replicas=REPLICAS) as fleet, \
+    with Fleet(SERVERS, replicas=REPLICAS, processes=3) as fleet, \
             Group(3, config={"Debug": False, "InstancePollSeconds": POLL, "DiscoverySeeds": fleet.sources}) as group:
         began = time.monotonic()
         group.wait_leader()
