@@ -48,8 +48,10 @@ static struct {
 	unsigned lineage[IDS_MAX];
 	uint64_t installed[IDS_MAX]; /* everything up to here came to its disk in a snapshot */
 	size_t n_ids;
-	struct rd_members config[CONFIGS_KEPT];
-	uint64_t config_index[CONFIGS_KEPT];
+	struct seen_config {
+		uint64_t term, index; /* of the leader, in its log */
+		struct rd_members members;
+	} config[CONFIGS_KEPT];
 	size_t n_configs;
 	struct known_uid *uids;
 	struct known_vote *votes;
@@ -187,10 +189,22 @@ static bool
 on_majority(const struct place *p, uint64_t index)
 {
 	for (size_t i = 0; i < CONFIGS_KEPT && i < seen.n_configs; i++) {
-		if (majority_of(&seen.config[(seen.n_configs - 1 - i) % CONFIGS_KEPT], p, index))
+		if (majority_of(&seen.config[(seen.n_configs - 1 - i) % CONFIGS_KEPT].members, p, index))
 			return true;
 	}
 	return false;
+}
+
+/* Who was thought to hold it, by the newest configuration: for whoever reads the violation. */
+static void
+trace_holders(const struct place *p, uint64_t index)
+{
+	const struct rd_members *m = &seen.config[(seen.n_configs - 1) % CONFIGS_KEPT].members;
+
+	for (size_t i = 0; seen.n_configs > 0 && i < m->n; i++)
+		sim_trace("    %s %s, index %llu of term %llu: %s", rd_role_name(m->v[i].role), m->v[i].name,
+			  (unsigned long long)index, (unsigned long long)p->term,
+			  has_copy(p, index, m->v[i].id) ? "on disk" : "-");
 }
 
 static void
@@ -200,9 +214,11 @@ first_applied(struct sim_node *n, struct place *p, const struct rd_state *s, str
 	p->term = at.term;
 	p->print = print;
 	p->hash = rd_state_hash(s);
-	if (at.index > 1 && !on_majority(p, at.index))
-		sim_fail("n%zu applies index %llu of term %llu, which is not on the disks of a majority", n->i,
-			 (unsigned long long)at.index, (unsigned long long)at.term);
+	if (at.index <= 1 || on_majority(p, at.index))
+		return;
+	trace_holders(p, at.index);
+	sim_fail("n%zu applies index %llu of term %llu, which is not on the disks of a majority", n->i,
+		 (unsigned long long)at.index, (unsigned long long)at.term);
 }
 
 void
@@ -375,21 +391,17 @@ sim_check_sent(struct sim_node *n, const struct rd_raft_msg *m)
 }
 
 /* --- after every step --- */
+/* Leaders commit, each by the newest configuration of its own log. Another log may hold one of a higher index that never
+ * comes to anything. */
 static void
-note_config(struct rd_raft *r, uint64_t index)
+note_config(struct rd_raft *r, const struct rd_raft_status *s)
 {
 	const struct rd_members *m = rd_raft_members(r);
+	struct seen_config *newest = &seen.config[(seen.n_configs + CONFIGS_KEPT - 1) % CONFIGS_KEPT];
 
-	if (m->n == 0)
+	if (m->n == 0 || s->term < newest->term || (s->term == newest->term && s->members_index <= newest->index))
 		return;
-	for (size_t i = 0; i < CONFIGS_KEPT && i < seen.n_configs; i++) {
-		if (seen.config_index[i] == index && memcmp(&seen.config[i], m, sizeof(*m)) == 0)
-			return;
-	}
-	if (seen.n_configs > 0 && index < seen.config_index[(seen.n_configs - 1) % CONFIGS_KEPT])
-		return; /* somebody who is behind */
-	seen.config[seen.n_configs % CONFIGS_KEPT] = *m;
-	seen.config_index[seen.n_configs++ % CONFIGS_KEPT] = index;
+	seen.config[seen.n_configs++ % CONFIGS_KEPT] = (struct seen_config){s->term, s->members_index, *m};
 }
 
 static void
@@ -416,7 +428,8 @@ sim_check_step(struct sim_node *n)
 	if (r == NULL || ignored(n))
 		return;
 	rd_raft_status(r, &s);
-	note_config(r, s.members_index);
-	if (s.state == RD_RAFT_LEADER)
+	if (s.state == RD_RAFT_LEADER) {
+		note_config(r, &s);
 		check_leader(n, &s);
+	}
 }
