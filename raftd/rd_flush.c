@@ -263,6 +263,16 @@ note_file(struct rd_node *n, const struct rd_job *job)
 		log_error("audit", "AuditLogFile: entries are lost: %s", job->file_e.msg);
 }
 
+/* The view writer takes a batch apart for the rows that are refused; one that is alone would be tried for ever. */
+static void
+drop_refused(struct rd_job *job)
+{
+	if (job->rc != -ERR_DB || job->changes.n != 1)
+		return;
+	job->refused = 1;
+	job->rc = 0;
+}
+
 static void
 note_refused(struct rd_node *n, const struct rd_job *job)
 {
@@ -297,12 +307,14 @@ static void
 on_written(void *ctx, struct rd_job *job)
 {
 	struct rd_node *n = ctx;
-	int rc = job->rc;
+	int rc;
 
+	drop_refused(job);
+	rc = job->rc;
 	n->flush.under_way = false;
 	note_file(n, job);
 	note_refused(n, job);
-	rd_health_backend(n, rc, &job->e);
+	rd_health_backend(n, RD_HEALTH_FLUSH, rc, &job->e);
 	if (rc == 0) {
 		n->flush.written = n->flush.batch;
 		tell_changed(n, job);

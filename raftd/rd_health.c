@@ -12,11 +12,12 @@
 
 /* --- the backend's state --------------------------------------------------------------------------------------- */
 static void
-note_failure(struct rd_node *n, const struct err *e)
+note_failure(struct rd_node *n, enum rd_health_work work, const struct err *e)
 {
 	struct rd_backend_health *h = &n->health;
 	bool fresh = h->failing_since_us == 0;
 
+	rd_health_rule_failed(&h->rule, work);
 	h->error = *e;
 	if (fresh) {
 		h->failing_since_us = rd_now_us(n);
@@ -30,11 +31,13 @@ note_failure(struct rd_node *n, const struct err *e)
 }
 
 void
-rd_health_backend(struct rd_node *n, int rc, const struct err *e)
+rd_health_backend(struct rd_node *n, enum rd_health_work work, int rc, const struct err *e)
 {
 	struct rd_backend_health *h = &n->health;
 
 	if (rc == 0) {
+		if (!rd_health_rule_succeeded(&h->rule, work))
+			return;
 		if (h->failing_since_us != 0)
 			log_notice("backend", "the backend can be written again, after %lld s",
 				   (long long)((rd_now_us(n) - h->failing_since_us) / CLK_S));
@@ -48,7 +51,7 @@ rd_health_backend(struct rd_node *n, int rc, const struct err *e)
 		return;
 	}
 	if (!n->stopping)
-		note_failure(n, e);
+		note_failure(n, work, e);
 }
 
 /* --- heartbeat ------------------------------------------------------------------------------------------------- */
@@ -120,7 +123,10 @@ on_registered(void *ctx, struct rd_job *job)
 	n->health.registering = false;
 	if (job->rc == 0)
 		n->health.registered = rd_mono(n);
-	rd_health_backend(n, job->rc, &job->e);
+	rd_health_backend(n, RD_HEALTH_BEAT, job->rc, &job->e);
+	/* what waited may be gone (a forgotten server): then there is nothing left to be tried */
+	if (job->rc == 0 && rd_flush_is_idle(n))
+		rd_health_backend(n, RD_HEALTH_FLUSH, 0, NULL);
 	answer_waiters(n, job->rc, &job->e);
 	rd_job_free(job);
 }

@@ -55,7 +55,7 @@ on_checked(void *ctx, struct rd_job *job)
 	struct rd_node *n = ctx;
 
 	if (job->rc != 0) {
-		rd_health_backend(n, job->rc, &job->e);
+		rd_health_backend(n, RD_HEALTH_ONCE, job->rc, &job->e);
 	} else if (job->foreign) {
 		log_info("backend", "the database was changed by another program, reading decisions again");
 		rd_proposer_reload(n->decide);

@@ -46,7 +46,7 @@ on_job_done(void *ctx, struct rd_job *job)
 	struct rd_waiter *w = ctx;
 	struct rd_node *n = w->node;
 
-	rd_health_backend(n, job->rc, &job->e);
+	rd_health_backend(n, RD_HEALTH_ONCE, job->rc, &job->e);
 	if (job->rc == 0)
 		rd_reply_ok(n, w->req, 0, NULL, NULL);
 	else

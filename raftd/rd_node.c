@@ -49,9 +49,16 @@ on_reloaded(void *ctx)
 }
 
 static void
-on_backend(void *ctx, int rc, const struct err *e)
+on_backend(void *ctx, const struct rd_job *job)
 {
-	rd_health_backend(ctx, rc, e);
+	struct rd_node *n = ctx;
+	enum rd_health_work work = RD_HEALTH_ONCE;
+
+	if (n->group != NULL)
+		work = RD_HEALTH_VIEW;
+	else if (job->kind == RD_JOB_RELOAD)
+		work = RD_HEALTH_RELOAD;
+	rd_health_backend(n, work, job->rc, &job->e);
 }
 
 static void
@@ -90,6 +97,7 @@ rd_node_become_active(struct rd_node *n, const struct rd_raft_door *raft, struct
 	n->loading = NULL;
 	n->health.open = true;
 	n->health.failing_since_us = 0;
+	n->health.rule = (struct rd_health_rule){0};
 	n->health.first_seen_us = rd_now_us(n);
 	rd_discover_reconcile(n);
 	if (!n->one_shot)

@@ -11,6 +11,7 @@
 #include "ipc/link.h"
 #include "proc/proc.h"
 #include "rd_candidates.h"
+#include "rd_health_rule.h"
 #include "rd_metrics.h"
 #include "rd_listing.h"
 #include "rd_model.h"
@@ -57,9 +58,10 @@ struct rd_backend_health {
 	bool open;
 	int64_t failing_since_us; /* wall; 0 = not failing */
 	struct mono failing_from; /* the same, for durations */
-	struct err error;	  /* of the newest failure */
-	struct mono logged;	  /* last time a failure was logged */
-	int64_t first_seen_us;	  /* wall: since when this node is active */
+	struct rd_health_rule rule;
+	struct err error;      /* of the newest failure */
+	struct mono logged;    /* last time a failure was logged */
+	int64_t first_seen_us; /* wall: since when this node is active */
 	uint64_t beats;
 	struct mono registered; /* newest heartbeat that was written */
 	bool registering;	/* a heartbeat is under way */
@@ -282,8 +284,8 @@ void rd_flush_line(struct rd_node *n, const char *line);
 /* --- rd_health.c: heartbeat and the state of the backend ------------------------------------------------------- */
 void rd_health_beat(struct rd_node *n);
 void rd_health_ask(struct rd_node *n, struct rd_req req);
-/* A write or read of the backend ended with rc. */
-void rd_health_backend(struct rd_node *n, int rc, const struct err *e);
+/* Work on the backend ended with rc. */
+void rd_health_backend(struct rd_node *n, enum rd_health_work work, int rc, const struct err *e);
 void rd_health_done(struct rd_node *n);
 
 /* --- rd_publish.c ---------------------------------------------------------------------------------------------- */

@@ -48,8 +48,8 @@ struct rd_proposer_conf {
 	void (*on_committed)(void *ctx, const struct rd_applied *a);
 	/* The state was read again from the backend, or came as a snapshot: whatever follows it must be reconciled. */
 	void (*on_reloaded)(void *ctx);
-	/* A write or read of the backend ended so (also by success), for health and logs. */
-	void (*on_backend)(void *ctx, int rc, const struct err *e);
+	/* A job on the backend ended (also by success), for health and logs. */
+	void (*on_backend)(void *ctx, const struct rd_job *job);
 };
 
 #define RD_HELD_MAX 1024 /* proposals waiting for a reload */

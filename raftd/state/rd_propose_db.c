@@ -151,7 +151,7 @@ on_reload_done(void *ctx, struct rd_job *job)
 {
 	struct rd_proposer *p = ctx;
 
-	p->conf.on_backend(p->conf.ctx, job->rc, &job->e);
+	p->conf.on_backend(p->conf.ctx, job);
 	if (job->rc != 0) {
 		p->db.reload_failed = true;
 		give_up(p, &job->e);
@@ -180,7 +180,7 @@ on_written(void *ctx, struct rd_job *job)
 	ASSERT(TAILQ_FIRST(&p->db.writing) == q);
 	TAILQ_REMOVE(&p->db.writing, q, next);
 	p->stats.pending--;
-	p->conf.on_backend(p->conf.ctx, job->rc, &job->e);
+	p->conf.on_backend(p->conf.ctx, job);
 	/* a repeated uid wrote nothing: what its first attempt left is known after the reload */
 	if (job->rc != 0 ||
 	    (q->applied.duplicate && (p->db.reloading || !rd_state_has_uid(p->state, q->uid, &index)))) {

@@ -28,7 +28,7 @@
 #define RD_VIEW_WAIT_US (5 * CLK_S)
 #define RD_VIEW_ROWS_MAX 65536 /* row changes waiting for the view writer, then the view falls behind */
 #define RD_REBUILD_PAUSE_MIN_US CLK_S
-#define RD_REBUILD_PAUSE_MAX_US (30 * CLK_S)
+#define RD_REBUILD_PAUSE_MAX_US (4 * CLK_S) /* until it is made the node counts as failing: well below the bail-out */
 
 struct rd_raft_door {
 	void *ctx;

@@ -33,7 +33,7 @@ on_shown(void *ctx, struct rd_job *job)
 	struct rd_proposer *p = x->p;
 
 	TAILQ_REMOVE(&p->r.jobs, x, next);
-	p->conf.on_backend(p->conf.ctx, job->rc, &job->e);
+	p->conf.on_backend(p->conf.ctx, job);
 	if (job->rc == 0)
 		p->r.view_index = job->at.index;
 	else if (!p->r.behind)
@@ -113,7 +113,7 @@ on_rebuilt(void *ctx, struct rd_job *job)
 	struct rd_proposer *p = ctx;
 
 	p->r.rebuilding = false;
-	p->conf.on_backend(p->conf.ctx, job->rc, &job->e);
+	p->conf.on_backend(p->conf.ctx, job);
 	if (job->rc == 0) {
 		p->r.view_index = job->at.index;
 		p->r.rebuild_pause_us = RD_REBUILD_PAUSE_MIN_US;

@@ -229,7 +229,7 @@ on_reloaded(void *ctx UNUSED)
 }
 
 static void
-on_backend(void *ctx UNUSED, int rc UNUSED, const struct err *e UNUSED)
+on_backend(void *ctx UNUSED, const struct rd_job *job UNUSED)
 {
 }
 

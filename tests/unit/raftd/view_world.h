@@ -65,9 +65,9 @@ on_reloaded(void *ctx)
 }
 
 static UNUSED void
-on_backend(void *ctx, int rc, const struct err *e UNUSED)
+on_backend(void *ctx, const struct rd_job *job)
 {
-	((struct heard *)ctx)->backend_errors += rc != 0;
+	((struct heard *)ctx)->backend_errors += job->rc != 0;
 }
 
 static UNUSED struct rd_proposer_conf
