@@ -84,7 +84,7 @@ rd_group_peer_names(const struct rd_members *members, const char *leader, const 
 bool
 rd_group_is_open(enum rn_state own, bool adoptable, bool has_leader)
 {
-	return adoptable || own == RN_JOINING || (own == RN_ACTIVE && !has_leader);
+	return adoptable || own == RN_BLANK || own == RN_JOINING || (own == RN_ACTIVE && !has_leader);
 }
 
 /* --- what a leader proposes ------------------------------------------------------------------------------------ */

@@ -44,7 +44,8 @@ void rd_group_peer_names(const struct rd_members *members, const char *leader, c
 
 /* Whether who is not on that list may come, if it lists this node. What this node knows of the members may be old, or
  * nothing when its directory is new: while it hears of no leader, the stranger may be one, that joined after this node
- * was last here. (The hello still refuses another group, and raft ignores who is no member.) */
+ * was last here. A blank node above all must not found a group beside one whose newer members RaftNodes doesn't name.
+ * (The hello still refuses another group, and raft ignores who is no member.) */
 bool rd_group_is_open(enum rn_state own, bool adoptable, bool has_leader);
 
 void rd_group_add_peer_name(struct rd_peer_names *l, const char *name); /* unless it is there, or there is no room */

@@ -117,6 +117,8 @@ on_turn_up(void *arg)
 	struct side *s;
 
 	if (net == NULL || wire.conn[t->node->i][t->peer] != t->conn) {
+		if (net != NULL)
+			dial_later(net, t->peer, sim_between(20, 50) * CLK_MS); /* it was lost during the handshake */
 		turn_free(t);
 		return;
 	}
