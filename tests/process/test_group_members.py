@@ -165,6 +165,29 @@ def test_a_fourth_and_a_fifth(group):
     assert tag(group.wait_leader(), "b").status == 200
 
 
+def test_blank_nodes_found_no_group_beside_members_they_do_not_name(group):
+    """RaftNodes of the first three was not kept up: two of them with lost disks are a majority of that list."""
+    leader = group.wait_leader()
+    tag(leader, "precious")
+    for _ in range(2):
+        add_peer(group.wait_leader(), group.add(nodes=group.names))
+        group.wait_members(group)
+    group.wait_same()
+    first, second, down, *later = group
+    group.stop()
+    first.wipe()
+    second.wipe()
+    for node in (*later, first, second):
+        node.start_raft()
+    for node in (first, second):
+        node.wait_phase("joining")
+    stays(lambda: not any(node.leads() for node in group), 2, "two of five voters decide nothing")
+    down.start_raft()
+    group.wait_members(group)
+    group.wait_same()
+    assert tags(first) == {"precious": "x"}
+
+
 def test_a_stranger_is_not_taken_in(group):
     leader = group.wait_leader()
     stranger = group.add(nodes=group.names)

@@ -130,7 +130,8 @@ def test_queue_metrics(node):
     summary = node.api("discovery-queue-metrics-aggregated/60")
     assert list(summary) == [kind + what + "Entries" for kind in ("Active", "Queued") for what in ("Min", "Mean", "Median", "P95", "Max")]
     assert summary["QueuedMinEntries"] <= summary["QueuedMedianEntries"] <= summary["QueuedMaxEntries"]
-    assert {"prober.in_flight", "discoveries.queue_length", "discoveries.dead_instances_queue_length"} <= set(node.get("/debug/metrics").json())
+    published = {"prober.in_flight", "discoveries.queue_length", "discoveries.dead_instances_queue_length"}
+    wait_until(lambda: published <= set(node.get("/debug/metrics").json()), 20, "figures of the prober and of raftd")
     assert set(node.api("discovery-queue-metrics-aggregated/x").values()) == {0}
     for path in ("raw/0", "raw/x", "raw/NONE/5", "aggregated/NONE/5"):
         assert node.get(f"/api/discovery-queue-metrics-{path}").status == 500, path
