@@ -130,7 +130,8 @@ test_door(void **st UNUSED)
 	assert_true(rd_group_is_open(RN_ACTIVE, false, false));	 /* nor in the membership as it is known here */
 	assert_false(rd_group_is_open(RN_ACTIVE, false, true));
 	assert_false(rd_group_is_open(RN_FOUNDED, false, false)); /* founders know each other */
-	assert_true(rd_group_is_open(RN_BLANK, false, false)); /* it must not found beside a group that it doesn't know */
+	assert_true(
+	    rd_group_is_open(RN_BLANK, false, false)); /* it must not found beside a group that it doesn't know */
 }
 
 /* --- what a leader proposes ------------------------------------------------------------------------------------ */
