@@ -281,3 +281,22 @@ api_untag(struct ap_request *rq)
 	if (take_tag(rq))
 		ap_change_start(rq, true, ask_untag);
 }
+
+void
+api_untag_all(struct ap_request *rq)
+{
+	struct ap_change *c = ap_change_of(rq);
+	struct ipc_untag_all ask = {.user = rq->user};
+	struct db_tag_term tag;
+	struct err e;
+
+	if (ap_tag_of_route(rq, &tag, &e) != 0) {
+		ap_reply_err(rq, &e);
+	} else if (!tag.has_value) {
+		ap_reply_error(rq, "untag-all needs a tag with its value: name=value");
+	} else {
+		ask.tag_name = c->text = ap_keep(rq, tag.name);
+		ask.tag_value = tag.value;
+		ap_ask(rq, IPC_UNTAG_ALL, &ask, AP_CHANGE_TIMEOUT_MS, on_untagged);
+	}
+}

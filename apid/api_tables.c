@@ -1,5 +1,5 @@
-/* api_tables.c — changes of many servers or of whole tables: forget-cluster, untag-all, snapshot-topologies, the cache of host
- * names, redeploy-internal-db, and the retired reload-cluster-alias. Texts: http-api.md sections 2 to 4 and 10. */
+/* api_tables.c — changes of many servers or of whole tables: forget-cluster, snapshot-topologies, the cache of host names,
+ * redeploy-internal-db, and the retired reload-cluster-alias. Texts: http-api.md sections 2 to 4 and 10. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,39 +37,6 @@ void
 api_forget_cluster(struct ap_request *rq)
 {
 	ap_read_then(rq, find_cluster, ask_forget);
-}
-
-/* --- untag-all -------------------------------------------------------------------------------------------------------- */
-static void
-on_untagged(struct ap_request *rq, const struct ipc_reply *reply, const struct err *e)
-{
-	struct ap_json j;
-
-	if (ap_change_failed(rq, reply, e))
-		return;
-	ap_envelope_begin(rq, &j, true, "%s removed from %zu instances", ap_change_of(rq)->text, reply->keys.n);
-	ap_json_keys(&j, &reply->keys);
-	ap_envelope_end(&j);
-	ap_reply_body(rq);
-}
-
-void
-api_untag_all(struct ap_request *rq)
-{
-	struct ap_change *c = ap_change_of(rq);
-	struct ipc_untag_all ask = {.user = rq->user};
-	struct db_tag_term tag;
-	struct err e;
-
-	if (ap_tag_of_route(rq, &tag, &e) != 0) {
-		ap_reply_err(rq, &e);
-	} else if (!tag.has_value) {
-		ap_reply_error(rq, "untag-all needs a tag with its value: name=value");
-	} else {
-		ask.tag_name = c->text = ap_keep(rq, tag.name);
-		ask.tag_value = tag.value;
-		ap_ask(rq, IPC_UNTAG_ALL, &ask, AP_CHANGE_TIMEOUT_MS, on_untagged);
-	}
 }
 
 /* --- snapshot-topologies ---------------------------------------------------------------------------------------------- */
