@@ -10,7 +10,7 @@
 #include "rd_group_private.h"
 
 #define OPEN_MAX 32	/* commands under way */
-#define HANDOVERS_MAX 5 /* to a node that has more, but doesn't come to lead */
+#define HANDOVERS_MAX 5 /* without progress: to a node that has more, but doesn't come to lead */
 
 /* --- before ---------------------------------------------------------------------------------------------------- */
 static void
@@ -78,30 +78,42 @@ hand_over(struct rd_group *g, uint64_t to)
 		   m == NULL ? "?" : LOG_Q(m->name));
 }
 
+/* A node that is killed again and again imports a part each time. */
+static bool
+handovers_are_left(struct rd_group *g)
+{
+	size_t imported = rd_state_decisions(rd_group_state(g));
+
+	if (imported != g->import_progress)
+		g->import_handovers = 0;
+	g->import_progress = imported;
+	return g->import_handovers < HANDOVERS_MAX;
+}
+
 /* True: it is this node's turn. */
 static bool
 may_import(struct rd_group *g)
 {
 	struct rd_import_voter voters[RD_MEMBERS_MAX];
 	struct rd_import_choice c;
-	const struct rd_member *gone;
+	const struct rd_member *absent;
 
 	if (g->import_asked.us == 0)
 		g->import_asked = rd_group_now(g);
 	c = rd_import_choose(rd_group_state(g), voters, list_voters(g, voters),
 			     mono_diff_us(rd_group_now(g), g->import_asked));
-	if (c.verdict == RD_IMPORT_HAND_OVER && g->import_handovers < HANDOVERS_MAX) {
+	if (c.verdict == RD_IMPORT_HAND_OVER && handovers_are_left(g)) {
 		hand_over(g, c.to);
 		return false;
 	}
 	if (c.verdict == RD_IMPORT_WAIT)
 		return false;
-	gone = c.gone == 0 ? NULL : rd_members_by_id(rd_raft_members(g->raft), c.gone);
-	if (gone != NULL)
+	absent = rd_members_by_id(rd_raft_members(g->raft), c.verdict == RD_IMPORT_HAND_OVER ? c.to : c.gone);
+	if (absent != NULL)
 		log_warning("raft",
-			    "member=%s has begun to import its decisions of the time without raft and is gone: the "
-			    "group goes on with those that were imported, the rest is in its backend",
-			    LOG_Q(gone->name));
+			    "member=%s has decisions of the time without raft and is gone, or does not come to lead: "
+			    "the group goes on with those that were imported, the rest is in its backend",
+			    LOG_Q(absent->name));
 	return true;
 }
 
