@@ -13,6 +13,7 @@
 #include "pr_fence.h"
 #include "pr_private.h"
 #include "topo/key.h"
+#include "topo/step.h"
 
 struct step {
 	LIST_ENTRY(step) entry;
@@ -257,6 +258,12 @@ on_prepared(struct step *st)
 		run_statement(st);
 }
 
+static bool
+has_flag(const struct step *st, enum topo_step_flag flag)
+{
+	return (topo_step_flags(topo_step_by_name(st->m.statement)) & (unsigned)flag) != 0;
+}
+
 static void
 on_statement_end(struct step *st)
 {
@@ -268,6 +275,8 @@ on_statement_end(struct step *st)
 		finish(st, ERR_UNKNOWN_OUTCOME, pr_conn_failure(st->conn)->err_no, pr_conn_failure(st->conn)->text);
 	else if (q->rows.err_no != 0)
 		finish(st, ERR_SERVER, q->rows.err_no, q->rows.err_text);
+	else if (has_flag(st, TOPO_STEP_WAITS) && !str_eq(pr_rows_text(&q->rows, 0, "waited"), "0"))
+		finish(st, ERR_TIMEOUT, 0, "what it waited for did not happen in time");
 	else
 		finish(st, ERR_OK, 0, "");
 }
@@ -298,13 +307,15 @@ prepare(struct step *st)
 
 	st->conn = pr_conn_adopt(st->steps->base, &st->login, &events, st);
 	version = pr_conn_server_version(st->conn);
-	if (pr_step_sql(st->m.statement, &st->m.args, version, st->conf->UseSuperReadOnly, &st->sql, &e) != 0) {
+	if (topo_step_sql(st->m.statement, &st->m.args, version, st->conf->UseSuperReadOnly, &st->sql, &e) != 0) {
 		finish(st, (enum err_code)e.code, 0, e.msg);
 		return;
 	}
 	for (size_t i = 0; i < PR_BEFORE_COUNT; i++)
 		st->queries[i] =
 		    (struct pr_query){.sql = pr_before_step_sql((enum pr_before_step)i, version), .keep_rows = 1};
+	if (has_flag(st, TOPO_STEP_UNLOCKED))
+		st->queries[PR_BEFORE_LOCK].sql = "select 1 as locked";
 	arm(st, earlier(not_after(st), seconds_us(st->conf->MySQLConnectTimeoutSeconds, 2)));
 	pr_conn_run(st->conn, st->queries, PR_BEFORE_COUNT, &st->arena, false);
 }
@@ -374,7 +385,7 @@ check(struct pr_steps *s, const struct ipc_step *m, struct err *e)
 
 	if (!topo_key_valid(&m->key) || m->key.port > TOPO_PORT_MAX)
 		return err_set(e, ERR_INVALID, "not a server's key");
-	rc = pr_step_sql(m->statement, &m->args, "8.4.0", false, &scratch, e); /* known, and its arguments fit */
+	rc = topo_step_sql(m->statement, &m->args, "8.4.0", false, &scratch, e); /* known, and its arguments fit */
 	str_buf_done(&scratch);
 	if (rc != 0)
 		return rc;

@@ -27,11 +27,6 @@ void pr_steps_configure(struct pr_steps *s, struct conf *conf);
 
 void pr_steps_run(struct pr_steps *s, const struct ipc_step *m);
 
-/* Pure: the statement for a server, appended to buf. UNSUPPORTED: no such step; INVALID: wrong arguments. */
-struct str_buf;
-int pr_step_sql(const char *name, const struct rec_text_list *args, const char *version, bool use_super_read_only,
-		struct str_buf *buf, struct err *e) MUST_USE;
-
 /* What is asked before a step. */
 enum pr_before_step {
 #define PR_BEFORE_STEP(NAME, ...) PR_BEFORE_##NAME,

@@ -15,6 +15,7 @@
 #include "base/str.h"
 #include "pr_flavor.h"
 #include "pr_step.h"
+#include "topo/step.h"
 #include "topo/version.h"
 
 #define V(major, minor, patch) ((major)*1000000 + (minor)*1000 + (patch))
@@ -64,6 +65,21 @@ static const struct word heads[] = {
     {"stop replica io_thread", SINCE(8, 0, 22), SINCE(10, 5, 1), NO},
     {"set global", ALWAYS, ALWAYS, NO},
     {"kill query", ALWAYS, ALWAYS, NO},
+    {"kill", ALWAYS, ALWAYS, NO},
+    {"start slave io_thread", UNTIL(8, 4, 0), ALWAYS, ALWAYS},
+    {"start replica io_thread", SINCE(8, 0, 22), SINCE(10, 5, 1), NO},
+    {"start slave sql_thread", UNTIL(8, 4, 0), ALWAYS, ALWAYS},
+    {"start replica sql_thread", SINCE(8, 0, 22), SINCE(10, 5, 1), NO},
+    {"stop slave sql_thread", UNTIL(8, 4, 0), ALWAYS, ALWAYS},
+    {"stop replica sql_thread", SINCE(8, 0, 22), SINCE(10, 5, 1), NO},
+    {"start slave", UNTIL(8, 4, 0), ALWAYS, ALWAYS},
+    {"start replica", SINCE(8, 0, 22), SINCE(10, 5, 1), NO},
+    {"stop slave", UNTIL(8, 4, 0), ALWAYS, ALWAYS},
+    {"stop replica", SINCE(8, 0, 22), SINCE(10, 5, 1), NO},
+    {"reset slave all", UNTIL(8, 4, 0), ALWAYS, NO},
+    {"reset replica all", SINCE(8, 0, 22), SINCE(10, 5, 1), NO},
+    {"change master to", UNTIL(8, 4, 0), ALWAYS, NO},
+    {"change replication source to", SINCE(8, 0, 23), NO, NO},
 };
 
 static const struct word words[] = {
@@ -123,6 +139,19 @@ static const struct word words[] = {
     {"timestampdiff", ALWAYS, ALWAYS, NO},
     {"microsecond", ALWAYS, ALWAYS, NO},
     {"get_lock", ALWAYS, ALWAYS, NO},
+    {"is_used_lock", ALWAYS, ALWAYS, NO},
+    {"wait_for_executed_gtid_set", SINCE(5, 7, 5), NO, NO},
+    {"master_gtid_wait", NO, SINCE(10, 0, 9), NO},
+    /* options of a channel */
+    {"master_host", UNTIL(8, 4, 0), ALWAYS, NO},
+    {"master_port", UNTIL(8, 4, 0), ALWAYS, NO},
+    {"source_host", SINCE(8, 0, 23), NO, NO},
+    {"source_port", SINCE(8, 0, 23), NO, NO},
+    /* variables of the semi-sync plugins: only sent where the plugin of that name was seen */
+    {"rpl_semi_sync_master_enabled", ALWAYS, ALWAYS, NO},
+    {"rpl_semi_sync_slave_enabled", ALWAYS, ALWAYS, NO},
+    {"rpl_semi_sync_source_enabled", SINCE(8, 0, 26), NO, NO},
+    {"rpl_semi_sync_replica_enabled", SINCE(8, 0, 26), NO, NO},
 };
 
 /* The language itself; what follows "as" is our own name for a column. */
@@ -310,27 +339,32 @@ check_probe(const struct server *s, struct conf *c)
 }
 
 static void
+check_step(const struct server *s, enum topo_step_kind kind, bool super)
+{
+	struct rec_text v[4];
+	struct rec_text_list args = {v, strlen(topo_step_args(kind))};
+	struct str_buf sql = {0};
+	struct err e;
+	int rc;
+
+	for (size_t i = 0; i < args.n; i++)
+		v[i].s = topo_step_args(kind)[i] == 'h' ? "db1.example.com" : "7";
+	rc = topo_step_sql(topo_step_name(kind), &args, s->version, super, &sql, &e);
+	if (rc == 0)
+		check_statement(s, str_buf_text(&sql));
+	else
+		assert_int_equal(rc, -ERR_UNSUPPORTED);
+	str_buf_done(&sql);
+}
+
+static void
 check_steps(const struct server *s)
 {
-	static const struct {
-		const char *name;
-		size_t n_args;
-	} steps[] = {
-#define PR_STEP(NAME, text, n_args, ...) {text, n_args},
-#include "pr_step.def"
-	};
-
 	for (size_t i = 0; i < PR_BEFORE_COUNT; i++)
 		check_statement(s, pr_before_step_sql((enum pr_before_step)i, s->version));
-	for (size_t i = 0; i < 2 * ARRAY_LEN(steps); i++) {
-		struct rec_text arg = {"7"};
-		struct rec_text_list args = {&arg, steps[i / 2].n_args};
-		struct str_buf sql = {0};
-		struct err e;
-
-		assert_int_equal(pr_step_sql(steps[i / 2].name, &args, s->version, i % 2 == 0, &sql, &e), 0);
-		check_statement(s, str_buf_text(&sql));
-		str_buf_done(&sql);
+	for (size_t i = 0; i < TOPO_STEP_COUNT; i++) {
+		check_step(s, (enum topo_step_kind)i, false);
+		check_step(s, (enum topo_step_kind)i, true);
 	}
 }
 

@@ -14,49 +14,6 @@
 #include "pr_step.h"
 
 static void
-test_statements(void **state UNUSED)
-{
-	static const struct {
-		const char *name, *arg, *version;
-		bool super;
-		const char *expect; /* NULL: refused */
-		int code;
-	} cases[] = {
-	    {"set-read-only", NULL, "10.11.19-MariaDB", false, "set global read_only = 1", 0},
-	    {"set-read-only", NULL, "10.11.19-MariaDB", true, "set global read_only = 1", 0},
-	    {"set-read-only", NULL, "8.4.1", true, "set global super_read_only = 1", 0},
-	    {"set-read-only", NULL, "8.4.1", false, "set global read_only = 1", 0},
-	    {"set-read-only", NULL, "5.7.7", true, "set global read_only = 1", 0},
-	    {"set-read-only", NULL, "", true, "set global read_only = 1", 0},
-	    {"set-writable", NULL, "9.7.4", true, "set global read_only = 0", 0},
-	    {"stop-replica-io", NULL, "8.0.36", false, "stop slave io_thread", 0},
-	    {"stop-replica-io", NULL, "8.4.0", false, "stop replica io_thread", 0},
-	    {"stop-replica-io", NULL, "10.6.1-MariaDB", false, "stop slave io_thread", 0},
-	    {"kill-query", "77", "8.4.0", false, "kill query 77", 0},
-	    {"kill-query", "77; drop table x", "8.4.0", false, NULL, ERR_SYNTAX},
-	    {"kill-query", "-1", "8.4.0", false, NULL, ERR_SYNTAX},
-	    {"kill-query", NULL, "8.4.0", false, NULL, ERR_INVALID},
-	    {"set-writable", "1", "8.4.0", false, NULL, ERR_INVALID},
-	    {"drop database x", NULL, "8.4.0", false, NULL, ERR_UNSUPPORTED},
-	    {"", NULL, "8.4.0", false, NULL, ERR_UNSUPPORTED},
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct rec_text arg = {cases[i].arg};
-		struct rec_text_list args = {&arg, cases[i].arg != NULL};
-		struct str_buf b = {0};
-		struct err e = {0};
-		int rc = pr_step_sql(cases[i].name, &args, cases[i].version, cases[i].super, &b, &e);
-
-		if (cases[i].expect == NULL ? rc == 0 : !str_eq(str_buf_text(&b), cases[i].expect))
-			fail_msg("case %zu: %d %s", i, rc, str_buf_text(&b));
-		if (cases[i].expect == NULL && (cases[i].code != ERR_SYNTAX ? rc != -cases[i].code : rc >= 0))
-			fail_msg("case %zu: %d %s", i, rc, e.msg);
-		str_buf_done(&b);
-	}
-}
-
-static void
 test_fence(void **state UNUSED)
 {
 	static const struct {
@@ -143,7 +100,6 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_statements),
 	    cmocka_unit_test(test_fence),
 	    cmocka_unit_test(test_fence_forgets_the_oldest),
 	    cmocka_unit_test(test_mass_loss),

@@ -1,0 +1,101 @@
+/* Statements of steps: what may be sent to which version, and that arguments stay arguments. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "topo/step.h"
+
+static void
+test_statements(void **state UNUSED)
+{
+	static const struct {
+		const char *name, *arg, *arg2, *version;
+		bool super;
+		const char *expect; /* NULL: refused */
+		int code;
+	} cases[] = {
+	    {"set-read-only", NULL, NULL, "10.11.19-MariaDB", false, "set global read_only = 1", 0},
+	    {"set-read-only", NULL, NULL, "10.11.19-MariaDB", true, "set global read_only = 1", 0},
+	    {"set-read-only", NULL, NULL, "8.4.1", true, "set global super_read_only = 1", 0},
+	    {"set-read-only", NULL, NULL, "8.4.1", false, "set global read_only = 1", 0},
+	    {"set-read-only", NULL, NULL, "5.7.7", true, "set global read_only = 1", 0},
+	    {"set-read-only", NULL, NULL, "", true, "set global read_only = 1", 0},
+	    {"set-writable", NULL, NULL, "9.7.4", true, "set global read_only = 0", 0},
+	    {"stop-replica-io", NULL, NULL, "8.0.36", false, "stop slave io_thread", 0},
+	    {"stop-replica-io", NULL, NULL, "8.4.0", false, "stop replica io_thread", 0},
+	    {"stop-replica-io", NULL, NULL, "10.6.1-MariaDB", false, "stop slave io_thread", 0},
+	    {"kill-query", "77", NULL, "8.4.0", false, "kill query 77", 0},
+	    {"kill-query", "77; drop table x", NULL, "8.4.0", false, NULL, ERR_SYNTAX},
+	    {"kill-query", "-1", NULL, "8.4.0", false, NULL, ERR_SYNTAX},
+	    {"kill-query", NULL, NULL, "8.4.0", false, NULL, ERR_INVALID},
+	    {"set-writable", "1", NULL, "8.4.0", false, NULL, ERR_INVALID},
+	    {"drop database x", NULL, NULL, "8.4.0", false, NULL, ERR_UNSUPPORTED},
+	    {"", NULL, NULL, "8.4.0", false, NULL, ERR_UNSUPPORTED},
+	    {"break-lock", NULL, NULL, "8.4.0", false, "kill is_used_lock('orchestrator.step')", 0},
+	    {"stop-replica", NULL, NULL, "8.4.0", false, "stop replica", 0},
+	    {"stop-replica", NULL, NULL, "11.8.3-MariaDB", false, "stop slave", 0},
+	    {"reset-replica", NULL, NULL, "9.7.4", false, "reset replica all", 0},
+	    {"point-to", "db2.example.com", "3306", "8.4.0", false,
+	     "change replication source to source_host='db2.example.com', source_port=3306", 0},
+	    {"point-to", "//db2", "3306", "10.11.19-MariaDB", false,
+	     "change master to master_host='//db2', master_port=3306", 0},
+	    {"point-to", "2001:db8::7", "3306", "8.0.36", false,
+	     "change master to master_host='2001:db8::7', master_port=3306", 0},
+	    {"point-to", "x', master_port=1 -- ", "3306", "8.0.36", false, NULL, ERR_INVALID},
+	    {"point-to", "x\\", "3306", "8.0.36", false, NULL, ERR_INVALID},
+	    {"point-to", "x%n", "3306", "8.0.36", false, NULL, ERR_INVALID},
+	    {"point-to", "", "3306", "8.0.36", false, NULL, ERR_INVALID},
+	    {"point-to", "db2", "3306x", "8.0.36", false, NULL, ERR_SYNTAX},
+	    {"point-to", "db2", NULL, "8.0.36", false, NULL, ERR_INVALID},
+	    {"wait-executed", "0-1-55,1-2-3", "10", "5.5.5-10.11.19-MariaDB", false,
+	     "select master_gtid_wait('0-1-55,1-2-3', 10) as waited", 0},
+	    {"wait-executed", "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5:tag_1:7", "10", "8.4.0", false,
+	     "select wait_for_executed_gtid_set('3e11fa47-71ca-11e1-9e33-c80aa9429562:1-5:tag_1:7', 10) as waited", 0},
+	    {"wait-executed", "0-1-5') or sleep(9", "10", "8.4.0", false, NULL, ERR_INVALID},
+	    {"wait-executed", "0-1-5", "10", "", false, NULL, ERR_UNSUPPORTED},
+	    {"wait-executed", "0-1-5", "10", "5.6.51", false, NULL, ERR_UNSUPPORTED},
+	    {"semi-sync-source-on", NULL, NULL, "10.11.19-MariaDB", false,
+	     "set global rpl_semi_sync_master_enabled = 1", 0},
+	    {"semi-sync-new-source-on", NULL, NULL, "8.4.0", false, "set global rpl_semi_sync_source_enabled = 1", 0},
+	    {"semi-sync-new-source-on", NULL, NULL, "10.11.19-MariaDB", false, NULL, ERR_UNSUPPORTED},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct rec_text arg[] = {{cases[i].arg}, {cases[i].arg2}};
+		struct rec_text_list args = {arg, (size_t)(cases[i].arg != NULL) + (cases[i].arg2 != NULL)};
+		struct str_buf b = {0};
+		struct err e = {0};
+		int rc = topo_step_sql(cases[i].name, &args, cases[i].version, cases[i].super, &b, &e);
+
+		if (cases[i].expect == NULL ? rc == 0 : !str_eq(str_buf_text(&b), cases[i].expect))
+			fail_msg("case %zu: %d %s", i, rc, str_buf_text(&b));
+		if (cases[i].expect == NULL && (cases[i].code != ERR_SYNTAX ? rc != -cases[i].code : rc >= 0))
+			fail_msg("case %zu: %d %s", i, rc, e.msg);
+		str_buf_done(&b);
+	}
+}
+
+static void
+test_names(void **state UNUSED)
+{
+	for (size_t i = 0; i < TOPO_STEP_COUNT; i++)
+		assert_int_equal(topo_step_by_name(topo_step_name((enum topo_step_kind)i)), i);
+	assert_int_equal(topo_step_by_name("nothing"), TOPO_STEP_COUNT);
+	assert_true((topo_step_flags(TOPO_STEP_SET_WRITABLE) & TOPO_STEP_IRREVERSIBLE) != 0);
+	assert_true((topo_step_flags(TOPO_STEP_SET_READ_ONLY) & TOPO_STEP_IRREVERSIBLE) == 0);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_statements),
+	    cmocka_unit_test(test_names),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
