@@ -185,7 +185,7 @@ hear(const struct rd_case *c, struct rd_testimony *t, struct mono answered)
 static bool
 is_testable(const struct rd_testimony *t)
 {
-	return !t->no_test && t->tested == RD_WORD_UNREAD && rd_view_is_testable(&t->view);
+	return !t->no_test && rd_view_is_testable(&t->view);
 }
 
 static void

@@ -86,6 +86,16 @@ a_failure_counts_when_it_lasts(void **state UNUSED)
 	}
 }
 
+/* The numbers may come from another node. */
+static void
+one_failed_attempt_has_no_span(void **state UNUSED)
+{
+	assert_int_equal(rd_reach_judge(REFUSED, 1, CLK_S, 0), RD_REACH_UNKNOWN);
+	assert_int_equal(rd_reach_judge(REFUSED, 2, CLK_S, 0), RD_REACH_FAILED);
+	assert_int_equal(rd_reach_judge(REFUSED, 0, CLK_S, CLK_S), RD_REACH_UNKNOWN);
+	assert_int_equal(rd_reach_judge(ANSWERED, 5, CLK_S, CLK_S), RD_REACH_ANSWERED);
+}
+
 /* A process that slept hears of both attempts at the same moment: that is no proof of 150 ms. */
 static void
 attempts_heard_of_together_are_one(void **state UNUSED)
@@ -227,6 +237,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_failure_counts_when_it_lasts),
+	    cmocka_unit_test(one_failed_attempt_has_no_span),
 	    cmocka_unit_test(attempts_heard_of_together_are_one),
 	    cmocka_unit_test(a_clock_set_back_makes_no_time_out_long),
 	    cmocka_unit_test(suspicion_follows_evidence),

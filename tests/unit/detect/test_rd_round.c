@@ -121,6 +121,17 @@ after_a_majority_the_rest_gets_a_moment(void **state UNUSED)
 }
 
 static void
+that_moment_is_not_given_again(void **state UNUSED)
+{
+	struct rd_round *r = begun(5, 1, true, 0);
+
+	for (size_t i = 0; i < 4; i++)
+		SAY(r, i, 160 + 100 * (int64_t)i, REFUSED, {LOST});
+	expect_due(r, 660); /* the third was the majority */
+	expect_over(r, 660, RD_VERDICT_DEAD);
+}
+
+static void
 who_answers_within_that_moment_saves_it(void **state UNUSED)
 {
 	struct rd_round *r = begun(3, 1, true, 0);
@@ -372,6 +383,16 @@ a_replica_that_cannot_be_read_after_its_restart_proves_nothing(void **state UNUS
 }
 
 static void
+a_restart_that_is_told_twice_is_no_reading(void **state UNUSED)
+{
+	struct rd_round *r = tested(2);
+
+	restarted(r, 0, true, 1411);
+	looked(r, 0, YES, 0, 1412);
+	expect_over(r, 1412, RD_VERDICT_HEARD);
+}
+
+static void
 receivers_are_not_restarted_again_soon(void **state UNUSED)
 {
 	struct rd_round *r = begun(3, 2, false, 0);
@@ -529,6 +550,7 @@ main(void)
 	    cmocka_unit_test(when_all_have_spoken_it_is_over),
 	    cmocka_unit_test(the_question_carries_what_the_leader_knows),
 	    cmocka_unit_test(after_a_majority_the_rest_gets_a_moment),
+	    cmocka_unit_test(that_moment_is_not_given_again),
 	    cmocka_unit_test(who_answers_within_that_moment_saves_it),
 	    cmocka_unit_test(nobody_waits_for_nodes_that_are_not_connected),
 	    cmocka_unit_test(absent_nodes_are_configured_all_the_same),
@@ -543,6 +565,7 @@ main(void)
 	    cmocka_unit_test(a_restart_that_failed_proves_nothing),
 	    cmocka_unit_test(a_restart_without_a_word_proves_nothing),
 	    cmocka_unit_test(a_replica_that_cannot_be_read_after_its_restart_proves_nothing),
+	    cmocka_unit_test(a_restart_that_is_told_twice_is_no_reading),
 	    cmocka_unit_test(receivers_are_not_restarted_again_soon),
 	    cmocka_unit_test(any_sign_of_life_ends_it_at_any_time),
 	    cmocka_unit_test(late_failures_change_nothing),

@@ -65,139 +65,119 @@ check(const struct row *rows, size_t n)
 	}
 }
 
+static const struct row of_voters[] = {
+    {"all refused", 3, 1, {{REFUSED, {LOST}}, {REFUSED, {LOST}}, {REFUSED, {LOST}}}, RD_VERDICT_DEAD, "refused"},
+    {"all timed out",
+     3,
+     1,
+     {{TIMED_OUT, {LOST}}, {TIMED_OUT, {LOST}}, {TIMED_OUT, {LOST}}},
+     RD_VERDICT_DEAD,
+     "timed out"},
+    {"of different kinds", 3, 1, {{RESET, {LOST}}, {UNREACHABLE, {LOST}}, {TIMED_OUT, {LOST}}}, RD_VERDICT_DEAD, NULL},
+    {"one node is down", 3, 1, {{REFUSED, {LOST}}, {REFUSED, {LOST}}, {NOT_A_WORD}}, RD_VERDICT_DEAD, NULL},
+    {"two nodes are down", 3, 1, {{REFUSED, {LOST}}, {NOT_A_WORD}, {NOT_A_WORD}}, RD_VERDICT_NO_QUORUM, NULL},
+    {"one does not know", 3, 1, {{REFUSED, {LOST}}, {REFUSED, {LOST}}, {UNRESOLVED, {LOST}}}, RD_VERDICT_DEAD, NULL},
+    {"two do not know",
+     3,
+     1,
+     {{REFUSED, {LOST}}, {UNRESOLVED, {LOST}}, {UNPROBED, {LOST}}},
+     RD_VERDICT_NO_QUORUM,
+     NULL},
+    {"refused once is not enough",
+     3,
+     1,
+     {{REFUSED, {LOST}}, {REFUSED_ONCE, {LOST}}, {REFUSED_ONCE, {LOST}}},
+     RD_VERDICT_NO_QUORUM,
+     NULL},
+    {"the leader does not know, the others do",
+     3,
+     1,
+     {{UNPROBED, {LOST}}, {REFUSED, {LOST}}, {REFUSED, {LOST}}},
+     RD_VERDICT_DEAD,
+     NULL},
+    {"half of four",
+     4,
+     1,
+     {{REFUSED, {LOST}}, {REFUSED, {LOST}}, {NOT_A_WORD}, {NOT_A_WORD}},
+     RD_VERDICT_NO_QUORUM,
+     NULL},
+    {"three of four",
+     4,
+     1,
+     {{REFUSED, {LOST}}, {REFUSED, {LOST}}, {REFUSED, {LOST}}, {NOT_A_WORD}},
+     RD_VERDICT_DEAD,
+     NULL},
+    {"two of five",
+     5,
+     1,
+     {{REFUSED, {LOST}}, {REFUSED, {LOST}}, {NOT_A_WORD}, {NOT_A_WORD}, {NOT_A_WORD}},
+     RD_VERDICT_NO_QUORUM,
+     NULL},
+    {"three of five",
+     5,
+     1,
+     {{REFUSED, {LOST}}, {REFUSED, {LOST}}, {REFUSED, {LOST}}, {NOT_A_WORD}, {NOT_A_WORD}},
+     RD_VERDICT_DEAD,
+     NULL},
+    {"two nodes need both", 2, 1, {{REFUSED, {LOST}}, {NOT_A_WORD}}, RD_VERDICT_NO_QUORUM, NULL},
+    {"alone", 1, 1, {{REFUSED, {LOST}}}, RD_VERDICT_DEAD, NULL},
+    {"nobody has said anything", 3, 1, {{NOT_A_WORD}, {NOT_A_WORD}, {NOT_A_WORD}}, RD_VERDICT_NO_QUORUM, NULL},
+
+    {"one voter reaches it",
+     5,
+     1,
+     {{REFUSED, {LOST}}, {REFUSED, {LOST}}, {REFUSED, {LOST}}, {REFUSED, {LOST}}, {ANSWERED, {LOST}}},
+     RD_VERDICT_ALIVE,
+     ""},
+    {"only the leader cannot",
+     3,
+     1,
+     {{TIMED_OUT, {LOST}}, {ANSWERED, {LOST}}, {ANSWERED, {LOST}}},
+     RD_VERDICT_OWN_NETWORK,
+     ""},
+    {"only the leader cannot, one is down",
+     3,
+     1,
+     {{TIMED_OUT, {LOST}}, {ANSWERED, {LOST}}, {NOT_A_WORD}},
+     RD_VERDICT_OWN_NETWORK,
+     ""},
+    {"a minority with the leader cannot",
+     5,
+     1,
+     {{TIMED_OUT, {LOST}}, {TIMED_OUT, {LOST}}, {ANSWERED, {LOST}}, {ANSWERED, {LOST}}, {ANSWERED, {LOST}}},
+     RD_VERDICT_ALIVE,
+     ""},
+    {"only a follower cannot",
+     3,
+     1,
+     {{ANSWERED, {LOST}}, {TIMED_OUT, {LOST}}, {ANSWERED, {LOST}}},
+     RD_VERDICT_ALIVE,
+     ""},
+    {"full for everybody",
+     3,
+     1,
+     {{FULL, {SAYS_FULL}}, {FULL, {SAYS_FULL}}, {FULL, {SAYS_FULL}}},
+     RD_VERDICT_ALIVE,
+     "too many connections"},
+    {"full for one, refused by others",
+     3,
+     1,
+     {{REFUSED, {LOST}}, {REFUSED, {LOST}}, {FULL, {LOST}}},
+     RD_VERDICT_ALIVE,
+     "too many connections"},
+    {"the account's password expired",
+     3,
+     1,
+     {{EXPIRED, {QUIET}}, {EXPIRED, {QUIET}}, {EXPIRED, {QUIET}}},
+     RD_VERDICT_ALIVE,
+     "password must be changed"},
+    {"stalled", 3, 1, {{STALLED, {QUIET}}, {STALLED, {QUIET}}, {STALLED, {QUIET}}}, RD_VERDICT_ALIVE, "stalled"},
+};
+
 static void
 voters_decide_whether_it_can_be_reached(void **state UNUSED)
 {
-	static const struct row rows[] = {
-	    {"all refused",
-	     3,
-	     1,
-	     {{REFUSED, {LOST}}, {REFUSED, {LOST}}, {REFUSED, {LOST}}},
-	     RD_VERDICT_DEAD,
-	     "refused"},
-	    {"all timed out",
-	     3,
-	     1,
-	     {{TIMED_OUT, {LOST}}, {TIMED_OUT, {LOST}}, {TIMED_OUT, {LOST}}},
-	     RD_VERDICT_DEAD,
-	     "timed out"},
-	    {"of different kinds",
-	     3,
-	     1,
-	     {{RESET, {LOST}}, {UNREACHABLE, {LOST}}, {TIMED_OUT, {LOST}}},
-	     RD_VERDICT_DEAD,
-	     NULL},
-	    {"one node is down", 3, 1, {{REFUSED, {LOST}}, {REFUSED, {LOST}}, {NOT_A_WORD}}, RD_VERDICT_DEAD, NULL},
-	    {"two nodes are down", 3, 1, {{REFUSED, {LOST}}, {NOT_A_WORD}, {NOT_A_WORD}}, RD_VERDICT_NO_QUORUM, NULL},
-	    {"one does not know",
-	     3,
-	     1,
-	     {{REFUSED, {LOST}}, {REFUSED, {LOST}}, {UNRESOLVED, {LOST}}},
-	     RD_VERDICT_DEAD,
-	     NULL},
-	    {"two do not know",
-	     3,
-	     1,
-	     {{REFUSED, {LOST}}, {UNRESOLVED, {LOST}}, {UNPROBED, {LOST}}},
-	     RD_VERDICT_NO_QUORUM,
-	     NULL},
-	    {"refused once is not enough",
-	     3,
-	     1,
-	     {{REFUSED, {LOST}}, {REFUSED_ONCE, {LOST}}, {REFUSED_ONCE, {LOST}}},
-	     RD_VERDICT_NO_QUORUM,
-	     NULL},
-	    {"the leader does not know, the others do",
-	     3,
-	     1,
-	     {{UNPROBED, {LOST}}, {REFUSED, {LOST}}, {REFUSED, {LOST}}},
-	     RD_VERDICT_DEAD,
-	     NULL},
-	    {"half of four",
-	     4,
-	     1,
-	     {{REFUSED, {LOST}}, {REFUSED, {LOST}}, {NOT_A_WORD}, {NOT_A_WORD}},
-	     RD_VERDICT_NO_QUORUM,
-	     NULL},
-	    {"three of four",
-	     4,
-	     1,
-	     {{REFUSED, {LOST}}, {REFUSED, {LOST}}, {REFUSED, {LOST}}, {NOT_A_WORD}},
-	     RD_VERDICT_DEAD,
-	     NULL},
-	    {"two of five",
-	     5,
-	     1,
-	     {{REFUSED, {LOST}}, {REFUSED, {LOST}}, {NOT_A_WORD}, {NOT_A_WORD}, {NOT_A_WORD}},
-	     RD_VERDICT_NO_QUORUM,
-	     NULL},
-	    {"three of five",
-	     5,
-	     1,
-	     {{REFUSED, {LOST}}, {REFUSED, {LOST}}, {REFUSED, {LOST}}, {NOT_A_WORD}, {NOT_A_WORD}},
-	     RD_VERDICT_DEAD,
-	     NULL},
-	    {"two nodes need both", 2, 1, {{REFUSED, {LOST}}, {NOT_A_WORD}}, RD_VERDICT_NO_QUORUM, NULL},
-	    {"alone", 1, 1, {{REFUSED, {LOST}}}, RD_VERDICT_DEAD, NULL},
-	    {"nobody has said anything", 3, 1, {{NOT_A_WORD}, {NOT_A_WORD}, {NOT_A_WORD}}, RD_VERDICT_NO_QUORUM, NULL},
-
-	    {"one voter reaches it",
-	     5,
-	     1,
-	     {{REFUSED, {LOST}}, {REFUSED, {LOST}}, {REFUSED, {LOST}}, {REFUSED, {LOST}}, {ANSWERED, {LOST}}},
-	     RD_VERDICT_ALIVE,
-	     ""},
-	    {"only the leader cannot",
-	     3,
-	     1,
-	     {{TIMED_OUT, {LOST}}, {ANSWERED, {LOST}}, {ANSWERED, {LOST}}},
-	     RD_VERDICT_OWN_NETWORK,
-	     ""},
-	    {"only the leader cannot, one is down",
-	     3,
-	     1,
-	     {{TIMED_OUT, {LOST}}, {ANSWERED, {LOST}}, {NOT_A_WORD}},
-	     RD_VERDICT_OWN_NETWORK,
-	     ""},
-	    {"a minority with the leader cannot",
-	     5,
-	     1,
-	     {{TIMED_OUT, {LOST}}, {TIMED_OUT, {LOST}}, {ANSWERED, {LOST}}, {ANSWERED, {LOST}}, {ANSWERED, {LOST}}},
-	     RD_VERDICT_ALIVE,
-	     ""},
-	    {"only a follower cannot",
-	     3,
-	     1,
-	     {{ANSWERED, {LOST}}, {TIMED_OUT, {LOST}}, {ANSWERED, {LOST}}},
-	     RD_VERDICT_ALIVE,
-	     ""},
-	    {"full for everybody",
-	     3,
-	     1,
-	     {{FULL, {SAYS_FULL}}, {FULL, {SAYS_FULL}}, {FULL, {SAYS_FULL}}},
-	     RD_VERDICT_ALIVE,
-	     "too many connections"},
-	    {"full for one, refused by others",
-	     3,
-	     1,
-	     {{REFUSED, {LOST}}, {REFUSED, {LOST}}, {FULL, {LOST}}},
-	     RD_VERDICT_ALIVE,
-	     "too many connections"},
-	    {"the account's password expired",
-	     3,
-	     1,
-	     {{EXPIRED, {QUIET}}, {EXPIRED, {QUIET}}, {EXPIRED, {QUIET}}},
-	     RD_VERDICT_ALIVE,
-	     "password must be changed"},
-	    {"stalled",
-	     3,
-	     1,
-	     {{STALLED, {QUIET}}, {STALLED, {QUIET}}, {STALLED, {QUIET}}},
-	     RD_VERDICT_ALIVE,
-	     "stalled"},
-	};
-
-	check(rows, ARRAY_LEN(rows));
+	check(of_voters, ARRAY_LEN(of_voters));
 }
 
 #define ALL(sight, ...)                                         \
@@ -211,74 +191,70 @@ voters_decide_whether_it_can_be_reached(void **state UNUSED)
 		}                                               \
 	}
 
+static const struct row of_replicas[] = {
+    {"no replicas", 3, 0, ALL(REFUSED), RD_VERDICT_DEAD, NULL},
+    {"none can be read", 3, 2, ALL(TIMED_OUT, UNREAD, UNREAD), RD_VERDICT_DEAD, NULL},
+    {"one hears it", 3, 3, ALL(TIMED_OUT, LOST, LOST, HEARS), RD_VERDICT_HEARD, NULL},
+    {"one hears it although refused: shutting down, or a firewall", 3, 3, ALL(REFUSED, LOST, LOST, HEARS),
+     RD_VERDICT_HEARD, NULL},
+    {"one whose applier is stopped hears it", 3, 2, ALL(TIMED_OUT, LOST, HEARS_NO_SQL), RD_VERDICT_HEARD, NULL},
+    {"one is told that it is full", 3, 2, ALL(TIMED_OUT, LOST, SAYS_FULL), RD_VERDICT_HEARD, NULL},
+    {"one hears another source", 3, 2, ALL(TIMED_OUT, LOST, MOVED), RD_VERDICT_DEAD, NULL},
+    {"one knows the server by another name", 3, 2, ALL(TIMED_OUT, LOST, RENAMED), RD_VERDICT_HEARD, NULL},
+    {"all are connected and silent", 3, 2, ALL(TIMED_OUT, QUIET, QUIET), RD_VERDICT_TEST, NULL},
+    {"one is connected and silent", 3, 2, ALL(TIMED_OUT, LOST, QUIET), RD_VERDICT_TEST, NULL},
+    {"refused, all silent: orderly shutdown, or a firewall", 3, 2, ALL(REFUSED, QUIET, QUIET), RD_VERDICT_TEST, NULL},
+    {"all were broken before", 3, 2, ALL(TIMED_OUT, LONG_LOST, LONG_LOST), RD_VERDICT_TEST, NULL},
+    {"nobody knows since when they are broken", 3, 2, ALL(TIMED_OUT, NEVER_SEEN, NEVER_SEEN), RD_VERDICT_TEST, NULL},
+    {"lost during the vote", 3, 2, ALL(TIMED_OUT, JUST_LOST, JUST_LOST), RD_VERDICT_DEAD, NULL},
+    {"all were stopped by somebody", 3, 2, ALL(TIMED_OUT, STOPPED, STOPPED), RD_VERDICT_DEAD, NULL},
+    {"one cannot be tested", 3, 2, ALL(TIMED_OUT, LOST, QUIET_NO_SQL), RD_VERDICT_UNTESTED, NULL},
+    {"none can be tested: appliers stopped, receivers run", 3, 2, ALL(TIMED_OUT, QUIET_NO_SQL, QUIET_NO_SQL),
+     RD_VERDICT_UNTESTED, NULL},
+    {"refused, none can be tested", 3, 2, ALL(REFUSED, QUIET_NO_SQL, QUIET_NO_SQL), RD_VERDICT_UNTESTED, NULL},
+    {"refused, one cannot be tested, another lost it", 3, 2, ALL(REFUSED, LOST, QUIET_NO_SQL), RD_VERDICT_DEAD, NULL},
+    {"the applier of the one that lost it is stopped", 3, 2, ALL(REFUSED, LOST_NO_SQL, QUIET_NO_SQL), RD_VERDICT_DEAD,
+     NULL},
+    {"those that can be tested come first", 3, 2, ALL(TIMED_OUT, QUIET, QUIET_NO_SQL), RD_VERDICT_TEST, NULL},
+    {"replicas alone fail", 3, 2, ALL(ANSWERED, LOST, LOST), RD_VERDICT_ALIVE, NULL},
+    {"appliers stopped, receivers run", 3, 2, ALL(ANSWERED, QUIET_NO_SQL, QUIET_NO_SQL), RD_VERDICT_ALIVE, NULL},
+
+    {"one timed out, so it is not refused by all",
+     3,
+     2,
+     {{REFUSED, {LOST, QUIET_NO_SQL}}, {REFUSED, {LOST, QUIET_NO_SQL}}, {TIMED_OUT, {LOST, QUIET_NO_SQL}}},
+     RD_VERDICT_UNTESTED,
+     NULL},
+    {"only one voter can read the one that hears it",
+     3,
+     2,
+     {{TIMED_OUT, {LOST, UNREAD}}, {TIMED_OUT, {LOST, UNREAD}}, {TIMED_OUT, {LOST, HEARS}}},
+     RD_VERDICT_HEARD,
+     NULL},
+    {"also when that voter does not know the server",
+     3,
+     2,
+     {{TIMED_OUT, {LOST, UNREAD}}, {TIMED_OUT, {LOST, UNREAD}}, {UNRESOLVED, {LOST, HEARS}}},
+     RD_VERDICT_HEARD,
+     NULL},
+    {"one voter has just started, another knows how long it is broken",
+     3,
+     1,
+     {{TIMED_OUT, {NEVER_SEEN}}, {TIMED_OUT, {LONG_LOST}}, {TIMED_OUT, {NEVER_SEEN}}},
+     RD_VERDICT_TEST,
+     NULL},
+    {"one voter has just started, another saw it connected",
+     3,
+     1,
+     {{TIMED_OUT, {NEVER_SEEN}}, {TIMED_OUT, {LOST}}, {TIMED_OUT, {NEVER_SEEN}}},
+     RD_VERDICT_DEAD,
+     NULL},
+};
+
 static void
 replicas_can_object(void **state UNUSED)
 {
-	static const struct row rows[] = {
-	    {"no replicas", 3, 0, ALL(REFUSED), RD_VERDICT_DEAD, NULL},
-	    {"none can be read", 3, 2, ALL(TIMED_OUT, UNREAD, UNREAD), RD_VERDICT_DEAD, NULL},
-	    {"one hears it", 3, 3, ALL(TIMED_OUT, LOST, LOST, HEARS), RD_VERDICT_HEARD, NULL},
-	    {"one hears it although refused: shutting down, or a firewall", 3, 3, ALL(REFUSED, LOST, LOST, HEARS),
-	     RD_VERDICT_HEARD, NULL},
-	    {"one whose applier is stopped hears it", 3, 2, ALL(TIMED_OUT, LOST, HEARS_NO_SQL), RD_VERDICT_HEARD, NULL},
-	    {"one is told that it is full", 3, 2, ALL(TIMED_OUT, LOST, SAYS_FULL), RD_VERDICT_HEARD, NULL},
-	    {"one hears another source", 3, 2, ALL(TIMED_OUT, LOST, MOVED), RD_VERDICT_DEAD, NULL},
-	    {"one knows the server by another name", 3, 2, ALL(TIMED_OUT, LOST, RENAMED), RD_VERDICT_HEARD, NULL},
-	    {"all are connected and silent", 3, 2, ALL(TIMED_OUT, QUIET, QUIET), RD_VERDICT_TEST, NULL},
-	    {"one is connected and silent", 3, 2, ALL(TIMED_OUT, LOST, QUIET), RD_VERDICT_TEST, NULL},
-	    {"refused, all silent: orderly shutdown, or a firewall", 3, 2, ALL(REFUSED, QUIET, QUIET), RD_VERDICT_TEST,
-	     NULL},
-	    {"all were broken before", 3, 2, ALL(TIMED_OUT, LONG_LOST, LONG_LOST), RD_VERDICT_TEST, NULL},
-	    {"nobody knows since when they are broken", 3, 2, ALL(TIMED_OUT, NEVER_SEEN, NEVER_SEEN), RD_VERDICT_TEST,
-	     NULL},
-	    {"lost during the vote", 3, 2, ALL(TIMED_OUT, JUST_LOST, JUST_LOST), RD_VERDICT_DEAD, NULL},
-	    {"all were stopped by somebody", 3, 2, ALL(TIMED_OUT, STOPPED, STOPPED), RD_VERDICT_DEAD, NULL},
-	    {"one cannot be tested", 3, 2, ALL(TIMED_OUT, LOST, QUIET_NO_SQL), RD_VERDICT_UNTESTED, NULL},
-	    {"none can be tested: appliers stopped, receivers run", 3, 2, ALL(TIMED_OUT, QUIET_NO_SQL, QUIET_NO_SQL),
-	     RD_VERDICT_UNTESTED, NULL},
-	    {"refused, none can be tested", 3, 2, ALL(REFUSED, QUIET_NO_SQL, QUIET_NO_SQL), RD_VERDICT_UNTESTED, NULL},
-	    {"refused, one cannot be tested, another lost it", 3, 2, ALL(REFUSED, LOST, QUIET_NO_SQL), RD_VERDICT_DEAD,
-	     NULL},
-	    {"the applier of the one that lost it is stopped", 3, 2, ALL(REFUSED, LOST_NO_SQL, QUIET_NO_SQL),
-	     RD_VERDICT_DEAD, NULL},
-	    {"those that can be tested come first", 3, 2, ALL(TIMED_OUT, QUIET, QUIET_NO_SQL), RD_VERDICT_TEST, NULL},
-	    {"replicas alone fail", 3, 2, ALL(ANSWERED, LOST, LOST), RD_VERDICT_ALIVE, NULL},
-	    {"appliers stopped, receivers run", 3, 2, ALL(ANSWERED, QUIET_NO_SQL, QUIET_NO_SQL), RD_VERDICT_ALIVE,
-	     NULL},
-
-	    {"one timed out, so it is not refused by all",
-	     3,
-	     2,
-	     {{REFUSED, {LOST, QUIET_NO_SQL}}, {REFUSED, {LOST, QUIET_NO_SQL}}, {TIMED_OUT, {LOST, QUIET_NO_SQL}}},
-	     RD_VERDICT_UNTESTED,
-	     NULL},
-	    {"only one voter can read the one that hears it",
-	     3,
-	     2,
-	     {{TIMED_OUT, {LOST, UNREAD}}, {TIMED_OUT, {LOST, UNREAD}}, {TIMED_OUT, {LOST, HEARS}}},
-	     RD_VERDICT_HEARD,
-	     NULL},
-	    {"also when that voter does not know the server",
-	     3,
-	     2,
-	     {{TIMED_OUT, {LOST, UNREAD}}, {TIMED_OUT, {LOST, UNREAD}}, {UNRESOLVED, {LOST, HEARS}}},
-	     RD_VERDICT_HEARD,
-	     NULL},
-	    {"one voter has just started, another knows how long it is broken",
-	     3,
-	     1,
-	     {{TIMED_OUT, {NEVER_SEEN}}, {TIMED_OUT, {LONG_LOST}}, {TIMED_OUT, {NEVER_SEEN}}},
-	     RD_VERDICT_TEST,
-	     NULL},
-	    {"one voter has just started, another saw it connected",
-	     3,
-	     1,
-	     {{TIMED_OUT, {NEVER_SEEN}}, {TIMED_OUT, {LOST}}, {TIMED_OUT, {NEVER_SEEN}}},
-	     RD_VERDICT_DEAD,
-	     NULL},
-	};
-
-	check(rows, ARRAY_LEN(rows));
+	check(of_replicas, ARRAY_LEN(of_replicas));
 }
 
 /* The freshest reading counts, whoever made it. */
@@ -298,6 +274,19 @@ the_freshest_view_of_a_replica_counts(void **state UNUSED)
 	assert_int_equal(v.f.verdict, RD_VERDICT_TEST);
 	assert_string_equal(v.testimonies[0].reader, world_voters[0]);
 	v.ballots[0].received = at(-300); /* its age is of that time */
+	rd_judge(&v.c, &v.f);
+	assert_int_equal(v.f.verdict, RD_VERDICT_DEAD);
+}
+
+/* It was re-pointed to this server after another voter had read it. */
+static void
+what_it_heard_of_another_source_is_no_life(void **state UNUSED)
+{
+	static const struct world_said said[] = {{TIMED_OUT, {MOVED}}, {TIMED_OUT, {LOST}}, {TIMED_OUT, {UNREAD}}};
+	struct vote v;
+
+	hold(&v, said, 3, 1);
+	v.replicas[0][0].read_age_us = 50 * CLK_MS;
 	rd_judge(&v.c, &v.f);
 	assert_int_equal(v.f.verdict, RD_VERDICT_DEAD);
 }
@@ -441,6 +430,24 @@ the_merged_view_gives_the_code(void **state UNUSED)
 	assert_false(rd_code_is_dead(TOPO_NO_PROBLEM));
 }
 
+/* Refused by all, another replica lost it: one whose restart failed does not count as replicating because it says Yes. */
+static void
+a_replica_that_could_not_be_tested_is_not_replicating(void **state UNUSED)
+{
+	static const struct world_said said[] = ALL(REFUSED, LOST, QUIET);
+	struct mem_arena arena = {0};
+	struct topo_analysis a;
+	struct vote v;
+
+	hold(&v, said, 3, 2);
+	v.testimonies[1].no_test = true;
+	rd_judge(&v.c, &v.f);
+	assert_int_equal(v.f.verdict, RD_VERDICT_DEAD);
+	analyse(&v, 2, &a, &arena);
+	assert_string_equal(a.analysis, "DeadMaster");
+	mem_arena_done(&arena);
+}
+
 int
 main(void)
 {
@@ -448,10 +455,12 @@ main(void)
 	    cmocka_unit_test(voters_decide_whether_it_can_be_reached),
 	    cmocka_unit_test(replicas_can_object),
 	    cmocka_unit_test(the_freshest_view_of_a_replica_counts),
+	    cmocka_unit_test(what_it_heard_of_another_source_is_no_life),
 	    cmocka_unit_test(an_answer_to_another_voter_makes_old_what_a_replica_says),
 	    cmocka_unit_test(tests_of_receivers_settle_it),
 	    cmocka_unit_test(a_finding_says_who),
 	    cmocka_unit_test(the_merged_view_gives_the_code),
+	    cmocka_unit_test(a_replica_that_could_not_be_tested_is_not_replicating),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
