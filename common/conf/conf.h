@@ -108,6 +108,8 @@ const char *conf_origin(const struct conf *c);
 bool conf_backend_is_sqlite(const struct conf *c);
 
 enum conf_loss { CONF_LOSS_PROMOTE, CONF_LOSS_WAIT, CONF_LOSS_ABORT };
+/* False when text is no value of PromotionOnPossibleLoss. */
+bool conf_loss_parse(const char *text, enum conf_loss *ret_loss, int64_t *ret_wait_s);
 /* PromotionOnPossibleLoss taken apart; ret_wait_s is set for WAIT, else 0. */
 enum conf_loss conf_promotion_on_possible_loss(const struct conf *c, int64_t *ret_wait_s);
 

@@ -55,7 +55,6 @@ conf_given(const struct conf_build *b, enum conf_index i)
 }
 
 #define CONF_LOSS_WAIT_MAX_S 86400
-bool conf_loss_parse(const char *text, enum conf_loss *ret_loss, int64_t *ret_wait_s);
 
 /* "file:line:column: Key: text" as error (ERR_CONFIG) or warning. */
 int conf_fail(const struct conf_build *b, enum conf_index i, struct err *e, const char *fmt, ...) PRINTF_LIKE(4, 5);

@@ -1,0 +1,475 @@
+/* rd_choose.c — see rd_choose.h: ranks those who may be promoted and says why not of everybody else. Pure; called when a
+ * recovery has read its servers, by dry runs and by the simulation. */
+#include "rd_choose.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "conf/conf.h"
+#include "rd_choose_private.h"
+#include "topo/key.h"
+#include "topo/version.h"
+
+static const struct {
+	const char *text;
+	enum rd_why_class class;
+} whys[RD_WHY_COUNT] = {
+    [RD_WHY_CHOSEN] = {"promoted", RD_WHY_BETTER},
+#define WHY(NAME, class_, text_) [RD_WHY_##NAME] = {text_, RD_WHY_##class_},
+#include "rd_why.def"
+#undef WHY
+};
+
+const char *
+rd_why_text(enum rd_why why)
+{
+	return whys[why].text;
+}
+
+enum rd_why_class
+rd_why_class(enum rd_why why)
+{
+	return whys[why].class;
+}
+
+const char *
+rd_loss_text(enum rd_loss loss)
+{
+	static const char *const texts[] = {"none", "possible", "some"};
+
+	return texts[loss];
+}
+
+const char *
+rd_verdict_text(enum rd_verdict verdict)
+{
+	static const char *const texts[] = {"promote", "wait", "abort", "nobody"};
+
+	return texts[verdict];
+}
+
+/* --- order: the first criterion in which two differ decides ------------------------------------------------------ */
+struct asked {
+	const struct rd_recovery_input *in;
+	const struct rd_haves *haves;
+};
+
+static int
+cmp_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? -1 : a > b;
+}
+
+static int
+by_delay(const struct asked *q UNUSED, const struct rd_judged *a, const struct rd_judged *b)
+{
+	return (a->server->sql_delay > 0) - (b->server->sql_delay > 0);
+}
+
+static int
+by_loss(const struct asked *q UNUSED, const struct rd_judged *a, const struct rd_judged *b)
+{
+	return cmp_u64(a->lost, b->lost);
+}
+
+static int
+last_resort(const struct rd_judged *j)
+{
+	return j->why == RD_WHY_CHOSEN ? 0 : (int)j->why;
+}
+
+static int
+by_last_resort(const struct asked *q UNUSED, const struct rd_judged *a, const struct rd_judged *b)
+{
+	return last_resort(a) - last_resort(b);
+}
+
+/* recovery.md 4.3: a preferred one at the failed one's place, any preferred one, a neutral one, the others. */
+static int
+place_class(const struct rd_recovery_input *in, const struct rd_recovery_server *s)
+{
+	enum rd_rule rule = rd_recovery_rule(s);
+	bool same_place = str_eq(s->data_center, in->failed.data_center) &&
+			  str_eq(s->physical_environment, in->failed.physical_environment);
+
+	if (rule <= RD_RULE_PREFER)
+		return same_place ? 0 : 1;
+	return rule == RD_RULE_NEUTRAL ? 2 : 3;
+}
+
+static int
+by_class(const struct asked *q, const struct rd_judged *a, const struct rd_judged *b)
+{
+	return place_class(q->in, a->server) - place_class(q->in, b->server);
+}
+
+static int
+by_stranded(const struct asked *q UNUSED, const struct rd_judged *a, const struct rd_judged *b)
+{
+	return cmp_u64(a->stranded, b->stranded);
+}
+
+static int
+by_downtime(const struct asked *q UNUSED, const struct rd_judged *a, const struct rd_judged *b)
+{
+	return a->server->is_downtimed - b->server->is_downtimed;
+}
+
+static int
+by_received(const struct asked *q, const struct rd_judged *a, const struct rd_judged *b)
+{
+	if (q->haves->family == GTID_NONE)
+		return rd_coord_cmp(&b->server->read_coord, &a->server->read_coord);
+	return cmp_u64(a->lacks, b->lacks);
+}
+
+static int
+by_errant(const struct asked *q UNUSED, const struct rd_judged *a, const struct rd_judged *b)
+{
+	return !rd_set_is_empty(&a->have->errant) - !rd_set_is_empty(&b->have->errant);
+}
+
+static int
+by_version(const struct asked *q UNUSED, const struct rd_judged *a, const struct rd_judged *b)
+{
+	return topo_version_cmp_major(a->server->version, b->server->version);
+}
+
+static int
+by_place(const struct asked *q, const struct rd_judged *a, const struct rd_judged *b)
+{
+	const char *home = q->in->failed.data_center;
+
+	return str_eq(b->server->data_center, home) - str_eq(a->server->data_center, home);
+}
+
+static int
+by_rule(const struct asked *q UNUSED, const struct rd_judged *a, const struct rd_judged *b)
+{
+	return (int)rd_recovery_rule(a->server) - (int)rd_recovery_rule(b->server);
+}
+
+static int
+by_backlog(const struct asked *q UNUSED, const struct rd_judged *a, const struct rd_judged *b)
+{
+	return cmp_u64(a->backlog, b->backlog);
+}
+
+static int
+by_name(const struct asked *q UNUSED, const struct rd_judged *a, const struct rd_judged *b)
+{
+	return topo_key_cmp(&a->server->key, &b->server->key);
+}
+
+static const struct {
+	int (*cmp)(const struct asked *q, const struct rd_judged *a, const struct rd_judged *b);
+	enum rd_why why;
+} criteria[] = {
+    {by_delay, RD_WHY_DELAYED},	    {by_loss, RD_WHY_LOSES},	   {by_last_resort, RD_WHY_COUNT}, /* its own reason */
+    {by_class, RD_WHY_RULE},	    {by_stranded, RD_WHY_STRANDS}, {by_downtime, RD_WHY_DOWNTIMED},
+    {by_received, RD_WHY_RECEIVED}, {by_errant, RD_WHY_ERRANT},	   {by_version, RD_WHY_HIGHER_VERSION},
+    {by_place, RD_WHY_PLACE},	    {by_rule, RD_WHY_WEAKER_RULE}, {by_backlog, RD_WHY_BACKLOG},
+    {by_name, RD_WHY_NAME},
+};
+
+static int
+compare(const struct asked *q, const struct rd_judged *a, const struct rd_judged *b, enum rd_why *ret_why)
+{
+	int order = 0;
+
+	for (size_t i = 0; order == 0 && i < ARRAY_LEN(criteria); i++) {
+		order = criteria[i].cmp(q, a, b);
+		*ret_why = criteria[i].why;
+	}
+	return order;
+}
+
+/* --- figures --------------------------------------------------------------------------------------------------- */
+int
+rd_coord_cmp(const struct topo_coord *a, const struct topo_coord *b)
+{
+	const char *dot_a = strrchr(a->log_file, '.'), *dot_b = strrchr(b->log_file, '.');
+	uint64_t x = 0, y = 0;
+	struct err e;
+	int order = strcmp(a->log_file, b->log_file);
+
+	if (dot_a != NULL && dot_b != NULL && dot_a - a->log_file == dot_b - b->log_file &&
+	    strncmp(a->log_file, b->log_file, (size_t)(dot_a - a->log_file)) == 0 &&
+	    str_parse_u64(dot_a + 1, UINT64_MAX, &x, &e) == 0 && str_parse_u64(dot_b + 1, UINT64_MAX, &y, &e) == 0)
+		order = cmp_u64(x, y);
+	return order != 0 ? order : (a->log_pos > b->log_pos) - (a->log_pos < b->log_pos);
+}
+
+static uint64_t
+backlog_of(const struct rd_haves *h, const struct rd_have *v)
+{
+	if (h->family == GTID_NONE)
+		return rd_coord_cmp(&v->server->read_coord, &v->server->exec_coord) > 0;
+	return rd_set_lacks(h->family, &v->applied, &v->received);
+}
+
+/* It can hand on what it received: it logs it, and will apply the rest soon. */
+static bool
+may_donate(const struct rd_recovery_input *in, const struct rd_judged *d)
+{
+	const struct rd_recovery_server *s = d->server;
+
+	return rd_recovery_is_fresh(in, s) && d->have->unreadable == NULL && s->log_bin_enabled &&
+	       s->log_replica_updates && !s->is_binlog_server &&
+	       (d->backlog == 0 || (s->sql_delay == 0 && s->last_sql_errno == 0));
+}
+
+static uint64_t
+lost_with(const struct rd_haves *h, const struct rd_have *a, const struct rd_have *b)
+{
+	struct rd_set both;
+	struct err e;
+	uint64_t n = UINT64_MAX;
+
+	if (rd_set_join(h->family, &a->received, &b->received, &both, &e) == 0)
+		n = rd_set_lacks(h->family, &both, &h->best);
+	rd_set_done(&both);
+	return n;
+}
+
+/* The one from whom most of what j lacks can be fetched; of equal ones the one that is done sooner. */
+static void
+find_donor(const struct asked *q, struct rd_judged *all, size_t n, struct rd_judged *j)
+{
+	const struct rd_judged *best = NULL;
+	struct err e;
+
+	for (size_t i = 0; i < n && j->lacks > 0; i++) {
+		const struct rd_judged *d = &all[i];
+		uint64_t lost;
+
+		if (d == j || d->lacks >= j->lacks || !may_donate(q->in, d) ||
+		    rd_can_follow(q->in, q->haves, j->have, d->have, &e) != 0)
+			continue;
+		lost = lost_with(q->haves, j->have, d->have);
+		if (lost > j->lost || (lost == j->lost && (best == NULL || d->backlog >= best->backlog)))
+			continue;
+		best = d;
+		j->lost = lost;
+	}
+	j->donor = best == NULL ? NULL : best->have;
+}
+
+static uint64_t
+count_stranded(const struct asked *q, const struct rd_judged *j)
+{
+	uint64_t n = 0;
+	struct err e;
+
+	for (size_t i = 0; i < q->haves->n; i++) {
+		const struct rd_have *x = &q->haves->v[i];
+		if (x == j->have || !rd_recovery_is_direct(q->in, x->server) || !rd_recovery_is_fresh(q->in, x->server))
+			continue;
+		n += rd_can_follow(q->in, q->haves, x, j->have, &e) != 0;
+	}
+	return n;
+}
+
+static bool
+may_be_promoted(const struct rd_judged *j)
+{
+	return j->why == RD_WHY_CHOSEN || rd_why_class(j->why) == RD_WHY_LAST;
+}
+
+static void
+judge_all(const struct asked *q, struct rd_judged *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct rd_have *have = &q->haves->v[i];
+		v[i] = (struct rd_judged){.server = have->server, .have = have, .detail = ""};
+		v[i].backlog = backlog_of(q->haves, have);
+		v[i].lacks = v[i].lost = rd_set_lacks(q->haves->family, &have->received, &q->haves->best);
+		rd_judge(q->in, q->haves, &v[i]);
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (!may_be_promoted(&v[i]))
+			continue;
+		find_donor(q, v, n, &v[i]);
+		v[i].stranded = count_stranded(q, &v[i]);
+	}
+}
+
+/* --- the choice ------------------------------------------------------------------------------------------------ */
+static const struct rd_judged *
+best_of(const struct asked *q, const struct rd_judged *v, size_t n)
+{
+	const struct rd_judged *best = NULL;
+	enum rd_why why;
+
+	for (size_t i = 0; i < n; i++) {
+		if (may_be_promoted(&v[i]) && (best == NULL || compare(q, &v[i], best, &why) < 0))
+			best = &v[i];
+	}
+	return best;
+}
+
+static void
+refuse(struct rd_choice *c, struct mem_arena *arena, const char *fmt, const char *who, const char *why)
+{
+	struct str_buf b = {0};
+
+	str_buf_printf(&b, "%s%s%s", fmt, who, why);
+	c->refusal = mem_arena_strndup(arena, str_buf_text(&b), b.len);
+	str_buf_done(&b);
+}
+
+static const struct rd_judged *
+asked_for(const struct rd_recovery_input *in, struct mem_arena *arena, struct rd_choice *c)
+{
+	const struct topo_key *key = &in->candidate;
+
+	for (size_t i = 0; i < c->n; i++) {
+		const struct rd_judged *j = &c->v[i];
+		if (!topo_key_equal(&j->server->key, key))
+			continue;
+		if (may_be_promoted(j))
+			return j;
+		refuse(c, arena, TOPO_KEY_TEXT(key), " cannot be promoted: ", rd_why_text(j->why));
+		return NULL;
+	}
+	refuse(c, arena, TOPO_KEY_TEXT(key), " cannot be promoted: ", "it is no server of this cluster");
+	return NULL;
+}
+
+/* The server that was chosen before: whatever it is now, it may be writable already. */
+static const struct rd_judged *
+chosen_before(const struct rd_recovery_input *in, const struct asked *q, struct mem_arena *arena, struct rd_choice *c)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		struct rd_judged *j = &c->v[i];
+		if (!topo_key_equal(&j->server->key, &in->successor))
+			continue;
+		find_donor(q, c->v, c->n, j);
+		j->why = RD_WHY_CHOSEN;
+		j->detail = "";
+		return j;
+	}
+	refuse(c, arena, TOPO_KEY_TEXT(&in->successor), " was chosen before: ", "it is no server of this cluster");
+	return NULL;
+}
+
+static void
+explain_others(const struct asked *q, struct rd_choice *c)
+{
+	bool is_asked = q->in->candidate.hostname[0] != '\0' || q->in->successor.hostname[0] != '\0';
+
+	for (size_t i = 0; i < c->n; i++) {
+		struct rd_judged *j = &c->v[i];
+		enum rd_why why = RD_WHY_NAME;
+
+		if (j == c->chosen || !may_be_promoted(j))
+			continue;
+		if (is_asked)
+			j->why = RD_WHY_NOT_ASKED;
+		else if (compare(q, c->chosen, j, &why) < 0 && why != RD_WHY_COUNT)
+			j->why = why;
+	}
+}
+
+/* What the donor hands over, and what is missing in the end. */
+static void
+state_loss(const struct rd_recovery_input *in, const struct rd_haves *h, struct mem_arena *arena, struct rd_choice *c)
+{
+	const struct rd_judged *j = c->chosen;
+	struct rd_set has = {0}, fetch = {0};
+	struct str_buf b = {0};
+	struct err e;
+	int rc = rd_set_join(h->family, &j->have->received, j->donor == NULL ? &fetch : &j->donor->received, &has, &e);
+
+	if (rc == 0)
+		rc = rd_set_minus(h->family, &has, &j->have->received, &fetch, &e);
+	if (rc == 0)
+		rd_set_write(&fetch, &b);
+	c->fetch = mem_arena_strndup(arena, str_buf_text(&b), b.len);
+	c->donor = j->donor == NULL ? NULL : j->donor->server;
+	c->loss = rd_loss_of(in, h, &has, arena, &c->loss_why, &c->lost);
+	rd_set_done(&has);
+	rd_set_done(&fetch);
+	str_buf_done(&b);
+}
+
+static void
+decide(const struct rd_recovery_input *in, int64_t now_us, struct rd_choice *c)
+{
+	enum conf_loss loss = CONF_LOSS_PROMOTE;
+	int64_t wait_s = 0;
+
+	if (in->policy.on_possible_loss[0] != '\0' && !conf_loss_parse(in->policy.on_possible_loss, &loss, &wait_s))
+		loss = CONF_LOSS_ABORT; /* of a newer build: the careful one */
+	c->verdict = RD_VERDICT_PROMOTE;
+	if (c->loss == RD_LOSS_NONE || loss == CONF_LOSS_PROMOTE)
+		return;
+	c->wait_until_us = in->decided_us + wait_s * CLK_S;
+	if (loss == CONF_LOSS_WAIT && now_us < c->wait_until_us)
+		c->verdict = RD_VERDICT_WAIT;
+	else if (loss == CONF_LOSS_ABORT)
+		c->verdict = RD_VERDICT_ABORT;
+	if (c->verdict == RD_VERDICT_ABORT)
+		c->refusal = "transactions may be lost (PromotionOnPossibleLoss)";
+}
+
+void
+rd_choose(const struct rd_recovery_input *in, const struct rd_haves *haves, int64_t now_us, struct mem_arena *arena,
+	  struct rd_choice *ret)
+{
+	const struct asked q = {in, haves};
+	struct rd_choice c = {.verdict = RD_VERDICT_NOBODY,
+			      .fetch = "",
+			      .lost = "",
+			      .loss_why = "",
+			      .loss = RD_LOSS_POSSIBLE,
+			      .refusal = "",
+			      .n = haves->n};
+
+	c.v = mem_arena_alloc(arena, (c.n + 1) * sizeof(*c.v));
+	judge_all(&q, c.v, c.n);
+	c.chosen = in->successor.hostname[0] != '\0'   ? chosen_before(in, &q, arena, &c)
+		   : in->candidate.hostname[0] != '\0' ? asked_for(in, arena, &c)
+						       : best_of(&q, c.v, c.n);
+	if (c.chosen != NULL) {
+		explain_others(&q, &c);
+		state_loss(in, haves, arena, &c);
+		decide(in, now_us, &c);
+	} else if (c.refusal[0] == '\0') {
+		c.refusal = "no server of the cluster may be promoted";
+	}
+	*ret = c;
+}
+
+/* --- for people ------------------------------------------------------------------------------------------------ */
+static void
+add_judged(const struct rd_choice *c, const struct rd_judged *j, struct str_buf *b)
+{
+	bool chosen = j == c->chosen;
+
+	str_buf_printf(b, "  %s: %s", TOPO_KEY_TEXT(&j->server->key), chosen ? "promoted" : rd_why_text(j->why));
+	if (chosen && j->why != RD_WHY_CHOSEN)
+		str_buf_printf(b, ", although it %s", rd_why_text(j->why));
+	if (j->detail[0] != '\0')
+		str_buf_printf(b, ": %.64s", j->detail);
+	str_buf_add_char(b, '\n');
+}
+
+void
+rd_choice_write(const struct rd_choice *c, struct str_buf *b)
+{
+	str_buf_printf(b, "choice: %s", rd_verdict_text(c->verdict));
+	if (c->chosen != NULL)
+		str_buf_printf(b, " %s", TOPO_KEY_TEXT(&c->chosen->server->key));
+	if (c->donor != NULL)
+		str_buf_printf(b, ", which fetches %s from %s", c->fetch, TOPO_KEY_TEXT(&c->donor->key));
+	if (c->refusal[0] != '\0')
+		str_buf_printf(b, ": %s", c->refusal);
+	str_buf_add_char(b, '\n');
+	if (c->chosen != NULL)
+		str_buf_printf(b, "loss: %s%s%s (%s)\n", rd_loss_text(c->loss), c->lost[0] != '\0' ? " " : "", c->lost,
+			       c->loss_why);
+	for (size_t i = 0; i < c->n; i++)
+		add_judged(c, &c->v[i], b);
+}
