@@ -134,6 +134,7 @@ enum conf_flag {
 	CONF_DEPRECATED = 8, /* synonym of a newer key */
 	CONF_NEW = 16,	     /* unknown to historical versions */
 	CONF_STRICT = 32,    /* a value outside choices is an error */
+	CONF_HOOKS = 64,     /* items are hook entries: conf_hook.h */
 };
 
 struct conf_key {

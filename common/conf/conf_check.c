@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/rx.h"
 #include "conf/conf_addr.h"
+#include "conf/conf_hook.h"
 #include "conf_private.h"
 
 #define GIVEN(name) conf_given(b, CONF_IDX_##name)
@@ -97,6 +98,24 @@ check_patterns(struct conf_build *b, const struct conf_key *k, enum conf_index i
 }
 
 static int
+check_hooks(struct conf_build *b, const struct conf_key *k, enum conf_index i, struct err *e)
+{
+	const struct conf_strs *list = (const void *)((const char *)b->c + k->offset);
+	struct conf_hook hook;
+
+	if (list->n > CONF_HOOKS_MAX)
+		return conf_fail(b, i, e, "%zu entries are too many, at most %d; call them from a script", list->n,
+				 CONF_HOOKS_MAX);
+	for (size_t n = 0; n < list->n; n++) {
+		if (conf_hook_parse(list->v[n], &hook, e) != 0)
+			return conf_fail(b, i, e, "item %zu: %s", n + 1, e->msg);
+		if (hook.len == 0)
+			conf_warn(b, i, "item %zu is empty and ignored; remove it", n + 1);
+	}
+	return 0;
+}
+
+static int
 check_by_table(struct conf_build *b, struct err *e)
 {
 	for (size_t n = 0; n < conf_key_count(); n++) {
@@ -105,6 +124,8 @@ check_by_table(struct conf_build *b, struct err *e)
 		if (k->choices != NULL && check_choice(b, k, i, e) != 0)
 			return -e->code;
 		if ((k->flags & (CONF_REGEX | CONF_CLUSTERS)) && check_patterns(b, k, i, e) != 0)
+			return -e->code;
+		if ((k->flags & CONF_HOOKS) && check_hooks(b, k, i, e) != 0)
 			return -e->code;
 	}
 	if (!b->c->PseudoGTIDPatternIsFixedSubstring)

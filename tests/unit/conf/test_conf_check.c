@@ -34,6 +34,9 @@ static const struct refusal refusals[] = {
     {"{\"ProberProcesses\": 65}", "choose a value from 1 to 64"},
     {"{\"FailureDetectionHoldSeconds\": {\"a\": -1}}", "entry \"a\": -1 is out of range"},
     {"{\"DeadInstancePollSecondsMultiplyFactor\": 0.5}", "0.5 is out of range; choose a value from 1 to"},
+    {"{\"PreFailoverProcesses\": [\"a\", \"{timeout=5} b\"]}",
+     "PreFailoverProcesses: item 2: timeout=\"5\": a number and"},
+    {"{\"HookTimeoutSeconds\": 604801}", "choose a value from 0 to 604800 s"},
     /* section 5 */
     {"{\"ReplicationLagQuery\": \"a\", \"SlaveLagQuery\": \"b\"}", "remove SlaveLagQuery"},
     {"{\"FailMasterPromotionIfSQLThreadNotUpToDate\": true, \"DelayMasterPromotionIfSQLThreadNotUpToDate\": true}",
@@ -102,6 +105,7 @@ static const struct refusal tolerated[] = {
     {"{\"Debug\": true, \"debug\": false}", "Debug: given 2 times"},
     {"{} trailing", "text after the closing brace is ignored (8 bytes)"},
     {"{}{}", "text after the closing brace is ignored (2 bytes)"},
+    {"{\"PostFailoverProcesses\": [\"a\", \" &\"]}", "PostFailoverProcesses: item 2 is empty and ignored"},
     {"{\"HostnameResolveMethod\": \"dns\"}", "unknown value \"dns\", treated as \"\""},
     {"{\"DiscoveryIgnoreHostnameFilters\": [\"\"]}", "item 1 is empty and ignored"},
     {"{\"DiscoverySeeds\": [\"a:b\"]}", "DiscoverySeeds: item 1"},
