@@ -42,7 +42,7 @@ rd_loss_text(enum rd_loss loss)
 }
 
 const char *
-rd_verdict_text(enum rd_verdict verdict)
+rd_choice_verdict_text(enum rd_choice_verdict verdict)
 {
 	static const char *const texts[] = {"promote", "wait", "abort", "nobody"};
 
@@ -62,25 +62,25 @@ cmp_u64(uint64_t a, uint64_t b)
 }
 
 static int
-by_delay(const struct asked *q UNUSED, const struct rd_judged *a, const struct rd_judged *b)
+by_delay(const struct asked *q UNUSED, const struct rd_ranked *a, const struct rd_ranked *b)
 {
 	return (a->server->sql_delay > 0) - (b->server->sql_delay > 0);
 }
 
 static int
-by_loss(const struct asked *q UNUSED, const struct rd_judged *a, const struct rd_judged *b)
+by_loss(const struct asked *q UNUSED, const struct rd_ranked *a, const struct rd_ranked *b)
 {
 	return cmp_u64(a->lost, b->lost);
 }
 
 static int
-last_resort(const struct rd_judged *j)
+last_resort(const struct rd_ranked *j)
 {
 	return j->why == RD_WHY_CHOSEN ? 0 : (int)j->why;
 }
 
 static int
-by_last_resort(const struct asked *q UNUSED, const struct rd_judged *a, const struct rd_judged *b)
+by_last_resort(const struct asked *q UNUSED, const struct rd_ranked *a, const struct rd_ranked *b)
 {
 	return last_resort(a) - last_resort(b);
 }
@@ -89,7 +89,7 @@ by_last_resort(const struct asked *q UNUSED, const struct rd_judged *a, const st
 static int
 place_class(const struct rd_recovery_input *in, const struct rd_recovery_server *s)
 {
-	enum rd_rule rule = rd_recovery_rule(s);
+	enum rd_promotion_rule rule = rd_recovery_rule(s);
 	bool same_place = str_eq(s->data_center, in->failed.data_center) &&
 			  str_eq(s->physical_environment, in->failed.physical_environment);
 
@@ -99,25 +99,25 @@ place_class(const struct rd_recovery_input *in, const struct rd_recovery_server 
 }
 
 static int
-by_class(const struct asked *q, const struct rd_judged *a, const struct rd_judged *b)
+by_class(const struct asked *q, const struct rd_ranked *a, const struct rd_ranked *b)
 {
 	return place_class(q->in, a->server) - place_class(q->in, b->server);
 }
 
 static int
-by_stranded(const struct asked *q UNUSED, const struct rd_judged *a, const struct rd_judged *b)
+by_stranded(const struct asked *q UNUSED, const struct rd_ranked *a, const struct rd_ranked *b)
 {
 	return cmp_u64(a->stranded, b->stranded);
 }
 
 static int
-by_downtime(const struct asked *q UNUSED, const struct rd_judged *a, const struct rd_judged *b)
+by_downtime(const struct asked *q UNUSED, const struct rd_ranked *a, const struct rd_ranked *b)
 {
 	return a->server->is_downtimed - b->server->is_downtimed;
 }
 
 static int
-by_received(const struct asked *q, const struct rd_judged *a, const struct rd_judged *b)
+by_received(const struct asked *q, const struct rd_ranked *a, const struct rd_ranked *b)
 {
 	if (q->haves->family == GTID_NONE)
 		return rd_coord_cmp(&b->server->read_coord, &a->server->read_coord);
@@ -125,19 +125,19 @@ by_received(const struct asked *q, const struct rd_judged *a, const struct rd_ju
 }
 
 static int
-by_errant(const struct asked *q UNUSED, const struct rd_judged *a, const struct rd_judged *b)
+by_errant(const struct asked *q UNUSED, const struct rd_ranked *a, const struct rd_ranked *b)
 {
 	return !rd_set_is_empty(&a->have->errant) - !rd_set_is_empty(&b->have->errant);
 }
 
 static int
-by_version(const struct asked *q UNUSED, const struct rd_judged *a, const struct rd_judged *b)
+by_version(const struct asked *q UNUSED, const struct rd_ranked *a, const struct rd_ranked *b)
 {
 	return topo_version_cmp_major(a->server->version, b->server->version);
 }
 
 static int
-by_place(const struct asked *q, const struct rd_judged *a, const struct rd_judged *b)
+by_place(const struct asked *q, const struct rd_ranked *a, const struct rd_ranked *b)
 {
 	const char *home = q->in->failed.data_center;
 
@@ -145,25 +145,25 @@ by_place(const struct asked *q, const struct rd_judged *a, const struct rd_judge
 }
 
 static int
-by_rule(const struct asked *q UNUSED, const struct rd_judged *a, const struct rd_judged *b)
+by_rule(const struct asked *q UNUSED, const struct rd_ranked *a, const struct rd_ranked *b)
 {
 	return (int)rd_recovery_rule(a->server) - (int)rd_recovery_rule(b->server);
 }
 
 static int
-by_backlog(const struct asked *q UNUSED, const struct rd_judged *a, const struct rd_judged *b)
+by_backlog(const struct asked *q UNUSED, const struct rd_ranked *a, const struct rd_ranked *b)
 {
 	return cmp_u64(a->backlog, b->backlog);
 }
 
 static int
-by_name(const struct asked *q UNUSED, const struct rd_judged *a, const struct rd_judged *b)
+by_name(const struct asked *q UNUSED, const struct rd_ranked *a, const struct rd_ranked *b)
 {
 	return topo_key_cmp(&a->server->key, &b->server->key);
 }
 
 static const struct {
-	int (*cmp)(const struct asked *q, const struct rd_judged *a, const struct rd_judged *b);
+	int (*cmp)(const struct asked *q, const struct rd_ranked *a, const struct rd_ranked *b);
 	enum rd_why why;
 } criteria[] = {
     {by_delay, RD_WHY_DELAYED},	    {by_loss, RD_WHY_LOSES},	   {by_last_resort, RD_WHY_COUNT}, /* its own reason */
@@ -174,7 +174,7 @@ static const struct {
 };
 
 static int
-compare(const struct asked *q, const struct rd_judged *a, const struct rd_judged *b, enum rd_why *ret_why)
+compare(const struct asked *q, const struct rd_ranked *a, const struct rd_ranked *b, enum rd_why *ret_why)
 {
 	int order = 0;
 
@@ -211,7 +211,7 @@ backlog_of(const struct rd_haves *h, const struct rd_have *v)
 
 /* It can hand on what it received: it logs it, and will apply the rest soon. */
 static bool
-may_donate(const struct rd_recovery_input *in, const struct rd_judged *d)
+may_donate(const struct rd_recovery_input *in, const struct rd_ranked *d)
 {
 	const struct rd_recovery_server *s = d->server;
 
@@ -235,13 +235,13 @@ lost_with(const struct rd_haves *h, const struct rd_have *a, const struct rd_hav
 
 /* The one from whom most of what j lacks can be fetched; of equal ones the one that is done sooner. */
 static void
-find_donor(const struct asked *q, struct rd_judged *all, size_t n, struct rd_judged *j)
+find_donor(const struct asked *q, struct rd_ranked *all, size_t n, struct rd_ranked *j)
 {
-	const struct rd_judged *best = NULL;
+	const struct rd_ranked *best = NULL;
 	struct err e;
 
 	for (size_t i = 0; i < n && j->lacks > 0; i++) {
-		const struct rd_judged *d = &all[i];
+		const struct rd_ranked *d = &all[i];
 		uint64_t lost;
 
 		if (d == j || d->lacks >= j->lacks || !may_donate(q->in, d) ||
@@ -257,7 +257,7 @@ find_donor(const struct asked *q, struct rd_judged *all, size_t n, struct rd_jud
 }
 
 static uint64_t
-count_stranded(const struct asked *q, const struct rd_judged *j)
+count_stranded(const struct asked *q, const struct rd_ranked *j)
 {
 	uint64_t n = 0;
 	struct err e;
@@ -272,20 +272,20 @@ count_stranded(const struct asked *q, const struct rd_judged *j)
 }
 
 static bool
-may_be_promoted(const struct rd_judged *j)
+may_be_promoted(const struct rd_ranked *j)
 {
 	return j->why == RD_WHY_CHOSEN || rd_why_class(j->why) == RD_WHY_LAST;
 }
 
 static void
-judge_all(const struct asked *q, struct rd_judged *v, size_t n)
+judge_all(const struct asked *q, struct rd_ranked *v, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		const struct rd_have *have = &q->haves->v[i];
-		v[i] = (struct rd_judged){.server = have->server, .have = have, .detail = ""};
+		v[i] = (struct rd_ranked){.server = have->server, .have = have, .detail = ""};
 		v[i].backlog = backlog_of(q->haves, have);
 		v[i].lacks = v[i].lost = rd_set_lacks(q->haves->family, &have->received, &q->haves->best);
-		rd_judge(q->in, q->haves, &v[i]);
+		rd_choose_judge(q->in, q->haves, &v[i]);
 	}
 	for (size_t i = 0; i < n; i++) {
 		if (!may_be_promoted(&v[i]))
@@ -296,10 +296,10 @@ judge_all(const struct asked *q, struct rd_judged *v, size_t n)
 }
 
 /* --- the choice ------------------------------------------------------------------------------------------------ */
-static const struct rd_judged *
-best_of(const struct asked *q, const struct rd_judged *v, size_t n)
+static const struct rd_ranked *
+best_of(const struct asked *q, const struct rd_ranked *v, size_t n)
 {
-	const struct rd_judged *best = NULL;
+	const struct rd_ranked *best = NULL;
 	enum rd_why why;
 
 	for (size_t i = 0; i < n; i++) {
@@ -319,13 +319,13 @@ refuse(struct rd_choice *c, struct mem_arena *arena, const char *fmt, const char
 	str_buf_done(&b);
 }
 
-static const struct rd_judged *
+static const struct rd_ranked *
 asked_for(const struct rd_recovery_input *in, struct mem_arena *arena, struct rd_choice *c)
 {
 	const struct topo_key *key = &in->candidate;
 
 	for (size_t i = 0; i < c->n; i++) {
-		const struct rd_judged *j = &c->v[i];
+		const struct rd_ranked *j = &c->v[i];
 		if (!topo_key_equal(&j->server->key, key))
 			continue;
 		if (may_be_promoted(j))
@@ -338,11 +338,11 @@ asked_for(const struct rd_recovery_input *in, struct mem_arena *arena, struct rd
 }
 
 /* The server that was chosen before: whatever it is now, it may be writable already. */
-static const struct rd_judged *
+static const struct rd_ranked *
 chosen_before(const struct rd_recovery_input *in, const struct asked *q, struct mem_arena *arena, struct rd_choice *c)
 {
 	for (size_t i = 0; i < c->n; i++) {
-		struct rd_judged *j = &c->v[i];
+		struct rd_ranked *j = &c->v[i];
 		if (!topo_key_equal(&j->server->key, &in->successor))
 			continue;
 		find_donor(q, c->v, c->n, j);
@@ -360,7 +360,7 @@ explain_others(const struct asked *q, struct rd_choice *c)
 	bool is_asked = q->in->candidate.hostname[0] != '\0' || q->in->successor.hostname[0] != '\0';
 
 	for (size_t i = 0; i < c->n; i++) {
-		struct rd_judged *j = &c->v[i];
+		struct rd_ranked *j = &c->v[i];
 		enum rd_why why = RD_WHY_NAME;
 
 		if (j == c->chosen || !may_be_promoted(j))
@@ -376,7 +376,7 @@ explain_others(const struct asked *q, struct rd_choice *c)
 static void
 state_loss(const struct rd_recovery_input *in, const struct rd_haves *h, struct mem_arena *arena, struct rd_choice *c)
 {
-	const struct rd_judged *j = c->chosen;
+	const struct rd_ranked *j = c->chosen;
 	struct rd_set has = {0}, fetch = {0};
 	struct str_buf b = {0};
 	struct err e;
@@ -402,15 +402,15 @@ decide(const struct rd_recovery_input *in, int64_t now_us, struct rd_choice *c)
 
 	if (in->policy.on_possible_loss[0] != '\0' && !conf_loss_parse(in->policy.on_possible_loss, &loss, &wait_s))
 		loss = CONF_LOSS_ABORT; /* of a newer build: the careful one */
-	c->verdict = RD_VERDICT_PROMOTE;
+	c->verdict = RD_CHOICE_PROMOTE;
 	if (c->loss == RD_LOSS_NONE || loss == CONF_LOSS_PROMOTE)
 		return;
 	c->wait_until_us = in->decided_us + wait_s * CLK_S;
 	if (loss == CONF_LOSS_WAIT && now_us < c->wait_until_us)
-		c->verdict = RD_VERDICT_WAIT;
+		c->verdict = RD_CHOICE_WAIT;
 	else if (loss == CONF_LOSS_ABORT)
-		c->verdict = RD_VERDICT_ABORT;
-	if (c->verdict == RD_VERDICT_ABORT)
+		c->verdict = RD_CHOICE_ABORT;
+	if (c->verdict == RD_CHOICE_ABORT)
 		c->refusal = "transactions may be lost (PromotionOnPossibleLoss)";
 }
 
@@ -419,7 +419,7 @@ rd_choose(const struct rd_recovery_input *in, const struct rd_haves *haves, int6
 	  struct rd_choice *ret)
 {
 	const struct asked q = {in, haves};
-	struct rd_choice c = {.verdict = RD_VERDICT_NOBODY,
+	struct rd_choice c = {.verdict = RD_CHOICE_NOBODY,
 			      .fetch = "",
 			      .lost = "",
 			      .loss_why = "",
@@ -444,7 +444,7 @@ rd_choose(const struct rd_recovery_input *in, const struct rd_haves *haves, int6
 
 /* --- for people ------------------------------------------------------------------------------------------------ */
 static void
-add_judged(const struct rd_choice *c, const struct rd_judged *j, struct str_buf *b)
+add_judged(const struct rd_choice *c, const struct rd_ranked *j, struct str_buf *b)
 {
 	bool chosen = j == c->chosen;
 
@@ -459,7 +459,7 @@ add_judged(const struct rd_choice *c, const struct rd_judged *j, struct str_buf 
 void
 rd_choice_write(const struct rd_choice *c, struct str_buf *b)
 {
-	str_buf_printf(b, "choice: %s", rd_verdict_text(c->verdict));
+	str_buf_printf(b, "choice: %s", rd_choice_verdict_text(c->verdict));
 	if (c->chosen != NULL)
 		str_buf_printf(b, " %s", TOPO_KEY_TEXT(&c->chosen->server->key));
 	if (c->donor != NULL)

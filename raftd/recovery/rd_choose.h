@@ -22,16 +22,16 @@ enum rd_why_class rd_why_class(enum rd_why why); /* not of CHOSEN */
 
 /* NONE is proven, POSSIBLE is not, SOME is known to be. */
 enum rd_loss { RD_LOSS_NONE, RD_LOSS_POSSIBLE, RD_LOSS_SOME };
-enum rd_verdict {
-	RD_VERDICT_PROMOTE,
-	RD_VERDICT_WAIT,  /* PromotionOnPossibleLoss: until wait_until_us, then promote */
-	RD_VERDICT_ABORT, /* PromotionOnPossibleLoss: abort */
-	RD_VERDICT_NOBODY /* no server may be promoted, or not the one that was asked for */
+enum rd_choice_verdict {
+	RD_CHOICE_PROMOTE,
+	RD_CHOICE_WAIT,	 /* PromotionOnPossibleLoss: until wait_until_us, then promote */
+	RD_CHOICE_ABORT, /* PromotionOnPossibleLoss: abort */
+	RD_CHOICE_NOBODY /* no server may be promoted, or not the one that was asked for */
 };
 const char *rd_loss_text(enum rd_loss loss);
-const char *rd_verdict_text(enum rd_verdict verdict);
+const char *rd_choice_verdict_text(enum rd_choice_verdict verdict);
 
-struct rd_judged {
+struct rd_ranked {
 	const struct rd_recovery_server *server;
 	const struct rd_have *have;
 	enum rd_why why;
@@ -43,15 +43,15 @@ struct rd_judged {
 
 /* Borrows from the input, the sets and the arena. */
 struct rd_choice {
-	enum rd_verdict verdict;
-	const struct rd_judged *chosen; /* NULL with NOBODY */
+	enum rd_choice_verdict verdict;
+	const struct rd_ranked *chosen; /* NULL with NOBODY */
 	const struct rd_recovery_server *donor;
 	const char *fetch; /* GTID set that the donor has to hand over; "" */
 	enum rd_loss loss;
 	const char *loss_why, *lost; /* lost: the GTID set, "" unless SOME */
 	int64_t wait_until_us;
 	const char *refusal; /* with NOBODY and ABORT: for people */
-	struct rd_judged *v; /* of in->servers, in that order */
+	struct rd_ranked *v; /* of in->servers, in that order */
 	size_t n;
 };
 

@@ -5,7 +5,7 @@
 #include "rd_choose.h"
 
 /* Sets why and detail: CHOSEN when nothing speaks against it, else of class NEVER or LAST. backlog is set before. */
-void rd_judge(const struct rd_recovery_input *in, const struct rd_haves *h, struct rd_judged *j);
+void rd_choose_judge(const struct rd_recovery_input *in, const struct rd_haves *h, struct rd_ranked *j);
 bool rd_uses_family(const struct rd_recovery_server *s, enum gtid_family family);
 
 #endif

@@ -76,7 +76,7 @@ rd_priority_format(const struct rd_recovery_input *in)
 	} while (0)
 
 static bool
-is_unfit(const struct rd_recovery_input *in, const struct rd_haves *h, struct rd_judged *j)
+is_unfit(const struct rd_recovery_input *in, const struct rd_haves *h, struct rd_ranked *j)
 {
 	const struct rd_recovery_server *s = j->server;
 
@@ -104,7 +104,7 @@ is_unfit(const struct rd_recovery_input *in, const struct rd_haves *h, struct rd
 }
 
 static bool
-is_unwanted(const struct rd_recovery_input *in, struct rd_judged *j)
+is_unwanted(const struct rd_recovery_input *in, struct rd_ranked *j)
 {
 	const struct rd_recovery_server *s = j->server, *f = &in->failed;
 	uint64_t limit_s = in->policy.fail_on_lag_minutes * 60;
@@ -129,7 +129,7 @@ is_unwanted(const struct rd_recovery_input *in, struct rd_judged *j)
 }
 
 static bool
-is_last_resort(const struct rd_recovery_input *in, struct rd_judged *j)
+is_last_resort(const struct rd_recovery_input *in, struct rd_ranked *j)
 {
 	const struct rd_recovery_server *s = j->server;
 
@@ -149,7 +149,7 @@ rd_uses_family(const struct rd_recovery_server *s, enum gtid_family family)
 }
 
 void
-rd_judge(const struct rd_recovery_input *in, const struct rd_haves *h, struct rd_judged *j)
+rd_choose_judge(const struct rd_recovery_input *in, const struct rd_haves *h, struct rd_ranked *j)
 {
 	j->why = RD_WHY_CHOSEN;
 	j->detail = "";

@@ -85,7 +85,16 @@ rd_recovery_find(const struct rd_recovery_input *in, const struct topo_key *key)
 bool
 rd_recovery_is_direct(const struct rd_recovery_input *in, const struct rd_recovery_server *s)
 {
-	return topo_key_equal(&s->source_key, &in->failed.key);
+	return s->was_direct || topo_key_equal(&s->source_key, &in->failed.key);
+}
+
+void
+rd_recovery_carry(const struct rd_recovery_input *before, struct rd_recovery_input *now)
+{
+	for (size_t i = 0; i < now->servers.n; i++) {
+		const struct rd_recovery_server *was = rd_recovery_find(before, &now->servers.v[i].key);
+		now->servers.v[i].was_direct = was != NULL && rd_recovery_is_direct(before, was);
+	}
 }
 
 bool
@@ -94,14 +103,14 @@ rd_recovery_is_fresh(const struct rd_recovery_input *in, const struct rd_recover
 	return s->answered && s->answered_us >= in->suspected_us;
 }
 
-enum rd_rule
+enum rd_promotion_rule
 rd_recovery_rule(const struct rd_recovery_server *s)
 {
 	static const char *const names[] = {"must", "prefer", "neutral", "prefer_not", "must_not"};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		if (str_eq(s->promotion_rule, names[i]))
-			return (enum rd_rule)i;
+			return (enum rd_promotion_rule)i;
 	}
 	return RD_RULE_NEUTRAL;
 }

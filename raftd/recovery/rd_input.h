@@ -56,13 +56,15 @@ void rd_recovery_policy_from(const struct conf *c, struct rd_recovery_policy *re
 
 /* NULL when it is not among the servers. */
 const struct rd_recovery_server *rd_recovery_find(const struct rd_recovery_input *in, const struct topo_key *key);
-/* It replicated from the failed server. */
+/* It replicates from the failed server, or did when the recovery began. */
 bool rd_recovery_is_direct(const struct rd_recovery_input *in, const struct rd_recovery_server *s);
+/* When the servers are read again: who was a direct replica at the beginning stays one. */
+void rd_recovery_carry(const struct rd_recovery_input *before, struct rd_recovery_input *now);
 /* What stands there was read since the failure was suspected. */
 bool rd_recovery_is_fresh(const struct rd_recovery_input *in, const struct rd_recovery_server *s);
 /* enum topo_promotion… by rank: 0 must, 1 prefer, 2 neutral (and unknown ones), 3 prefer_not, 4 must_not. */
-enum rd_rule { RD_RULE_MUST, RD_RULE_PREFER, RD_RULE_NEUTRAL, RD_RULE_PREFER_NOT, RD_RULE_MUST_NOT };
-enum rd_rule rd_recovery_rule(const struct rd_recovery_server *s);
+enum rd_promotion_rule { RD_RULE_MUST, RD_RULE_PREFER, RD_RULE_NEUTRAL, RD_RULE_PREFER_NOT, RD_RULE_MUST_NOT };
+enum rd_promotion_rule rd_recovery_rule(const struct rd_recovery_server *s);
 
 /* --- as text ---------------------------------------------------------------------------------------------------- */
 /* Lines "recovery field=value …", "policy …", "failed …", "server …"; zero fields are left out; values with blanks stand

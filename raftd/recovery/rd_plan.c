@@ -153,7 +153,7 @@ drain_s(const struct rd_recovery_input *in, const struct rd_recovery_server *s)
 /* Applies what it received. The receiver goes on: it can get no more from a dead source, and stopping it may take
  * seconds. Returns the last step's number, 0 when there is nothing to do. */
 static uint64_t
-plan_drain(struct making *m, const struct rd_judged *j)
+plan_drain(struct making *m, const struct rd_ranked *j)
 {
 	uint64_t n = 0;
 
@@ -165,7 +165,7 @@ plan_drain(struct making *m, const struct rd_judged *j)
 	return add_wait(m, j->server, &j->have->received, drain_s(m->in, j->server), n);
 }
 
-static const struct rd_judged *
+static const struct rd_ranked *
 judged_of(const struct rd_choice *c, const struct rd_recovery_server *s)
 {
 	for (size_t i = 0; i < c->n; i++) {
@@ -179,7 +179,7 @@ judged_of(const struct rd_choice *c, const struct rd_recovery_server *s)
 static void
 plan_prepare(struct making *m)
 {
-	const struct rd_judged *j = m->choice->chosen;
+	const struct rd_ranked *j = m->choice->chosen;
 	uint64_t drained = plan_drain(m, j), from_donor, n;
 
 	if (j->donor == NULL)
@@ -305,7 +305,7 @@ plan_lost(struct making *m, const struct rd_have *v, bool ahead)
 static bool
 is_ahead(const struct making *m, const struct rd_have *x)
 {
-	const struct rd_judged *j = m->choice->chosen;
+	const struct rd_ranked *j = m->choice->chosen;
 	struct rd_set has;
 	struct err e;
 	uint64_t n = 1;
@@ -356,7 +356,7 @@ plan_repoint(struct making *m)
 }
 
 void
-rd_plan_build(enum rd_phase phase, const struct rd_recovery_input *in, const struct rd_haves *haves,
+rd_plan_build(enum rd_plan_phase phase, const struct rd_recovery_input *in, const struct rd_haves *haves,
 	      const struct rd_choice *choice, struct mem_arena *arena, struct rd_plan *ret)
 {
 	static void (*const makers[RD_PHASE_COUNT])(struct making * m) = {[RD_PHASE_FENCE] = plan_fence,
@@ -419,8 +419,8 @@ restore_server(struct making *m, const struct rd_recovery_server *was, const str
 }
 
 void
-rd_plan_restore(const struct rd_recovery_input *before, const struct rd_recovery_input *now, struct mem_arena *arena,
-		struct rd_plan *ret)
+rd_plan_restore(const struct rd_recovery_input *before, const struct rd_recovery_input *now, bool may_unfence,
+		struct mem_arena *arena, struct rd_plan *ret)
 {
 	struct making m = {.in = now, .arena = arena, .plan = ret};
 
@@ -431,6 +431,8 @@ rd_plan_restore(const struct rd_recovery_input *before, const struct rd_recovery
 		    is->source_key.hostname[0] != '\0')
 			restore_server(&m, was, is);
 	}
+	if (may_unfence && now->failed.answered && now->failed.read_only && !before->failed.read_only)
+		(void)add_step(&m, &now->failed, TOPO_STEP_SET_WRITABLE, RD_FAILS_PHASE, 0);
 }
 
 void

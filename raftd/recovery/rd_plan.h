@@ -12,13 +12,13 @@
 
 #define RD_STEPS_MAX 8192
 
-enum rd_phase {
+enum rd_plan_phase {
 #define PHASE(NAME, ...) RD_PHASE_##NAME,
 #include "rd_phase.def"
 #undef PHASE
 	RD_PHASE_COUNT
 };
-const char *rd_phase_name(enum rd_phase phase);
+const char *rd_plan_phase_name(enum rd_plan_phase phase);
 
 enum rd_on_failure {
 	RD_FAILS_CANDIDATE, /* of the candidate or its donor: choose again without it, or restore */
@@ -46,16 +46,17 @@ REC_DECLARE(rd_lost, RD_LOST_FIELDS);
 
 /* Lives in the arena, borrows from the input. */
 struct rd_plan {
-	enum rd_phase phase;
+	enum rd_plan_phase phase;
 	struct rd_step_list steps;
 	struct rd_lost_list lost; /* REPOINT: replicas that do not follow, to be put in downtime */
 };
 
 /* FENCE to REPOINT; choice->chosen is set for all but FENCE. */
-void rd_plan_build(enum rd_phase phase, const struct rd_recovery_input *in, const struct rd_haves *haves,
+void rd_plan_build(enum rd_plan_phase phase, const struct rd_recovery_input *in, const struct rd_haves *haves,
 		   const struct rd_choice *choice, struct mem_arena *arena, struct rd_plan *ret);
-/* From how the servers were when the recovery began and how they are now. */
-void rd_plan_restore(const struct rd_recovery_input *before, const struct rd_recovery_input *now,
+/* From how the servers were when the recovery began and how they are now. may_unfence: nobody was promoted and nobody
+ * can be writable; then the failed server, if it is back and was writable, becomes so again. */
+void rd_plan_restore(const struct rd_recovery_input *before, const struct rd_recovery_input *now, bool may_unfence,
 		     struct mem_arena *arena, struct rd_plan *ret);
 void rd_plan_fence_old(const struct rd_recovery_input *in, struct mem_arena *arena, struct rd_plan *ret);
 /* NULL, or why there can be no plan at all for this cluster (replication without GTID, …). */

@@ -12,7 +12,7 @@ static const struct {
 };
 
 const char *
-rd_phase_name(enum rd_phase phase)
+rd_plan_phase_name(enum rd_plan_phase phase)
 {
 	return phases[phase].name;
 }
@@ -69,7 +69,7 @@ rd_plan_dry_run(const struct rd_recovery_input *in, const struct rd_haves *haves
 		return;
 	}
 	for (int phase = RD_PHASE_FENCE; phase <= RD_PHASE_REPOINT; phase++) {
-		rd_plan_build((enum rd_phase)phase, in, haves, choice, arena, &p);
+		rd_plan_build((enum rd_plan_phase)phase, in, haves, choice, arena, &p);
 		rd_plan_write(&p, in, b);
 	}
 }

@@ -1,0 +1,62 @@
+/* rd_block.c — see rd_block.h. Pure; called before a recovery is proposed and again when its beginning is applied. */
+#include "rd_block.h"
+
+#include "topo/key.h"
+
+const char *
+rd_block_text(enum rd_block block)
+{
+	static const char *const texts[] = {"", "another recovery of the cluster is running",
+					    "the server was promoted by a recent recovery",
+					    "the cluster had a recent recovery"};
+
+	return texts[block];
+}
+
+static bool
+is_running(const struct rd_recovery *r)
+{
+	return r->state >= RD_RECOVERY_STATES ||
+	       (rd_recovery_state_flags((enum rd_recovery_state)r->state) & RD_STATE_TERMINAL) == 0;
+}
+
+bool
+rd_block_is_active(const struct rd_past_recovery *p, int64_t now_us, int64_t block_us)
+{
+	const struct rd_recovery *r = p->r;
+
+	if (is_running(r))
+		return true;
+	if (p->acknowledged || now_us - r->began_us >= block_us)
+		return false;
+	return r->promoted || !r->returned;
+}
+
+enum rd_block
+rd_block_check(const struct rd_past_recovery *past, size_t n, const char *cluster_id, const struct topo_key *failed,
+	       bool forced, int64_t now_us, int64_t block_us, const struct rd_recovery **ret_by)
+{
+	enum rd_block found = RD_BLOCK_NONE;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct rd_recovery *r = past[i].r;
+		bool same = str_eq(r->cluster_id, cluster_id), to_it = topo_key_equal(&r->successor, failed);
+		enum rd_block block = RD_BLOCK_NONE;
+
+		if (same && is_running(r))
+			block = RD_BLOCK_RUNNING;
+		else if (!forced && !is_running(r) && rd_block_is_active(&past[i], now_us, block_us))
+			block = to_it && r->promoted ? RD_BLOCK_SUCCESSOR : same ? RD_BLOCK_CLUSTER : RD_BLOCK_NONE;
+		if (block == RD_BLOCK_NONE || (found != RD_BLOCK_NONE && block >= found))
+			continue;
+		found = block;
+		*ret_by = r;
+	}
+	return found;
+}
+
+bool
+rd_block_is_acked_by_force(const struct rd_past_recovery *p, const struct topo_key *failed)
+{
+	return !p->acknowledged && !is_running(p->r) && topo_key_equal(&p->r->failed, failed);
+}
