@@ -32,6 +32,12 @@ rd_task_end_late(struct rd_node *n)
 }
 
 void
+rd_task_ask_voters(struct rd_node *n)
+{
+	rd_detect_tick(n);
+}
+
+void
 rd_task_keep_group(struct rd_node *n)
 {
 	rd_group_tick(n->group);

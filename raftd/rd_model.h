@@ -13,6 +13,8 @@
 
 #include <uthash.h>
 
+#include "detect/rd_reach.h"
+#include "detect/rd_witness.h"
 #include "topo/analysis.h"
 #include "topo/key.h"
 #include "topo/topo.h"
@@ -38,12 +40,16 @@ enum rd_dirty {
 struct rd_server {
 	struct topo_instance inst; /* owning; inst.key is the server's key and never changes */
 	struct rd_evidence last;
-	bool listed;	     /* in the inventory */
-	bool probed;	     /* since the start: a result came in */
-	bool found;	     /* by the last probe */
-	char *asked_host;    /* name under which the last probe reached it; NULL = its own */
-	char *domain;	     /* of its cluster, as the last probe said; NULL = unknown */
-	unsigned root_polls; /* for how many polls in a row it has been the valid root of its cluster */
+	struct rd_seen seen;	/* rd_detect.c: whether it is suspected … */
+	struct rd_heard heard;	/* … and, as a replica, what was read of its receiver */
+	struct mono vote_ended; /* the newest vote about it; us 0 = none */
+	uint64_t verdict;	/* enum rd_verdict of that vote; OPEN = it answered since */
+	bool listed;		/* in the inventory */
+	bool probed;		/* since the start: a result came in */
+	bool found;		/* by the last probe */
+	char *asked_host;	/* name under which the last probe reached it; NULL = its own */
+	char *domain;		/* of its cluster, as the last probe said; NULL = unknown */
+	unsigned root_polls;	/* for how many polls in a row it has been the valid root of its cluster */
 	enum rd_dirty dirty;
 	bool tls_written; /* database_instance_tls says: required */
 	bool judged;	  /* rd_analyst.c: code is what the backend has, or will have */

@@ -210,6 +210,7 @@ new_node(struct proc *p)
 	rd_model_init(&n->model);
 	n->names = rd_resolve_new();
 	n->suspect = rd_suspect_new();
+	n->detect = rd_detect_new(n);
 	TAILQ_INIT(&n->waiters);
 	TAILQ_INIT(&n->parked);
 	TAILQ_INIT(&n->asks);
@@ -347,6 +348,7 @@ rd_node_done(struct proc *p UNUSED, void *app)
 	rd_health_done(n);
 	rd_link_close(n);
 	rd_model_done(&n->model);
+	rd_detect_free(n->detect);
 	rd_suspect_free(n->suspect);
 	rd_resolve_free(n->names);
 	rd_rules_free(n->rules);

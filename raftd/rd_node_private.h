@@ -105,6 +105,7 @@ struct rd_node {
 	struct rd_resolve *names;
 	struct rd_candidates candidates;
 	struct rd_suspect *suspect;
+	struct rd_detect *detect;
 	struct rd_probers *probers;
 
 	/* rd_link.c */
@@ -204,6 +205,7 @@ struct rd_probed {
 	struct rd_server *server; /* NULL: not found, or skipped */
 	bool skipped;		  /* by a discovery filter */
 	const struct err *e;	  /* neither: why */
+	const struct topo_probe *probe;
 };
 void rd_work_result(struct rd_node *n, const struct topo_probe *p);
 /* The same, once its names are known. */
@@ -228,6 +230,17 @@ void rd_work_lost(struct rd_node *n, const struct ipc_connection_lost *m);
 void rd_work_suspect_replicas(struct rd_node *n, const struct topo_key *key);
 /* Probes suspects as far as their number allows. */
 void rd_work_suspects(struct rd_node *n);
+
+/* --- rd_detect.c: votes about suspected servers ---------------------------------------------------------------- */
+struct rd_detect *rd_detect_new(struct rd_node *n);
+void rd_detect_free(struct rd_detect *d); /* NULL is fine */
+/* A probe of s has ended; found: it could be read, and s holds what was read. */
+void rd_detect_probed(struct rd_node *n, struct rd_server *s, const struct topo_probe *p);
+void rd_detect_lost(struct rd_node *n, struct rd_server *s, const struct ipc_connection_lost *m);
+/* Bytes of another node of the group. */
+void rd_detect_message(struct rd_node *n, const char *peer, const void *p, size_t len);
+/* Once a second: suspicions about which nobody is being asked. */
+void rd_detect_tick(struct rd_node *n);
 
 /* --- rd_discover.c: who is known ------------------------------------------------------------------------------- */
 void rd_discover_seeds(struct rd_node *n);

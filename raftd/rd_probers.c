@@ -23,6 +23,7 @@ struct ask {
 	/* a probe: */
 	struct topo_key key; /* owning */
 	enum ipc_lane lane;
+	int64_t patience_ms; /* 0 = the prober's own time-outs */
 	rd_probed_fn probed;
 	/* or a look-up: */
 	char *host, *method;
@@ -175,7 +176,7 @@ pick_slot(const struct rd_probers *p, unsigned preferred)
 static int
 send_probe(struct rd_probers *p, unsigned slot, const struct ask *a, struct err *e)
 {
-	struct ipc_probe m = {.probe_id = a->id, .key = a->key, .lane = a->lane};
+	struct ipc_probe m = {.probe_id = a->id, .key = a->key, .lane = a->lane, .deadline_ms = a->patience_ms};
 
 	return p->ops->probe(p->ctx, slot, &m, e);
 }
@@ -274,9 +275,9 @@ new_ask(struct rd_probers *p, struct mono now, int64_t deadline_us, void *ctx)
 	return a;
 }
 
-int
-rd_probers_probe(struct rd_probers *p, const struct topo_key *key, enum ipc_lane lane, struct mono now,
-		 int64_t deadline_us, rd_probed_fn fn, void *ctx, struct err *e)
+static int
+probe(struct rd_probers *p, const struct topo_key *key, enum ipc_lane lane, struct mono now, int64_t patience_us,
+      int64_t deadline_us, rd_probed_fn fn, void *ctx, struct err *e)
 {
 	struct ask *a;
 
@@ -287,11 +288,26 @@ rd_probers_probe(struct rd_probers *p, const struct topo_key *key, enum ipc_lane
 	a = new_ask(p, now, deadline_us, ctx);
 	topo_key_set(&a->key, key->hostname, key->port);
 	a->lane = lane;
+	a->patience_ms = patience_us / CLK_MS;
 	a->probed = fn;
 	HASH_ADD(hh, p->probes, id, sizeof(a->id), a);
 	p->stats.asked++;
 	send_ask(p, a);
 	return 0;
+}
+
+int
+rd_probers_probe(struct rd_probers *p, const struct topo_key *key, enum ipc_lane lane, struct mono now,
+		 int64_t deadline_us, rd_probed_fn fn, void *ctx, struct err *e)
+{
+	return probe(p, key, lane, now, 0, deadline_us, fn, ctx, e);
+}
+
+int
+rd_probers_probe_briefly(struct rd_probers *p, const struct topo_key *key, struct mono now, int64_t patience_us,
+			 int64_t deadline_us, rd_probed_fn fn, void *ctx, struct err *e)
+{
+	return probe(p, key, IPC_LANE_URGENT, now, patience_us, deadline_us, fn, ctx, e);
 }
 
 void

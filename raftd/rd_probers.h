@@ -45,6 +45,9 @@ void rd_probers_credit(struct rd_probers *p, unsigned slot);
 typedef void (*rd_probed_fn)(void *ctx, const struct topo_key *asked, const void *result, const struct err *e);
 int rd_probers_probe(struct rd_probers *p, const struct topo_key *key, enum ipc_lane lane, struct mono now,
 		     int64_t deadline_us, rd_probed_fn fn, void *ctx, struct err *e) MUST_USE;
+/* The same for a vote: in the urgent lane, and the prober ends it as timed out after patience_us (0: its own time-outs). */
+int rd_probers_probe_briefly(struct rd_probers *p, const struct topo_key *key, struct mono now, int64_t patience_us,
+			     int64_t deadline_us, rd_probed_fn fn, void *ctx, struct err *e) MUST_USE;
 /* The result of probe_id has been dealt with; unknown ids (late, scheduled: 0) are fine. */
 void rd_probers_finish(struct rd_probers *p, uint64_t probe_id, const void *result);
 

@@ -54,6 +54,22 @@ compile_aliases(const struct conf *c, struct rd_rules *r, struct err *e)
 	return 0;
 }
 
+static int
+compile_holds(const struct conf *c, struct rd_rules *r, struct err *e)
+{
+	const struct conf_umap *m = &c->FailureDetectionHoldSeconds;
+
+	r->holds = mem_calloc(m->n, sizeof(*r->holds));
+	for (size_t i = 0; i < m->n; i++) {
+		struct rx *rx;
+		if (compile(m->v[i].key, &rx, e) != 0)
+			return -e->code;
+		if (rx != NULL)
+			r->holds[r->n_holds++] = (struct rd_hold_rule){rx, m->v[i].value * CLK_S};
+	}
+	return 0;
+}
+
 static enum rd_own_name
 own_name_method(const char *text)
 {
@@ -94,6 +110,7 @@ take_numbers(const struct conf *c, struct rd_rules *r)
 {
 	r->own_name = own_name_method(c->MySQLHostnameResolveMethod);
 	r->resolve = resolve_method(c->HostnameResolveMethod);
+	r->leader_decides = str_eq(c->FailureDetectionQuorum, "leader");
 	r->auto_pseudo_gtid = c->AutoPseudoGTID;
 	r->default_port = c->DefaultInstancePort;
 	r->poll_us = c->InstancePollSeconds * CLK_S;
@@ -128,7 +145,8 @@ rd_rules_new(const struct conf *c, struct rd_rules **ret, struct err *e)
 
 	take_numbers(c, r);
 	r->analysis = analysis_rules(c);
-	if (compile_filters(c, r, e) != 0 || compile_patterns(c, r, e) != 0 || compile_aliases(c, r, e) != 0) {
+	if (compile_filters(c, r, e) != 0 || compile_patterns(c, r, e) != 0 || compile_aliases(c, r, e) != 0 ||
+	    compile_holds(c, r, e) != 0) {
 		rd_rules_free(r);
 		return -e->code;
 	}
@@ -154,6 +172,9 @@ rd_rules_free(struct rd_rules *r)
 		free(r->aliases[i].alias);
 	}
 	free(r->aliases);
+	for (size_t i = 0; i < r->n_holds; i++)
+		rx_free(r->holds[i].rx);
+	free(r->holds);
 	free(r);
 }
 
@@ -165,4 +186,14 @@ rd_rules_alias(const struct rd_rules *r, const char *cluster_name)
 			return r->aliases[i].alias;
 	}
 	return NULL;
+}
+
+int64_t
+rd_rules_hold_us(const struct rd_rules *r, const char *cluster_name, const char *alias)
+{
+	for (size_t i = 0; i < r->n_holds; i++) {
+		if (rx_match(r->holds[i].rx, cluster_name) || rx_match(r->holds[i].rx, alias))
+			return r->holds[i].us;
+	}
+	return 0;
 }

@@ -19,6 +19,11 @@ struct rd_alias_rule {
 	char *alias;
 };
 
+struct rd_hold_rule {
+	struct rx *rx;
+	int64_t us;
+};
+
 struct rd_rules {
 	struct conf_filter *never_probe;    /* DiscoveryIgnoreHostnameFilters */
 	struct conf_filter *ignore_replica; /* DiscoveryIgnoreReplicaHostnameFilters */
@@ -28,6 +33,9 @@ struct rd_rules {
 	struct rx *data_center, *region, *environment;
 	struct rd_alias_rule *aliases; /* ClusterNameToAlias, in the order of the file */
 	size_t n_aliases;
+	struct rd_hold_rule *holds; /* FailureDetectionHoldSeconds, in the order of the file */
+	size_t n_holds;
+	bool leader_decides; /* FailureDetectionQuorum: who is dead */
 	enum rd_own_name own_name;
 	enum rd_resolve_method resolve;
 	bool auto_pseudo_gtid;
@@ -50,5 +58,7 @@ void rd_rules_free(struct rd_rules *r); /* NULL is fine */
 
 /* ClusterNameToAlias: the alias of the first pattern that fits, NULL when none does. Borrowed. */
 const char *rd_rules_alias(const struct rd_rules *r, const char *cluster_name);
+/* FailureDetectionHoldSeconds: of the first pattern that fits the name or the alias, 0 when none does. */
+int64_t rd_rules_hold_us(const struct rd_rules *r, const char *cluster_name, const char *alias);
 
 #endif

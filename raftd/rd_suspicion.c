@@ -41,7 +41,7 @@ rd_work_suspect_replicas(struct rd_node *n, const struct topo_key *key)
 void
 rd_work_lost(struct rd_node *n, const struct ipc_connection_lost *m)
 {
-	const struct rd_server *s = rd_model_find(&n->model, &m->key);
+	struct rd_server *s = rd_model_find(&n->model, &m->key);
 	bool has_replicas = s != NULL && rd_server_has_replicas(n, s);
 
 	n->metrics.connections_lost++;
@@ -53,4 +53,5 @@ rd_work_lost(struct rd_node *n, const struct ipc_connection_lost *m)
 		log_warning("suspect", "many connections were lost at once: probing servers with replicas first");
 	rd_work_suspect_replicas(n, &m->key);
 	rd_work_suspects(n);
+	rd_detect_lost(n, s, m);
 }

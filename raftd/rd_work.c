@@ -101,6 +101,7 @@ mark_failed(struct rd_node *n, struct rd_server *s, const struct topo_probe *p)
 
 	rd_story_failed(&n->story, rd_mono(n), s, was_valid, p);
 	note_evidence(s, p);
+	rd_detect_probed(n, s, p);
 	s->inst.last_checked_us = rd_failed_check_us(s->inst.last_seen_us, p->ended_us);
 	s->inst.last_check_partial_success = p->partial;
 	rd_model_mark(&n->model, s, RD_DIRTY_CHECK);
@@ -118,7 +119,7 @@ fail(struct rd_node *n, const struct topo_probe *p, const struct err *why)
 {
 	struct rd_candidate *c = rd_candidates_find(&n->candidates, &p->asked_key);
 	struct rd_server *s = failed_server(n, p);
-	struct rd_probed done = {.e = why};
+	struct rd_probed done = {.e = why, .probe = p};
 
 	n->metrics.access_denied += p->errno_mysql == 1045;
 	if (s != NULL && p->evidence != TOPO_EVIDENCE_NONE)
@@ -225,6 +226,9 @@ store(struct rd_node *n, const struct topo_probe *p, const struct topo_key *key)
 	rd_story_found(&n->story, rd_mono(n), s, &inst);
 	rd_model_set(&n->model, s, &inst);
 	note_found(s, p);
+	if (!topo_key_equal(&former_source, &s->inst.source_key))
+		s->heard = (struct rd_heard){0};
+	rd_detect_probed(n, s, p);
 	rd_model_mark(&n->model, s, p->has_read_errors ? RD_DIRTY_NOT_SEEN : RD_DIRTY_SEEN);
 	if (!n->one_shot)
 		rewatch(n, s, &former_source);
@@ -249,7 +253,7 @@ retire_asked_key(struct rd_node *n, const struct topo_probe *p, const struct top
 static void
 skip(struct rd_node *n, const struct topo_probe *p)
 {
-	struct rd_probed done = {.skipped = true};
+	struct rd_probed done = {.skipped = true, .probe = p};
 
 	rd_probers_finish(n->probers, p->probe_id, &done);
 }
@@ -259,7 +263,7 @@ take_found(struct rd_node *n, const struct topo_probe *p, const struct topo_key 
 {
 	/* a one-shot node follows only what it was asked to follow */
 	bool follow = !n->one_shot || rd_candidates_find(&n->candidates, &p->asked_key) != NULL;
-	struct rd_probed done = {0};
+	struct rd_probed done = {.probe = p};
 	struct rd_server *s;
 
 	if (p->probe_id != 0)

@@ -174,7 +174,7 @@ restart(struct rd_round *r, struct mono now)
 	r->targets.n = 0;
 	for (size_t i = 0; i < r->c.n_replicas; i++) {
 		const struct rd_testimony *t = &r->replicas[i];
-		if (!rd_word_needs_test(t->word) || t->no_test || !rd_view_is_testable(&t->view))
+		if (!rd_word_needs_test(t->word) || t->no_test || !rd_sight_is_testable(&t->view))
 			continue;
 		r->tests[i].restarted = r->restarted_any = true;
 		r->tests[i].former_errno = t->view.io_errno;

@@ -142,7 +142,7 @@ follows(const struct rd_case *c, const struct rd_replica_fact *f)
 
 /* What others know of the receiver in the very state in which it was read last. What came in counts in any state. */
 static void
-add_memories(const struct rd_case *c, const struct rd_testimony *t, struct rd_view *v)
+add_memories(const struct rd_case *c, const struct rd_testimony *t, struct rd_sight *v)
 {
 	for (size_t i = 0; i < c->n_ballots; i++) {
 		const struct rd_ballot *b = &c->ballots[i];
@@ -166,7 +166,7 @@ hear(const struct rd_case *c, struct rd_testimony *t, struct mono answered)
 {
 	const struct rd_replica_fact *f;
 
-	t->view = (struct rd_view){.answered = answered};
+	t->view = (struct rd_sight){.answered = answered};
 	t->read = (struct mono){0};
 	t->reader = NULL;
 	if ((f = freshest(c, t)) != NULL) {
@@ -185,7 +185,7 @@ hear(const struct rd_case *c, struct rd_testimony *t, struct mono answered)
 static bool
 is_testable(const struct rd_testimony *t)
 {
-	return !t->no_test && rd_view_is_testable(&t->view);
+	return !t->no_test && rd_sight_is_testable(&t->view);
 }
 
 static void

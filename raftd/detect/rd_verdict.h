@@ -32,12 +32,12 @@ struct rd_ballot {
 /* A replica of the server with all that is known of it. */
 struct rd_testimony {
 	const struct topo_key *key;
-	enum rd_word tested; /* after its receiver was restarted; UNREAD: it wasn't */
-	bool no_test;	     /* it cannot be tested: the restart failed */
-	struct rd_view view; /* filled by rd_judge */
-	enum rd_word word;   /* filled by rd_judge */
-	const char *reader;  /* filled by rd_judge: whose reading it is; NULL */
-	struct mono read;    /* filled by rd_judge */
+	enum rd_word tested;  /* after its receiver was restarted; UNREAD: it wasn't */
+	bool no_test;	      /* it cannot be tested: the restart failed */
+	struct rd_sight view; /* filled by rd_judge */
+	enum rd_word word;    /* filled by rd_judge */
+	const char *reader;   /* filled by rd_judge: whose reading it is; NULL */
+	struct mono read;     /* filled by rd_judge */
 };
 
 struct rd_case {

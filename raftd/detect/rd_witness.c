@@ -81,7 +81,7 @@ is_no_connection(int64_t io_errno)
 /* A receiver that has given up (No) was stopped, or met an error that trying again does not cure: the source's answer, if it
  * was one, is of some time ago. One that goes on trying has what it says from its newest try. */
 static enum rd_word
-of_broken(const struct rd_view *v)
+of_broken(const struct rd_sight *v)
 {
 	bool since_then = v->witnessed && mono_before(v->answered, v->since);
 
@@ -95,7 +95,7 @@ of_broken(const struct rd_view *v)
 }
 
 enum rd_word
-rd_word_of(const struct rd_view *v)
+rd_word_of(const struct rd_sight *v)
 {
 	if (!v->read)
 		return RD_WORD_UNREAD;
@@ -113,7 +113,7 @@ rd_word_needs_test(enum rd_word word)
 }
 
 bool
-rd_view_is_testable(const struct rd_view *v)
+rd_sight_is_testable(const struct rd_sight *v)
 {
 	return v->read && v->follows && v->sql_running;
 }

@@ -49,7 +49,7 @@ enum rd_word {
 };
 const char *rd_word_text(uint64_t word);
 
-struct rd_view {
+struct rd_sight {
 	bool read;
 	bool follows; /* its source is the server in question */
 	bool heard;   /* something came in between two readings that both were made for this vote … */
@@ -61,11 +61,11 @@ struct rd_view {
 	bool witnessed;	      /* somebody saw it in another state before */
 	struct mono answered; /* last answer of the source to anybody; us 0 = never */
 };
-enum rd_word rd_word_of(const struct rd_view *v);
+enum rd_word rd_word_of(const struct rd_sight *v);
 /* Words that are none yet: restarting the receiver makes the replica connect anew, and then it knows. */
 bool rd_word_needs_test(enum rd_word word);
 /* May its receiver be restarted? Only while the applier runs: MariaDB drops its relay log at a START with both stopped. */
-bool rd_view_is_testable(const struct rd_view *v);
+bool rd_sight_is_testable(const struct rd_sight *v);
 
 /* After the restart. DEAD: it tries in vain (at the first look only if it says so with an error that it did not have
  * before, at the last one by still trying); ALIVE: it connected, or was answered; MUTE: it does not try; SILENT: too early

@@ -290,6 +290,9 @@ on_message(void *ctx, const char *peer, enum rn_channel channel, const void *p, 
 	case RN_CHANNEL_HEALTH:
 		rd_group_health_message(g, peer, p, n);
 		break;
+	case RN_CHANNEL_VIEWS:
+		rd_detect_message(g->node, peer, p, n);
+		break;
 	case RN_CHANNEL_CANDIDATES:
 		rd_group_candidates_message(g, peer, p, n);
 		break;

@@ -12,6 +12,8 @@
 
 struct rd_group;
 
+#define RD_ELECTORATE_MAX 15
+
 /* Opens RaftDataDir and listens. Errors are the configuration's or the machine's: the process should end with *ret_exit. */
 int rd_group_start(struct rd_node *n, struct rd_group **ret_group, int *ret_exit, struct err *e) MUST_USE;
 void rd_group_free(struct rd_group *g); /* NULL is fine */
@@ -30,6 +32,17 @@ bool rd_group_in_quorum(struct rd_group *g);
 int rd_group_takes_changes(struct rd_group *g, struct err *e) MUST_USE;
 /* Servers that this node has found, to the leader (bounded; lost when there is none: the next probe names them again). */
 void rd_group_candidates(struct rd_group *g, const struct topo_key_list *keys);
+/* Who votes about suspected servers: the group's voters, this node among them (names are borrowed until members change);
+ * the term; false: there is no group yet. */
+struct rd_electorate {
+	const char *self;
+	const char *names[RD_ELECTORATE_MAX];
+	size_t n;
+	uint64_t term;
+};
+bool rd_group_electorate(struct rd_group *g, struct rd_electorate *ret);
+/* A message of rd_vote.h; false: that node is not connected, or too slow. */
+bool rd_group_say_view(struct rd_group *g, const char *peer, const void *p, size_t n);
 /* An effect of a command of the present term that concerns the group. */
 void rd_group_effect(struct rd_group *g, const struct rd_applied *a, const struct rd_effect *x);
 

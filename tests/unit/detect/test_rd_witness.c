@@ -95,7 +95,7 @@ a_replica_speaks_with_fresh_evidence_only(void **state UNUSED)
 	/* the source answered last at 100; since: when the present state was first read */
 	static const struct {
 		const char *what;
-		struct rd_view v;
+		struct rd_sight v;
 		int64_t since;
 		enum rd_word word;
 	} cases[] = {
@@ -169,7 +169,7 @@ a_replica_speaks_with_fresh_evidence_only(void **state UNUSED)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct rd_view v = cases[i].v;
+		struct rd_sight v = cases[i].v;
 		v.since = at(cases[i].since);
 		v.answered = at(100);
 		if (rd_word_of(&v) != cases[i].word)
@@ -180,7 +180,7 @@ a_replica_speaks_with_fresh_evidence_only(void **state UNUSED)
 static void
 a_source_that_never_answered_is_lost_when_it_was_witnessed(void **state UNUSED)
 {
-	struct rd_view v = {.read = true, .follows = true, .io = CONNECTING, .io_errno = 2003, .since = at(5)};
+	struct rd_sight v = {.read = true, .follows = true, .io = CONNECTING, .io_errno = 2003, .since = at(5)};
 
 	assert_int_equal(rd_word_of(&v), RD_WORD_STALE);
 	v.witnessed = true;
@@ -190,13 +190,13 @@ a_source_that_never_answered_is_lost_when_it_was_witnessed(void **state UNUSED)
 static void
 only_replicas_whose_applier_runs_are_tested(void **state UNUSED)
 {
-	struct rd_view v = {.read = true, .follows = true, .io = YES, .sql_running = true};
+	struct rd_sight v = {.read = true, .follows = true, .io = YES, .sql_running = true};
 
-	assert_true(rd_view_is_testable(&v));
+	assert_true(rd_sight_is_testable(&v));
 	v.sql_running = false;
-	assert_false(rd_view_is_testable(&v));
-	v = (struct rd_view){.read = true, .io = YES, .sql_running = true};
-	assert_false(rd_view_is_testable(&v)); /* of another source */
+	assert_false(rd_sight_is_testable(&v));
+	v = (struct rd_sight){.read = true, .io = YES, .sql_running = true};
+	assert_false(rd_sight_is_testable(&v)); /* of another source */
 	for (uint64_t w = 0; w < RD_WORD_COUNT; w++)
 		assert_int_equal(rd_word_needs_test((enum rd_word)w), w == RD_WORD_SILENT || w == RD_WORD_STALE);
 }

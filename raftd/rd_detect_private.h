@@ -1,0 +1,59 @@
+/* rd_detect_private.h — between rd_detect.c (suspicions, the leader's rounds, the channel) and rd_detect_vote.c (this node
+ * as a voter). Private to them. */
+#ifndef RD_DETECT_PRIVATE_H
+#define RD_DETECT_PRIVATE_H
+
+#include <sys/queue.h>
+
+#include "detect/rd_round.h"
+#include "detect/rd_voter.h"
+#include "rd_node_private.h"
+
+#define RD_VOTES_MAX 256 /* questions being answered; more are not answered: an abstention */
+#define RD_ROUNDS_MAX 64 /* servers asked about at once; others wait for the next look */
+
+/* A question being answered. */
+struct rd_vote {
+	LIST_ENTRY(rd_vote) next;
+	struct rd_detect *d;
+	char *from; /* whose question; NULL = this node's own */
+	struct topo_key key;
+	uint64_t id, ask;
+	struct rd_voter *voter;
+	struct mono asked;
+	bool answered;
+	size_t open; /* probes under way: they hold on to it */
+};
+LIST_HEAD(rd_vote_list, rd_vote);
+
+/* A server about which this node asks. */
+struct rd_asking {
+	LIST_ENTRY(rd_asking) next;
+	struct rd_round *round;
+};
+LIST_HEAD(rd_asking_list, rd_asking);
+
+struct rd_detect {
+	struct rd_node *n;
+	struct event *timer;
+	struct rd_vote_list votes;
+	struct rd_asking_list rounds;
+	size_t n_votes, n_rounds;
+	uint64_t last_id;
+	uint64_t overflows;
+};
+
+/* Answers a question of from, or NULL for an own one. */
+void rd_detect_vote(struct rd_detect *d, const char *from, const struct rd_suspect_msg *q);
+/* Votes whose time has come. Returns when the next one's does; us INT64_MAX = none. */
+struct mono rd_detect_votes_work(struct rd_detect *d);
+void rd_detect_votes_done(struct rd_detect *d);
+
+/* rd_detect.c: facts for an own question. */
+void rd_detect_own_facts(struct rd_detect *d, const struct rd_facts *f);
+/* To another node; false when it cannot be told. */
+bool rd_detect_say(struct rd_detect *d, const char *peer, enum rd_vote_kind kind, const void *msg);
+/* Something changed: the timer is set anew. */
+void rd_detect_arm(struct rd_detect *d);
+
+#endif

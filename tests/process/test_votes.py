@@ -1,0 +1,123 @@
+"""Who is dead: suspicion, fresh probes, votes. One raftd with played probers, and three whole nodes."""
+
+import re
+
+import pytest
+
+from fleet import Fleet
+from raftd_driven import ANSWERED, TIMED_OUT, Raftd, key
+from waiting import wait_until
+
+SOURCE, R1, R2 = key("source"), key("r1"), key("r2")
+YES, CONNECTING = 1, 2
+
+
+def verdicts(text):
+    return re.findall(r"instance=(\S+) verdict=(\S+) failed=(\d+) answered=(\d+) needed=(\d+) analysis=(\w+)", text)
+
+
+@pytest.fixture
+def raftd():
+    with Raftd() as raftd:
+        raftd.prober.found(SOURCE, {"log_bin_enabled": True},
+                           replicas=[{"hostname": "r1", "port": 3306}, {"hostname": "r2", "port": 3306}])
+        for k in (R1, R2):
+            replicates(raftd, k)
+        raftd.ask("DISCOVER", key=SOURCE, mode=0)
+        settle(raftd)
+        yield raftd
+
+
+def replicates(raftd, k, io=YES, errno=0, sql=True, pos=4):
+    raftd.prober.found(k, {"sql_thread_state": int(sql), "io_thread_state": io, "sql_running": sql, "io_running": io == YES,
+                           "read_coord": {"log_file": "b.1", "log_pos": pos, "type": 0}},
+                       source_host="source", source_port=3306, last_io_errno=errno)
+
+
+def settle(raftd):
+    """Polls until all are known, and the source is known to have replicas."""
+    def known():
+        raftd.prober.poll()
+        flags = [raftd.prober.watched.get((host, 3306), (0, 0))[1] for host in ("source", "r1", "r2")]
+        return {"source:3306", "r1:3306", "r2:3306"} <= raftd.instances() and [f & 1 for f in flags] == [1, 0, 0]
+
+    wait_until(known, 10, "the servers", interval=0.1)
+
+
+def first_verdict(raftd):
+    return wait_until(lambda: verdicts(raftd.log_text()), 10, "a verdict")[0]
+
+
+def test_a_refusing_source_whose_replicas_lost_it_is_dead(raftd):
+    raftd.prober.gone(SOURCE)
+    for k in (R1, R2):
+        replicates(raftd, k, CONNECTING, 2003)
+    raftd.prober.report(SOURCE)
+    assert first_verdict(raftd) == ("source:3306", "DEAD", "1", "0", "1", "DeadMaster")
+    probed = [host for host, _, lane in raftd.prober.asked if lane == 0]
+    assert probed.count("source") >= 2 and probed.count("r1") >= 1 and probed.count("r2") >= 1
+    raftd.prober.found(SOURCE)
+    raftd.prober.report(SOURCE)
+    wait_until(lambda: "instance=source:3306 answers again" in raftd.log_text(), 10, "its return")
+
+
+def test_replicas_that_say_yes_are_no_witnesses(raftd):
+    """Connected and silent, so it may be alive; receivers are not restarted yet, so nobody can tell."""
+    raftd.prober.gone(SOURCE)
+    raftd.prober.report(SOURCE, evidence=TIMED_OUT)
+    assert first_verdict(raftd)[1] == "UNTESTED"
+
+
+def test_a_replica_that_hears_its_source_saves_it(raftd):
+    raftd.prober.gone(SOURCE)
+    replicates(raftd, R1, CONNECTING, 2003)
+    original, position = raftd.prober.result, iter(range(100, 10000))
+
+    def result(k, *args, **kwargs):
+        if k["hostname"] == "r2":
+            replicates(raftd, R2, pos=next(position))  # something new in each reading
+        return original(k, *args, **kwargs)
+
+    raftd.prober.result = result
+    raftd.prober.report(SOURCE)
+    assert first_verdict(raftd)[1] == "HEARD"
+
+
+def test_too_many_connections_is_an_answer(raftd):
+    """The probe that fails without an answer begins the vote; what it answers ends it."""
+    raftd.prober.gone(SOURCE)
+    for k in (R1, R2):
+        replicates(raftd, k, CONNECTING, 1040)
+    original = raftd.prober.result
+
+    def result(k, probe_id=0, evidence=None):
+        r = original(k, probe_id, evidence)
+        if k["hostname"] == "source" and probe_id:
+            r.update(evidence=ANSWERED, errno_mysql=1040, error="Too many connections")
+        return r
+
+    raftd.prober.result = result
+    raftd.prober.report(SOURCE)
+    found = first_verdict(raftd)
+    assert found[1] == "ALIVE" and found[2] == "0"
+    assert "too many connections" in raftd.log_text()
+
+
+def test_three_nodes_vote(new_group):
+    """A voter that is slow may be missing; the leader and another one are enough."""
+    with Fleet(4, 3) as fleet:
+        group = new_group(3, config={"DiscoverySeeds": fleet.sources, "InstancePollSeconds": 1})
+        source = fleet.sources[0]
+        for node in group:
+            node.wait_instances(fleet.addresses, 30)
+
+        def dead(node):
+            return [v for v in verdicts(node.log_text()) if v[:2] == (source, "DEAD") and int(v[2]) >= 2]
+
+        fleet.stop()
+        leader = wait_until(lambda: [node for node in group if dead(node)], 30, "a vote of at least two")[0]
+        assert dead(leader)[0][3:] == ("0", "2", "DeadMasterAndReplicas")
+        told = re.compile(rf"told \S+ what is seen of instance={source}")
+        assert any(told.search(node.log_text()) for node in group if node is not leader)
+        fleet.start()
+        wait_until(lambda: f"instance={source} answers again" in leader.log_text(), 30, "its return")
