@@ -483,6 +483,38 @@ def test_held_lock_refuses_the_step(servers, prober):
     wait_until(lambda: server.value("SELECT IS_USED_LOCK('orchestrator.step')") is None, 10, "a step to free its lock")
 
 
+def test_whoever_holds_the_lock_can_be_ended(servers, prober):
+    server = servers["c"]
+    nobody = step(prober, server, "break-lock", 1)
+    assert nobody["code"] == CODES["SERVER"] and nobody["errno_mysql"] == 1094, nobody
+    holder = Prober(MySQLTopologySSLSkipVerify=True, DetectDataCenterQuery="select get_lock('orchestrator.step', 0)")
+    with holder:
+        holder.watch(server.address)
+        holder.result(server.address, found=True)
+        assert step(prober, server, "break-lock", 2)["code"] == 0
+        assert read_only(server)
+    wait_until(lambda: server.value("SELECT IS_USED_LOCK('orchestrator.step')") is None, 10, "the lock to be free")
+
+
+def test_steps_of_recoveries(servers, prober):
+    server = servers["c"]
+    applied = server.value("SELECT @@global." + ("gtid_slave_pos" if servers.flavor == "mariadb" else "gtid_executed"))
+    done = step(prober, server, "wait-executed", 1, args=["".join(applied.split()), "5"])
+    assert done["code"] == 0 and done["sent"], done
+    never = "0-1-99999999" if servers.flavor == "mariadb" else "3e11fa47-71ca-11e1-9e33-c80aa9429562:1"
+    assert step(prober, server, "wait-executed", 2, args=[never, "1"])["code"] == CODES["TIMEOUT"]
+    before = status_of(server)
+    assert step(prober, server, "stop-replica", 3)["code"] == 0
+    assert step(prober, server, "point-to", 4, args=["//elsewhere", "3306"])["code"] == 0
+    detached = status_of(server)
+    assert detached["Source_Host"] == "//elsewhere"
+    kept = ["Source_User", "Source_SSL_Allowed", "Using_Gtid" if servers.flavor == "mariadb" else "Auto_Position"]
+    assert [detached[k] for k in kept] == [before[k] for k in kept] and before[kept[2]] not in ("No", "0")
+    assert step(prober, server, "point-to", 5, args=[before["Source_Host"], before["Source_Port"]])["code"] == 0
+    assert step(prober, server, "start-replica", 6)["code"] == 0
+    server.wait_replicating()
+
+
 def test_error_of_the_server_is_told(servers, prober):
     failed = step(prober, servers["c"], "kill-query", 1, args=["999999"])
     assert failed["code"] == CODES["SERVER"] and failed["errno_mysql"] == 1094 and failed["sent"]
