@@ -1,4 +1,7 @@
-/* main.c — raftd, the node's brain: what it knows, decides and writes. Started by orchestrator(8), see raftd(8). */
+/* main.c — raftd, the node's brain: what it knows, decides and writes. Started by orchestrator(8), see raftd(8); and by
+ * itself, as the watcher of a hook. */
+#include "base/str.h"
+#include "rd_hook_keep.h"
 #include "rd_node.h"
 
 int
@@ -12,5 +15,7 @@ main(int argc, char **argv)
 					    .done = rd_node_done,
 					    .peer = rd_node_peer};
 
+	if (argc > 1 && str_eq(argv[1], RD_HOOK_KEEP_ARG))
+		return rd_hook_keep(argc, argv);
 	return proc_main(argc, argv, &ops);
 }
