@@ -217,7 +217,7 @@ may_donate(const struct rd_recovery_input *in, const struct rd_ranked *d)
 
 	return rd_recovery_is_fresh(in, s) && d->have->unreadable == NULL && s->log_bin_enabled &&
 	       s->log_replica_updates && !s->is_binlog_server &&
-	       (d->backlog == 0 || (s->sql_delay == 0 && s->last_sql_errno == 0));
+	       (d->backlog == 0 || (s->sql_delay == 0 && s->last_sql_errno == 0 && !s->in_maintenance));
 }
 
 static uint64_t

@@ -1,5 +1,4 @@
-/* rd_fsm.c — see rd_fsm.h. Pure; called by the recovery machine of the leader, by apply (which checks that a proposed
- * record follows from the one before) and by the simulation. */
+/* rd_fsm.c — see rd_fsm.h. Pure; called where a recovery's events are applied, and by the simulation. */
 #include "rd_fsm.h"
 
 #include <string.h>

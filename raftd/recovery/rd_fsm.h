@@ -1,9 +1,11 @@
 /* rd_fsm.h — a recovery as a state machine over one small record. Pure: the record, an event and the time give the next
  * record and what is to be done. Table: rd_fsm.def.
  *
- * The record is replicated: the leader proposes each next record and carries its effects out when it is on a majority,
- * so that whoever leads next finds how far it may have come. Effects are to be done in the order of enum rd_effects. An
- * outcome that is lost with its leader is found out by reading servers (ONLY_READ), never by doing things again. */
+ * The record is replicated: the leader proposes the event, apply makes the next record of it with the command's time,
+ * and the leader carries the effects out when that is on a majority, so that whoever leads next finds how far it may
+ * have come. Effects are to be done in the order of enum rd_recovery_effect. An outcome that is lost with its leader is
+ * found out by reading servers (ONLY_READ), never by doing things again.
+ */
 #ifndef RD_FSM_H
 #define RD_FSM_H
 

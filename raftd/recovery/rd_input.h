@@ -58,7 +58,7 @@ void rd_recovery_policy_from(const struct conf *c, struct rd_recovery_policy *re
 const struct rd_recovery_server *rd_recovery_find(const struct rd_recovery_input *in, const struct topo_key *key);
 /* It replicates from the failed server, or did when the recovery began. */
 bool rd_recovery_is_direct(const struct rd_recovery_input *in, const struct rd_recovery_server *s);
-/* When the servers are read again: who was a direct replica at the beginning stays one. */
+/* At the beginning (before == now), and when the servers are read again: who was a direct replica stays one. */
 void rd_recovery_carry(const struct rd_recovery_input *before, struct rd_recovery_input *now);
 /* What stands there was read since the failure was suspected. */
 bool rd_recovery_is_fresh(const struct rd_recovery_input *in, const struct rd_recovery_server *s);

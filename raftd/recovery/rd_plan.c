@@ -326,7 +326,8 @@ plan_other(struct making *m, const struct rd_have *x)
 	struct err e;
 
 	if (topo_key_equal(&s->source_key, &m->choice->chosen->server->key)) {
-		if (rd_recovery_is_fresh(m->in, s) && rd_both_stopped(s)) /* re-pointed before, and not started */
+		/* re-pointed before, and not started; others of its replicas are none of our business */
+		if (s->was_direct && rd_recovery_is_fresh(m->in, s) && !s->in_maintenance && rd_both_stopped(s))
 			(void)add_step(m, s, TOPO_STEP_START_REPLICA, RD_FAILS_SERVER, 0);
 		return;
 	}
