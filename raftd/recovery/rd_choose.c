@@ -280,12 +280,14 @@ may_be_promoted(const struct rd_ranked *j)
 static void
 judge_all(const struct asked *q, struct rd_ranked *v, size_t n)
 {
+	const struct rd_most most = {rd_priority_version(q->in), rd_priority_format(q->in)};
+
 	for (size_t i = 0; i < n; i++) {
 		const struct rd_have *have = &q->haves->v[i];
 		v[i] = (struct rd_ranked){.server = have->server, .have = have, .detail = ""};
 		v[i].backlog = backlog_of(q->haves, have);
 		v[i].lacks = v[i].lost = rd_set_lacks(q->haves->family, &have->received, &q->haves->best);
-		rd_choose_judge(q->in, q->haves, &v[i]);
+		rd_choose_judge(q->in, q->haves, &most, &v[i]);
 	}
 	for (size_t i = 0; i < n; i++) {
 		if (!may_be_promoted(&v[i]))

@@ -129,15 +129,15 @@ is_unwanted(const struct rd_recovery_input *in, struct rd_ranked *j)
 }
 
 static bool
-is_last_resort(const struct rd_recovery_input *in, struct rd_ranked *j)
+is_last_resort(const struct rd_most *most, struct rd_ranked *j)
 {
 	const struct rd_recovery_server *s = j->server;
 
 	if (s->sql_delay > 0)
 		GO(DELAYED, "");
-	if (rd_format_rank(s->binlog_format) > rd_priority_format(in))
+	if (rd_format_rank(s->binlog_format) > most->format)
 		GO(FORMAT, s->binlog_format);
-	if (topo_version_cmp_major(s->version, rd_priority_version(in)) > 0)
+	if (topo_version_cmp_major(s->version, most->version) > 0)
 		GO(VERSION, s->version);
 	return false;
 }
@@ -149,12 +149,13 @@ rd_uses_family(const struct rd_recovery_server *s, enum gtid_family family)
 }
 
 void
-rd_choose_judge(const struct rd_recovery_input *in, const struct rd_haves *h, struct rd_ranked *j)
+rd_choose_judge(const struct rd_recovery_input *in, const struct rd_haves *h, const struct rd_most *most,
+		struct rd_ranked *j)
 {
 	j->why = RD_WHY_CHOSEN;
 	j->detail = "";
 	if (!is_unfit(in, h, j) && !is_unwanted(in, j))
-		(void)is_last_resort(in, j);
+		(void)is_last_resort(most, j);
 }
 
 /* --- who may follow whom --------------------------------------------------------------------------------------- */
@@ -162,13 +163,13 @@ rd_choose_judge(const struct rd_recovery_input *in, const struct rd_haves *h, st
 static int
 check_purged(const struct rd_have *x, const struct rd_have *y, struct err *e)
 {
-	struct gtid_set purged, rest, lost = {0};
-	int rc = gtid_set_parse(y->server->gtid_purged, &purged, e);
+	struct gtid_set rest, lost = {0};
+	int rc;
 
-	if (rc != 0)
-		return err_wrap(e, "what %s has purged", TOPO_KEY_TEXT(&y->server->key));
-	rc = gtid_set_subtract(&purged, &x->applied.mysql, &rest, e);
-	gtid_set_done(&purged);
+	if (y->purged_unreadable != NULL)
+		return err_set(e, ERR_PRECONDITION, "what %s has purged: %s", TOPO_KEY_TEXT(&y->server->key),
+			       y->purged_unreadable);
+	rc = gtid_set_subtract(&y->purged, &x->applied.mysql, &rest, e);
 	if (rc != 0)
 		return rc;
 	rc = gtid_set_subtract(&rest, &x->errant.mysql, &lost, e);
@@ -187,15 +188,11 @@ rd_can_follow(const struct rd_recovery_input *in, const struct rd_haves *haves, 
 	struct topo_replicate_rules rules = {.lower_version_allowed = in->policy.lower_version_allowed,
 					     .verify_filters = in->policy.verify_filters,
 					     .maintenance_lag_s = in->policy.maintenance_lag_s};
-	struct topo_instance a, b;
-	int rc;
+	int rc = topo_can_replicate_from(&x->inst, &y->inst, &rules, e);
 
-	rd_recovery_server_instance(x->server, &a);
-	rd_recovery_server_instance(y->server, &b);
-	rc = topo_can_replicate_from(&a, &b, &rules, e);
 	if (rc == 0 && (haves->family == GTID_NONE || !rd_uses_family(x->server, haves->family)))
 		rc = err_set(e, ERR_PRECONDITION, "%s does not replicate by GTID", TOPO_KEY_TEXT(&x->server->key));
-	if (rc == 0 && topo_is_group_secondary(&a))
+	if (rc == 0 && topo_is_group_secondary(&x->inst))
 		rc = err_set(e, ERR_PRECONDITION, "%s is a secondary of a replication group",
 			     TOPO_KEY_TEXT(&x->server->key));
 	if (rc == 0 && x->server->in_maintenance)
@@ -205,7 +202,8 @@ rd_can_follow(const struct rd_recovery_input *in, const struct rd_haves *haves, 
 		    err_set(e, ERR_PRECONDITION, "%s replicates over several channels", TOPO_KEY_TEXT(&x->server->key));
 	if (rc == 0 && x->unreadable != NULL)
 		rc = err_set(e, ERR_PRECONDITION, "%s: %s", TOPO_KEY_TEXT(&x->server->key), x->unreadable);
-	if (rc == 0 && haves->family == GTID_MYSQL)
+	if (rc == 0 && haves->family == GTID_MYSQL &&
+	    !(y->purged_by_all && rd_recovery_is_direct(in, x->server) && rd_recovery_is_fresh(in, x->server)))
 		rc = check_purged(x, y, e);
 	return rc;
 }

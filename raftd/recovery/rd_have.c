@@ -192,6 +192,31 @@ join_known(const struct rd_recovery_input *in, enum gtid_family family, struct r
 	}
 }
 
+/* Spares the comparison of everybody with everybody. */
+static void
+compare_purged(const struct rd_recovery_input *in, struct rd_haves *h)
+{
+	struct gtid_set common = {0}, both;
+	bool first = true, known = h->family == GTID_MYSQL;
+	struct err e;
+
+	for (size_t i = 0; i < h->n && known; i++) {
+		const struct rd_have *v = &h->v[i];
+		if (v->unreadable != NULL || !rd_recovery_is_direct(in, v->server) ||
+		    !rd_recovery_is_fresh(in, v->server))
+			continue;
+		known = (first ? gtid_set_union(&v->applied.mysql, &common, &both, &e)
+			       : gtid_set_intersect(&v->applied.mysql, &common, &both, &e)) == 0;
+		first = false;
+		gtid_set_done(&common);
+		common = known ? both : (struct gtid_set){0};
+	}
+	for (size_t i = 0; i < h->n && known; i++)
+		h->v[i].purged_by_all =
+		    h->v[i].purged_unreadable == NULL && gtid_set_contains(&common, &h->v[i].purged);
+	gtid_set_done(&common);
+}
+
 void
 rd_haves_build(const struct rd_recovery_input *in, struct mem_arena *arena, struct rd_haves *ret)
 {
@@ -207,13 +232,17 @@ rd_haves_build(const struct rd_recovery_input *in, struct mem_arena *arena, stru
 	for (size_t i = 0; i < h.n; i++) {
 		struct rd_have *v = &h.v[i];
 		v->server = &in->servers.v[i];
+		rd_recovery_server_instance(v->server, &v->inst);
 		v->drops_relay_log = topo_is_mariadb(v->server->version) && rd_both_stopped(v->server);
 		if (!rd_recovery_is_fresh(in, v->server) || !speaks(v->server, h.family))
 			continue;
 		if (read_one(in, &h, &known.mysql, v, &e) != 0 || join_into(h.family, &h.best, &v->received, &e) != 0)
 			v->unreadable = mem_arena_strndup(arena, e.msg, strlen(e.msg));
+		if (h.family == GTID_MYSQL && gtid_set_parse(v->server->gtid_purged, &v->purged, &e) != 0)
+			v->purged_unreadable = mem_arena_strndup(arena, e.msg, strlen(e.msg));
 	}
 	rd_set_done(&known);
+	compare_purged(in, &h);
 	*ret = h;
 }
 
@@ -224,6 +253,7 @@ rd_haves_done(struct rd_haves *h)
 		rd_set_done(&h->v[i].received);
 		rd_set_done(&h->v[i].applied);
 		rd_set_done(&h->v[i].errant);
+		gtid_set_done(&h->v[i].purged);
 	}
 	rd_set_done(&h->failed);
 	rd_set_done(&h->best);

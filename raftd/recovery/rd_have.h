@@ -26,6 +26,10 @@ struct rd_have {
 	bool drops_relay_log;		 /* MariaDB, both threads stopped */
 	struct rd_set received, applied; /* of the cluster's transactions */
 	struct rd_set errant;
+	struct gtid_set purged;	       /* MySQL */
+	const char *purged_unreadable; /* NULL = it is not */
+	bool purged_by_all;	       /* every direct replica that answered has applied what it purged */
+	struct topo_instance inst;     /* the same server, for the rules of topo/replicate.h; borrows */
 };
 
 struct rd_haves {
