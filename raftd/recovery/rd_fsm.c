@@ -176,6 +176,8 @@ rd_fsm_step(const struct rd_recovery *r, const struct rd_recovery_happening *h, 
 	ret->state = edge->to;
 	ret->turns = r->turns + 1;
 	ret->why = edge->why;
+	if (h->event == RD_EVENT_WRITABLE && h->position != NULL)
+		ret->promoted_at = h->position;
 	ret->promoted = r->promoted || h->event == RD_EVENT_WRITABLE;
 	ret->returned = r->returned || h->event == RD_EVENT_RETURNED || h->event == RD_EVENT_ORPHAN_ALIVE;
 	*ret_effects = effects_of(edge);

@@ -50,26 +50,28 @@ enum rd_recovery_effect {
 #define RD_RECOVERY_TURNS_MAX 10000 /* reached only by a bug or by servers that make fools of us */
 #define RD_RECOVERY_EXCLUDED_MAX 64
 
-#define RD_RECOVERY_FIELDS(F)                                                                   \
-	F(STR, uid, _, 128)                                                                     \
-	F(STR, cluster_id, _, 64)                                                               \
-	F(REC, failed, topo_key, 0)                                                             \
-	F(U64, state, _, 0, .doc = "enum rd_recovery_state")                                    \
-	F(I64, began_us, _, 0)                                                                  \
-	F(I64, since_us, _, 0, .doc = "in this state")                                          \
-	F(I64, deadline_us, _, 0, .doc = "0 = none")                                            \
-	F(U64, turns, _, 0, .doc = "transitions so far; with the term it numbers what is sent") \
-	F(STR, why, _, 256, .doc = "of the last transition")                                    \
-	F(REC, successor, topo_key, 0, .doc = "empty host = none yet")                          \
-	F(BOOL, promoted, _, 0, .doc = "it was seen writable")                                  \
-	F(BOOL, returned, _, 0, .doc = "the failed server answered again")                      \
-	F(LIST, excluded, topo_key, RD_RECOVERY_EXCLUDED_MAX, .doc = "candidates that failed")  \
+#define RD_RECOVERY_FIELDS(F)                                                                           \
+	F(STR, uid, _, 128)                                                                             \
+	F(STR, cluster_id, _, 64)                                                                       \
+	F(REC, failed, topo_key, 0)                                                                     \
+	F(U64, state, _, 0, .doc = "enum rd_recovery_state")                                            \
+	F(I64, began_us, _, 0)                                                                          \
+	F(I64, since_us, _, 0, .doc = "in this state")                                                  \
+	F(I64, deadline_us, _, 0, .doc = "0 = none")                                                    \
+	F(U64, turns, _, 0, .doc = "transitions so far; with the term it numbers what is sent")         \
+	F(STR, why, _, 256, .doc = "of the last transition")                                            \
+	F(REC, successor, topo_key, 0, .doc = "empty host = none yet")                                  \
+	F(STR, promoted_at, _, 65535, .doc = "MariaDB: position of the successor when it was promoted") \
+	F(BOOL, promoted, _, 0, .doc = "it was seen writable")                                          \
+	F(BOOL, returned, _, 0, .doc = "the failed server answered again")                              \
+	F(LIST, excluded, topo_key, RD_RECOVERY_EXCLUDED_MAX, .doc = "candidates that failed")          \
 	F(LIST, suspects, topo_key, RD_RECOVERY_EXCLUDED_MAX, .doc = "those of them that may be writable")
 REC_DECLARE(rd_recovery, RD_RECOVERY_FIELDS);
 
 struct rd_recovery_happening {
 	enum rd_recovery_event event;
 	const struct topo_key *successor; /* with CHOSEN */
+	const char *position;		  /* with WRITABLE: rd_recovery.promoted_at; NULL = unknown */
 	int64_t deadline_us;		  /* with CHOSEN: of the preparation; with MAY_LOSE: end of waiting; else 0 */
 };
 

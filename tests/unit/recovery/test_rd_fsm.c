@@ -30,7 +30,7 @@ begin(struct world *w)
 static bool
 happen(struct world *w, enum rd_recovery_event event, const struct topo_key *successor, int64_t deadline_us)
 {
-	struct rd_recovery_happening h = {event, successor, deadline_us};
+	struct rd_recovery_happening h = {event, successor, "0-1-7", deadline_us};
 	struct rd_recovery next;
 	struct err e;
 	int rc = rd_fsm_step(&w->r, &h, w->now_us, &w->arena, &next, &w->effects, &e);
@@ -321,6 +321,7 @@ test_return_during_promotion(void **state UNUSED)
 	assert_true(happen(&w, rd_fsm_promotion_read(&w.r, true, true, false), NULL, 0));
 	assert_int_equal(w.r.state, RD_RECOVERY_RESTORE);
 	assert_false(w.r.promoted);
+	assert_string_equal(w.r.promoted_at, "");
 	end(&w);
 
 	go_to(&w, RD_RECOVERY_PROMOTE);
@@ -328,13 +329,14 @@ test_return_during_promotion(void **state UNUSED)
 	assert_true(happen(&w, rd_fsm_promotion_read(&w.r, true, false, false), NULL, 0));
 	assert_int_equal(w.r.state, RD_RECOVERY_REPOINT);
 	assert_true(w.r.promoted && w.r.returned);
+	assert_string_equal(w.r.promoted_at, "0-1-7");
 	end(&w);
 }
 
 static void
 test_it_ends(void **state UNUSED)
 {
-	struct rd_recovery_happening h = {RD_EVENT_UNKNOWN, NULL, 0};
+	struct rd_recovery_happening h = {RD_EVENT_UNKNOWN, NULL, NULL, 0};
 	struct rd_recovery next;
 	struct world w;
 	struct err e;

@@ -1,0 +1,23 @@
+/* rd_return.h — an old source is back and read-only: what it has that its successor lacks. Pure.
+ *
+ * MySQL: sets say it. MariaDB: sequence numbers that the old source gave after the promotion's position were given again by
+ * the successor, so its present position says nothing; what counts is where it stood when it was promoted. A left-over
+ * gtid_slave_pos of the old source is not looked at (reference/failover-timing.md 5). Anything that cannot be told is not
+ * contained: it must not rejoin. */
+#ifndef RD_RETURN_H
+#define RD_RETURN_H
+
+#include "rd_have.h"
+
+enum rd_old {
+	RD_OLD_CONTAINED, /* it may replicate from the successor */
+	RD_OLD_AHEAD,	  /* it has transactions of its own: they are told */
+	RD_OLD_UNKNOWN
+};
+
+/* old and successor as they are read now; promoted_at: rd_recovery.promoted_at. ret_difference lives in the arena: the
+ * GTIDs with AHEAD, why with UNKNOWN, else "". */
+enum rd_old rd_old_compare(const struct rd_recovery_server *old, const struct rd_recovery_server *successor,
+			   const char *promoted_at, struct mem_arena *arena, const char **ret_difference);
+
+#endif
