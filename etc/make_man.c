@@ -1,6 +1,6 @@
 /* make_man.c — writes manual pages that list a table: copies a page to stdout and replaces its line .\" KEYS by the list
- * of conf_keys.def, .\" REMOVED by the keys that are accepted and ignored, .\" METRICS and .\" GONE by those of
- * ipc/metrics.def. Run by the build. */
+ * of conf_keys.def, .\" REMOVED by the keys that are accepted and ignored, .\" HOOKS by the placeholders of rd_hook.def,
+ * .\" METRICS and .\" GONE by those of ipc/metrics.def. Run by the build. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -185,6 +185,27 @@ put_removed(void)
 		(void)printf(".Ic %s%s\n", names[i], i + 1 < ARRAY_LEN(names) ? " ," : " .");
 }
 
+/* "{countReplicas} {countSlaves}", "ORC_COUNT_REPLICAS" */
+static void
+put_placeholders(const char *placeholders, const char *variable)
+{
+	(void)printf(".It Ev %s\n", variable);
+	for (size_t n; *placeholders != '\0'; placeholders += n + strspn(placeholders + n, " ")) {
+		n = strcspn(placeholders, " ");
+		(void)printf(".Li %.*s\n", (int)n, placeholders);
+	}
+}
+
+static void
+put_hook_values(void)
+{
+	(void)printf(".Bl -tag -width Ds -compact\n");
+#define RD_HOOK_VALUE(kind, field, known, variable, placeholders) put_placeholders(placeholders, variable);
+#include "rd_hook.def"
+#undef RD_HOOK_VALUE
+	(void)printf(".El\n");
+}
+
 static void
 put_metric(const struct ipc_metric_info *m)
 {
@@ -227,10 +248,8 @@ static const struct {
 	const char *line;
 	void (*put)(void);
 } lists[] = {
-    {".\\\" KEYS\n", put_keys},
-    {".\\\" REMOVED\n", put_removed},
-    {".\\\" METRICS\n", put_metrics},
-    {".\\\" GONE\n", put_gone_metrics},
+    {".\\\" KEYS\n", put_keys},	      {".\\\" REMOVED\n", put_removed},	  {".\\\" HOOKS\n", put_hook_values},
+    {".\\\" METRICS\n", put_metrics}, {".\\\" GONE\n", put_gone_metrics},
 };
 
 static void
