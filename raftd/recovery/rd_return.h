@@ -2,7 +2,7 @@
  *
  * MySQL: sets say it. MariaDB: sequence numbers that the old source gave after the promotion's position were given again by
  * the successor, so its present position says nothing; what counts is where it stood when it was promoted. A left-over
- * gtid_slave_pos of the old source is not looked at (reference/failover-timing.md 5). Anything that cannot be told is not
+ * applied position of the old source is not looked at (reference/failover-timing.md 5). Anything that cannot be told is not
  * contained: it must not rejoin. */
 #ifndef RD_RETURN_H
 #define RD_RETURN_H
