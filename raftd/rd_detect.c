@@ -150,6 +150,92 @@ say_verdict(const struct rd_server *s, enum rd_verdict verdict, enum topo_code c
 	str_buf_done(&b);
 }
 
+static const char *
+alias_of(struct rd_detect *d, const struct rd_server *s)
+{
+	const struct db_cluster_alias_override key = {.cluster_name = s->inst.cluster_name};
+	const struct db_cluster_alias_override *row =
+	    rd_state_get(rd_decisions(d->n), RD_TABLE_cluster_alias_override, &key);
+
+	return row != NULL ? row->alias : s->inst.suggested_cluster_alias;
+}
+
+/* --- the record ------------------------------------------------------------------------------------------------------ */
+#define LISTED_MAX 256
+
+static struct rd_witness
+of_ballot(const struct rd_ballot *b)
+{
+	const struct rd_facts *f = b->facts;
+
+	if (f == NULL)
+		return (struct rd_witness){.witness = b->voter, .seen = "no answer", .cause = "", .reader = ""};
+	return (struct rd_witness){.witness = b->voter,
+				   .seen = topo_evidence_text(f->evidence),
+				   .cause = rd_cause(f->evidence, f->found, f->errno_mysql),
+				   .errno_mysql = f->errno_mysql,
+				   .attempts = f->failed,
+				   .reader = "",
+				   .seen_us = f->at_us};
+}
+
+static struct rd_witness
+of_replica(const struct rd_testimony *t, const struct topo_key_text *name)
+{
+	return (struct rd_witness){.witness = name->text,
+				   .is_replica = true,
+				   .seen = rd_word_text(t->word),
+				   .cause = "",
+				   .errno_mysql = t->view.io_errno,
+				   .reader = t->reader == NULL ? "" : t->reader};
+}
+
+static void
+on_registered(void *ctx UNUSED, const struct rd_proposed *p)
+{
+	if (p->e != NULL) /* who leads next holds a vote of its own */
+		log_warning("detect", "a failure that was detected is not recorded: %s", p->e->msg);
+}
+
+static void
+propose(struct rd_detect *d, const struct rd_cmd_register_failure_detection *c)
+{
+	struct err e;
+
+	if (rd_propose_register_failure_detection(d->n->decide, c, on_registered, d, &e) != 0)
+		log_warning("detect", "failure of instance=%s is not recorded: %s", TOPO_KEY_TEXT(&c->key), e.msg);
+}
+
+static void
+record(struct rd_detect *d, const struct rd_case *c, const struct rd_server *s, enum topo_code code)
+{
+	size_t listed = min_size(c->n_replicas, LISTED_MAX), n = c->n_ballots;
+	struct rd_witness *seen = mem_calloc(n + listed, sizeof(*seen));
+	struct topo_key_text *names = mem_calloc(listed + 1, sizeof(*names));
+	struct topo_key *keys = mem_calloc(listed + 1, sizeof(*keys));
+
+	for (size_t i = 0; i < n; i++)
+		seen[i] = of_ballot(&c->ballots[i]);
+	for (size_t i = 0; i < listed; i++) {
+		keys[i] = *c->replicas[i].key;
+		names[i] = topo_key_text(&keys[i]);
+		seen[n + i] = of_replica(&c->replicas[i], &names[i]);
+	}
+	topo_key_list_sort(&(struct topo_key_list){keys, listed});
+	propose(d, &(struct rd_cmd_register_failure_detection){.key = *c->server,
+							       .analysis = topo_code_name(code),
+							       .cluster_name = s->inst.cluster_name,
+							       .cluster_alias = alias_of(d, s),
+							       .is_actionable = rd_code_is_actionable(code),
+							       .token = proc_setup(d->n->proc)->node_token,
+							       .count_replicas = c->n_replicas,
+							       .replicas = {keys, listed},
+							       .witnesses = {seen, n + listed}});
+	free(keys);
+	free(names);
+	free(seen);
+}
+
 /* Said when it differs from what was found before: the same is found again every second. Nobody acts on it yet. */
 static void
 conclude(struct rd_detect *d, const struct rd_round *r)
@@ -170,6 +256,8 @@ conclude(struct rd_detect *d, const struct rd_round *r)
 	s->verdict = verdict;
 	say_ballots(c);
 	say_verdict(s, verdict, code, f);
+	if (verdict == RD_VERDICT_DEAD && rd_code_is_detected(code))
+		record(d, c, s, code);
 }
 
 /* --- a round --------------------------------------------------------------------------------------------------------- */
@@ -282,16 +370,6 @@ electorate(struct rd_detect *d, struct rd_electorate *ret)
 		ret->n = 1;
 	}
 	return true;
-}
-
-static const char *
-alias_of(struct rd_detect *d, const struct rd_server *s)
-{
-	const struct db_cluster_alias_override key = {.cluster_name = s->inst.cluster_name};
-	const struct db_cluster_alias_override *row =
-	    rd_state_get(rd_decisions(d->n), RD_TABLE_cluster_alias_override, &key);
-
-	return row != NULL ? row->alias : s->inst.suggested_cluster_alias;
 }
 
 /* The replicas' keys are borrowed. */

@@ -287,3 +287,30 @@ rd_code_is_dead(enum topo_code code)
 {
 	return str_starts(topo_code_name(code), "Dead");
 }
+
+static bool
+is_one_of(enum topo_code code, const enum topo_code *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (v[i] == code)
+			return true;
+	}
+	return false;
+}
+
+bool
+rd_code_is_detected(enum topo_code code)
+{
+	static const enum topo_code others[] = {TOPO_DEAD_PRIMARY_WITHOUT_REPLICAS,
+						TOPO_DEAD_INTERMEDIATE_WITH_SINGLE_REPLICA};
+
+	return rd_code_is_dead(code) && !is_one_of(code, others, ARRAY_LEN(others));
+}
+
+bool
+rd_code_is_actionable(enum topo_code code)
+{
+	static const enum topo_code others[] = {TOPO_DEAD_PRIMARY_AND_REPLICAS, TOPO_DEAD_INTERMEDIATE_AND_REPLICAS};
+
+	return rd_code_is_detected(code) && !is_one_of(code, others, ARRAY_LEN(others));
+}

@@ -68,5 +68,8 @@ void rd_judge_analysis(const struct rd_case *c, const struct topo_analysed *serv
 		       struct mem_arena *arena, struct topo_analysis *ret);
 /* A code that says that the server itself is gone. */
 bool rd_code_is_dead(enum topo_code code);
+/* … for which a detection is recorded, and hooks run; and one on which a recovery may act (analysis.md section 7). */
+bool rd_code_is_detected(enum topo_code code);
+bool rd_code_is_actionable(enum topo_code code);
 
 #endif

@@ -6,6 +6,10 @@
 
 #include "base/str.h"
 
+#define REC_SELF struct rd_witness
+REC_DEFINE(rd_witness, RD_WITNESS_FIELDS);
+#undef REC_SELF
+
 /* A local typedef gives each op's F lines their struct (as in common/ipc/ipc.c). */
 #define REC_SELF rec_self
 #define F REC_FIELD

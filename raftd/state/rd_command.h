@@ -14,7 +14,20 @@
 #define RD_POOL_MAX 4096  /* members of a pool */
 #define RD_FIELD_SPLIT 1u /* rec_field.flags: a longer list is split into several commands */
 #define RD_UID_MAX 128
-#define RD_FEATURE_LEVEL 1u /* highest `since` that this build understands */
+#define RD_FEATURE_LEVEL 2u /* highest `since` that this build understands */
+
+/* Who saw what before a detection: a voter, or a replica of the server. */
+#define RD_WITNESSES_MAX 600
+#define RD_WITNESS_FIELDS(F)                                                       \
+	F(STR, witness, _, 300, .doc = "a node's name, or a replica as host:port") \
+	F(BOOL, is_replica, _, 0)                                                  \
+	F(STR, seen, _, 64, .doc = "class of evidence, or what the replica says")  \
+	F(STR, cause, _, 128)                                                      \
+	F(I64, errno_mysql, _, 0)                                                  \
+	F(U64, attempts, _, 0)                                                     \
+	F(STR, reader, _, 300, .doc = "the voter that read the replica")           \
+	F(I64, seen_us, _, 0, .doc = "wall clock of the voter")
+REC_DECLARE(rd_witness, RD_WITNESS_FIELDS);
 
 #define F REC_MEMBER
 #define RD_OP(NAME, name, wire, since, ...) \

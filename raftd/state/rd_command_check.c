@@ -235,6 +235,19 @@ check_yield_hint(const struct rd_cmd_yield_hint *c, struct err *e)
 	return check_not_empty(c->hint, "yield hint", e);
 }
 
+/* --- failures -------------------------------------------------------------------------------------------------- */
+static int
+check_register_failure_detection(const struct rd_cmd_register_failure_detection *c, struct err *e)
+{
+	if (check_key(&c->key, e) != 0 || check_not_empty(c->analysis, "analysis", e) != 0)
+		return -e->code;
+	for (size_t i = 0; i < c->witnesses.n; i++) {
+		if (check_not_empty(c->witnesses.v[i].witness, "witness of a failure", e) != 0)
+			return -e->code;
+	}
+	return c->replicas.n == 0 ? 0 : check_keys(&c->replicas, e);
+}
+
 /* Typed dispatch: an op without a check does not compile. */
 #define F(...)
 #define RD_OP(NAME, name, wire, since, ...)                         \

@@ -126,6 +126,13 @@ rd_pending_answer(struct pending *q)
 }
 
 /* --- one command ----------------------------------------------------------------------------------------------- */
+/* Without raft nobody else has to understand it: what this build can do, it may. */
+static uint32_t
+level(const struct rd_proposer *p)
+{
+	return p->decider == &rd_decider_db ? RD_FEATURE_LEVEL : rd_state_feature_level(p->state);
+}
+
 static int
 encode(struct rd_proposer *p, enum rd_op op, const void *payload, struct pending *q, struct err *e)
 {
@@ -136,7 +143,7 @@ encode(struct rd_proposer *p, enum rd_op op, const void *payload, struct pending
 			       .leader_time_us = max_i64(now_us, rd_state_time_us(p->state)),
 			       .payload = payload};
 
-	if (rd_command_check(&c, e) != 0 || rd_command_gate(&c, rd_state_feature_level(p->state), e) != 0)
+	if (rd_command_check(&c, e) != 0 || rd_command_gate(&c, level(p), e) != 0)
 		return -e->code;
 	return rd_command_encode(&c, &q->bytes, e);
 }

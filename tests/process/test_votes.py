@@ -54,6 +54,12 @@ def test_a_refusing_source_whose_replicas_lost_it_is_dead(raftd):
         replicates(raftd, k, CONNECTING, 2003)
     raftd.prober.report(SOURCE)
     assert first_verdict(raftd) == ("source:3306", "DEAD", "1", "0", "1", "DeadMaster")
+    wait_until(lambda: raftd.rows("SELECT 1 FROM topology_failure_detection"), 10, "the record")
+    assert raftd.rows("SELECT hostname, port, analysis, in_active_period, is_actionable, count_affected_slaves, slave_hosts "
+                      "FROM topology_failure_detection") == [("source", 3306, "DeadMaster", 1, 1, 2, "r1:3306,r2:3306")]
+    assert sorted(raftd.rows("SELECT witness, is_replica, seen, attempts, reader FROM failure_detection_witness")) == [
+        ("r1:3306", 1, "lost its source", 0, "this node"), ("r2:3306", 1, "lost its source", 0, "this node"),
+        ("this node", 0, "refused", 2, "")]
     probed = [host for host, _, lane in raftd.prober.asked if lane == 0]
     assert probed.count("source") >= 2 and probed.count("r1") >= 1 and probed.count("r2") >= 1
     raftd.prober.found(SOURCE)

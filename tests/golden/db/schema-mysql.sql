@@ -254,6 +254,18 @@ CREATE TABLE topology_failure_detection (
 ) ENGINE=InnoDB DEFAULT CHARSET=ascii;
 CREATE INDEX host_port_active_idx ON topology_failure_detection (hostname,port,is_actionable);
 CREATE INDEX active_start_idx ON topology_failure_detection (in_active_period,start_active_period);
+CREATE TABLE failure_detection_witness (
+  detection_id bigint unsigned NOT NULL DEFAULT 0,
+  witness varchar(300) NOT NULL DEFAULT '',
+  is_replica tinyint unsigned NOT NULL DEFAULT 0,
+  seen varchar(64) NOT NULL DEFAULT '',
+  cause varchar(128) NOT NULL DEFAULT '',
+  errno_mysql bigint NOT NULL DEFAULT 0,
+  attempts int unsigned NOT NULL DEFAULT 0,
+  reader varchar(300) NOT NULL DEFAULT '',
+  seen_at timestamp NULL DEFAULT NULL,
+  PRIMARY KEY (detection_id,witness)
+) ENGINE=InnoDB DEFAULT CHARSET=ascii;
 CREATE TABLE topology_recovery (
   recovery_id bigint unsigned NOT NULL AUTO_INCREMENT,
   uid varchar(128) NOT NULL DEFAULT '',

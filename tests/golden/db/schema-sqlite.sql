@@ -251,6 +251,18 @@ CREATE TABLE topology_failure_detection (
 );
 CREATE UNIQUE INDEX host_port_active_topology_failure_detection ON topology_failure_detection (hostname,port,is_actionable) WHERE in_active_period = 1;
 CREATE INDEX active_start_topology_failure_detection ON topology_failure_detection (in_active_period,start_active_period);
+CREATE TABLE failure_detection_witness (
+  detection_id integer NOT NULL DEFAULT 0,
+  witness text NOT NULL DEFAULT '',
+  is_replica integer NOT NULL DEFAULT 0,
+  seen text NOT NULL DEFAULT '',
+  cause text NOT NULL DEFAULT '',
+  errno_mysql integer NOT NULL DEFAULT 0,
+  attempts integer NOT NULL DEFAULT 0,
+  reader text NOT NULL DEFAULT '',
+  seen_at text NULL DEFAULT NULL,
+  PRIMARY KEY (detection_id,witness)
+);
 CREATE TABLE topology_recovery (
   recovery_id integer PRIMARY KEY,
   uid text NOT NULL DEFAULT '',

@@ -94,7 +94,7 @@ is_ours(const char *table)
 {
 	return strcmp(table, "orchestrator_meta") == 0 || strcmp(table, "applied_command") == 0 ||
 	       strcmp(table, "cluster_record") == 0 || strcmp(table, "node_record") == 0 ||
-	       strcmp(table, "replicated_setting") == 0;
+	       strcmp(table, "replicated_setting") == 0 || strcmp(table, "failure_detection_witness") == 0;
 }
 
 /* A historical table with a column of ours would confuse the historical program's positional statements. */

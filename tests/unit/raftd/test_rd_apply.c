@@ -376,10 +376,66 @@ the_hash_of_each_thousandth_entry_is_kept(void **state UNUSED)
 	world_done(&w);
 }
 
+/* --- failures -------------------------------------------------------------------------------------------------- */
+static void
+detect(struct world *w, const struct topo_key *key, const char *analysis, bool actionable)
+{
+	struct rd_witness seen[] = {
+	    {.witness = "n1:10008",
+	     .seen = "refused",
+	     .cause = "refused",
+	     .errno_mysql = 2003,
+	     .attempts = 2,
+	     .reader = ""},
+	    {.witness = "db2:3306", .is_replica = true, .seen = "lost its source", .cause = "", .reader = "n1:10008"},
+	};
+	struct topo_key replicas[] = {DB2, {"db3", 3307}};
+
+	APPLY(w, REGISTER_FAILURE_DETECTION, register_failure_detection, T0, .key = *key, .analysis = analysis,
+	      .cluster_name = "db1:3306", .cluster_alias = "main", .is_actionable = actionable, .token = "0f0f",
+	      .count_replicas = 2, .replicas = {replicas, 2}, .witnesses = {seen, 2});
+}
+
+static void
+a_detection_is_kept_with_its_witnesses(void **state UNUSED)
+{
+	struct world w;
+	const struct db_detection *d;
+	const struct db_detection_witness *seen;
+	int64_t id;
+
+	world_init(&w);
+	detect(&w, &db1, "DeadMaster", true);
+	id = w.a.id;
+	assert_true(id > 0);
+	d = rd_state_get(w.s, RD_TABLE_detection, &(struct db_detection){.detection_id = id});
+	assert_non_null(d);
+	assert_string_equal(d->analysis, "DeadMaster");
+	assert_string_equal(d->slave_hosts, "db2:3306,db3:3307");
+	assert_true(d->in_active_period && d->is_actionable);
+	assert_int_equal(d->start_active_period_us, T0);
+	assert_int_equal(rd_state_count(w.s, RD_TABLE_detection_witness), 2);
+	seen = rd_state_get(w.s, RD_TABLE_detection_witness,
+			    &(struct db_detection_witness){.detection_id = (uint64_t)id, .witness = "n1:10008"});
+	assert_non_null(seen);
+	assert_string_equal(seen->seen, "refused");
+	assert_int_equal(seen->attempts, 2);
+
+	detect(&w, &db1, "DeadMasterAndSomeReplicas", true); /* it is known already */
+	assert_int_equal(w.a.id, id);
+	assert_int_equal(rd_state_count(w.s, RD_TABLE_detection), 1);
+	detect(&w, &db1, "UnreachableMaster", false); /* one that may not be acted on stands beside it */
+	assert_int_not_equal(w.a.id, id);
+	detect(&w, &db2, "DeadMaster", true);
+	assert_int_equal(rd_state_count(w.s, RD_TABLE_detection), 3);
+	world_done(&w);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_detection_is_kept_with_its_witnesses),
 	    cmocka_unit_test(a_new_server_is_a_placeholder_that_was_never_seen),
 	    cmocka_unit_test(forgetting_deletes_the_row_and_keeps_decisions),
 	    cmocka_unit_test(downtime_begins_is_replaced_and_ends),

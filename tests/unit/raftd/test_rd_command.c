@@ -24,6 +24,21 @@ static bool update;
 		.hostname = "fe80::1", .port = 3307 \
 	}
 static struct topo_key two_keys[] = {DB1, DB2};
+static struct rd_witness witnesses[] = {
+    {.witness = "node1.example:10008",
+     .seen = "refused",
+     .cause = "refused",
+     .errno_mysql = 2003,
+     .attempts = 2,
+     .reader = "",
+     .seen_us = 1763800000000000},
+    {.witness = "db2.example:3306",
+     .is_replica = true,
+     .seen = "lost its source",
+     .cause = "",
+     .errno_mysql = 2013,
+     .reader = "node2.example:10008"},
+};
 
 /* One sample per op; the table is indexed by op, so a new op without a sample fails the test. */
 static const void *const samples[RD_OP_COUNT] = {
@@ -78,6 +93,15 @@ static const void *const samples[RD_OP_COUNT] = {
     [RD_OP_FEATURE_LEVEL] = &(struct rd_cmd_feature_level){.level = 1},
     [RD_OP_YIELD] = &(struct rd_cmd_yield){.node = "node2.example:10008"},
     [RD_OP_YIELD_HINT] = &(struct rd_cmd_yield_hint){.hint = "dc2"},
+    [RD_OP_REGISTER_FAILURE_DETECTION] = &(struct rd_cmd_register_failure_detection){.key = DB1,
+										     .analysis = "DeadMaster",
+										     .cluster_name = "db1:3306",
+										     .cluster_alias = "main",
+										     .is_actionable = true,
+										     .token = "0f0f",
+										     .count_replicas = 2,
+										     .replicas = {two_keys, 2},
+										     .witnesses = {witnesses, 2}},
 };
 
 static struct rd_command

@@ -16,7 +16,7 @@
 #include "rd_snapshot_private.h"
 
 #define T0 (INT64_C(1763800000) * CLK_S)
-#define GOLDEN GOLDEN_DIR "/snapshot-1.bin"
+#define GOLDEN GOLDEN_DIR "/snapshot-2.bin"
 
 static bool update;
 
@@ -41,6 +41,11 @@ sample(void)
 	rd_state_put(s, RD_TABLE_recovery_disable, &(struct db_recovery_disable){1});
 	rd_state_put(s, RD_TABLE_node_record,
 		     &(struct db_node_record){"n1:10008", "dir", 7, "http://n1:3000", 1, "v", T0});
+	rd_state_put(s, RD_TABLE_detection,
+		     &(struct db_detection){41, "db1", 3306, true, T0, 0, "n1", "t", "DeadMaster", "db1:3306", "shop",
+					    1, "db2:3306", true});
+	rd_state_put(s, RD_TABLE_detection_witness,
+		     &(struct db_detection_witness){41, "n1:10008", false, "refused", "refused", 2003, 2, "", T0});
 	rd_state_set(s, RD_SETTING_CLUSTER_ID, "group1");
 	rd_state_put(s, RD_TABLE_applied_command, &(struct db_applied_command){"uid1", 41, T0, 5, 0});
 	rd_state_set_applied(s, 42, 3, T0 + 1);
@@ -103,6 +108,26 @@ bytes_stay_what_they_were(void **state UNUSED)
 	assert_int_equal(n, out.len);
 	assert_memory_equal(golden, out.p, n);
 	codec_out_done(&out);
+}
+
+/* Bytes of a former build, from before detections. */
+static void
+a_snapshot_of_level_1_is_read(void **state UNUSED)
+{
+	static char golden[65536];
+	struct rd_state *s, *now = sample();
+	FILE *f = fopen(GOLDEN_DIR "/snapshot-1.bin", "r");
+	struct err e;
+	size_t n;
+
+	assert_non_null(f);
+	n = fread(golden, 1, sizeof(golden), f);
+	(void)fclose(f);
+	assert_int_equal(rd_snapshot_read(golden, n, &s, &e), 0);
+	assert_int_equal(rd_state_index(s), 42);
+	assert_int_equal(rd_state_rows(s), rd_state_rows(now) - 2);
+	rd_state_free(s);
+	rd_state_free(now);
 }
 
 static void
@@ -282,6 +307,7 @@ main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(bytes_stay_what_they_were),
+	    cmocka_unit_test(a_snapshot_of_level_1_is_read),
 	    cmocka_unit_test(an_empty_state_is_a_snapshot_too),
 	    cmocka_unit_test(every_prefix_is_refused),
 	    cmocka_unit_test(every_damaged_byte_is_noticed),
