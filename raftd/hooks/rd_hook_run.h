@@ -1,7 +1,8 @@
 /* rd_hook_run.h — one hook as a process: started, its output read, its end told. Nothing here blocks the loop.
  *
  * The watcher (rd_hook_keep.h) does what takes time. A run exists from rd_hook_run_start until on_gone; its slot counts
- * as long, for a hook may leave processes behind. All callbacks come from the loop, never from within a call. */
+ * as long, for a hook may leave processes behind. All callbacks come from the loop, never from within a call. Runs are
+ * started by the loop's thread alone: the kernel tells the watcher of the end of that thread. */
 #ifndef RD_HOOK_RUN_H
 #define RD_HOOK_RUN_H
 
