@@ -138,7 +138,7 @@ struct rd_group {
 	bool import_answered; /* … since the last turn */
 	size_t import_refused;
 	unsigned import_handovers;
-	size_t import_progress; /* decisions of the group at the last of them */
+	size_t import_progress;	  /* decisions of the group at the last of them */
 	struct mono import_asked; /* since when this node leads a group without an id; 0 = it doesn't */
 
 	/* rd_group_health.c */
