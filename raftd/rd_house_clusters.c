@@ -28,7 +28,7 @@ collect_votes(const struct rd_node *n, struct rd_alias_vote *votes)
 	size_t count = 0;
 
 	for (const struct rd_server *s = n->model.servers; s != NULL; s = s->hh.next) {
-		if (!s->listed || is_lost(n, &s->inst.key))
+		if (!s->listed || s->inst.cluster_name[0] == '\0' || is_lost(n, &s->inst.key))
 			continue;
 		votes[count++] = (struct rd_alias_vote){.cluster_name = s->inst.cluster_name,
 							.alias = s->inst.suggested_cluster_alias,
