@@ -83,6 +83,15 @@ count_proxy(const struct ap *ap, struct own_figures *f)
 }
 
 static void
+count_samples(const struct ap *ap, struct own_figures *f)
+{
+	struct ap_samples_stats s = ap_samples_stats(ap_samples(ap));
+
+	f->sample_bytes = s.bytes;
+	f->sample_overflows = s.overflows;
+}
+
+static void
 count_standing(const struct ap *ap, struct own_figures *f)
 {
 	bool raft = ap_standing_now(ap).raft;
@@ -102,6 +111,7 @@ list_own(const struct ap *ap, struct ipc_metric *ret)
 	count_http(ap, &f);
 	count_reads(ap, &f);
 	count_proxy(ap, &f);
+	count_samples(ap, &f);
 	count_standing(ap, &f);
 	for (size_t i = 0; i < ARRAY_LEN(own); i++) {
 		const void *at = (const char *)&f + own[i].offset;

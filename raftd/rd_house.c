@@ -24,6 +24,12 @@ rd_task_publish_metrics(struct rd_node *n)
 }
 
 void
+rd_task_publish_samples(struct rd_node *n)
+{
+	rd_publish_samples(n);
+}
+
+void
 rd_task_end_late(struct rd_node *n)
 {
 	rd_probers_tick(n->probers, rd_mono(n));

@@ -205,7 +205,8 @@ start_parts(struct rd_node *n, struct err *e)
 				  .version = ORC_VERSION,
 				  .ctx = n,
 				  .on_open = on_open,
-				  .on_open_failed = on_open_failed};
+				  .on_open_failed = on_open_failed,
+				  .on_write = rd_publish_write};
 
 	n->load_timer = event_new(n->base, -1, 0, on_load_timer, n);
 	if (n->load_timer == NULL)

@@ -109,6 +109,7 @@ take_numbers(const struct conf *c, struct rd_rules *r)
 			       CLK_S;
 	r->batch_rows = (size_t)max_i64(1, c->InstanceWriteBufferSize);
 	r->flush_ms = min_i64(1000, max_i64(10, c->InstanceFlushIntervalMilliseconds));
+	r->bulk_writes = c->BufferInstanceWrites;
 	r->queue_max = (size_t)c->DiscoveryQueueCapacity;
 }
 

@@ -44,6 +44,7 @@ struct rd_rules {
 	struct topo_analysis_rules analysis; /* without the time */
 	size_t batch_rows;		     /* InstanceWriteBufferSize, at least 1 */
 	int64_t flush_ms;		     /* InstanceFlushIntervalMilliseconds, 10..1000 */
+	bool bulk_writes;		     /* BufferInstanceWrites: their samples are wanted; bulk they are anyway */
 	size_t queue_max;		     /* DiscoveryQueueCapacity */
 };
 

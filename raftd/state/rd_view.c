@@ -43,6 +43,14 @@ tell_open(struct rd_view *v)
 	}
 }
 
+static bool
+is_write(const struct rd_job *j)
+{
+	if (j->kind == RD_JOB_TELEMETRY)
+		return j->changes.n > 0;
+	return j->kind != RD_JOB_RELOAD && j->kind != RD_JOB_CHECK;
+}
+
 static void
 tell_finished(struct rd_view *v)
 {
@@ -54,6 +62,8 @@ tell_finished(struct rd_view *v)
 	rd_worker_unlock(&v->worker);
 	while ((j = STAILQ_FIRST(&q)) != NULL) {
 		STAILQ_REMOVE_HEAD(&q, next);
+		if (v->conf.on_write != NULL && is_write(j))
+			v->conf.on_write(v->conf.ctx, j);
 		j->done(j->ctx, j);
 	}
 }
@@ -70,6 +80,7 @@ rd_view_submit(struct rd_view *v, struct rd_job *job, struct err *e)
 {
 	bool full, stopping;
 
+	job->submitted = clk_mono(clk_real());
 	rd_worker_lock(&v->worker);
 	stopping = v->worker.stopping;
 	full = v->waiting >= RD_VIEW_JOBS_MAX;

@@ -141,6 +141,7 @@ work(struct rd_view *v)
 		else
 			do_job(v, jobs[0]);
 		for (size_t i = 0; i < n; i++) {
+			jobs[i]->waited_us = mono_diff_us(start, jobs[i]->submitted);
 			jobs[i]->took_us = mono_diff_us(clk_mono(clk_real()), start);
 			STAILQ_INSERT_TAIL(&done, jobs[i], next);
 		}

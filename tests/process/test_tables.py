@@ -135,3 +135,11 @@ def test_queue_metrics(node):
     assert set(node.api("discovery-queue-metrics-aggregated/x").values()) == {0}
     for path in ("raw/0", "raw/x", "raw/NONE/5", "aggregated/NONE/5"):
         assert node.get(f"/api/discovery-queue-metrics-{path}").status == 500, path
+
+
+def test_batches_of_servers_are_no_samples_without_their_switch(node):
+    wait_until(lambda: node.api("backend-query-metrics-raw/3600"), 20, "writes to the backend")
+    assert node.api("write-buffer-metrics-raw/3600") is None
+    summary = node.api("write-buffer-metrics-aggregated/3600")
+    assert {key: value for key, value in summary.items() if value != 0} == {
+        "InstanceWriteBufferSize": 100, "InstanceFlushIntervalMilliseconds": 100}
