@@ -28,6 +28,7 @@ static const struct {
     [PR_LANE_URGENT] = {"urgent", 32, 512},   [PR_LANE_SOURCES] = {"sources", 16, 256},
     [PR_LANE_REGULAR] = {"regular", 64, 256}, [PR_LANE_DEAD] = {"dead", 16, 256},
     [PR_LANE_STEPS] = {"steps", 16, 256},     [PR_LANE_LOOKUPS] = {"lookups", 4, 4096},
+    [PR_LANE_REACHES] = {"reaches", 16, 64},
 };
 
 struct lane {

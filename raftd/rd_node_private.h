@@ -125,6 +125,7 @@ struct rd_node {
 	struct rd_story story;
 	struct rd_ask_list asks; /* rd_ask.c: DISCOVER requests */
 	size_t n_asks;
+	size_t n_reaches; /* rd_reach.c: connects under way */
 
 	/* rd_house.c */
 	struct mono analysing_since; /* 0 = not yet */

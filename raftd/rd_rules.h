@@ -40,6 +40,7 @@ struct rd_rules {
 	int64_t token_life_us;		     /* AccessTokenExpiryMinutes */
 	int64_t unseen_life_us;		     /* UnseenInstanceForgetHours */
 	int64_t audit_life_us;		     /* AuditPurgeDays */
+	int64_t connect_us;		     /* MySQLConnectTimeoutSeconds */
 	int64_t probe_deadline_us;	     /* the longest that a probe may take: connect and read time-outs */
 	struct topo_analysis_rules analysis; /* without the time */
 	size_t batch_rows;		     /* InstanceWriteBufferSize, at least 1 */
