@@ -69,6 +69,7 @@ def test_a_token_is_for_one_user(new_node):
     node.restart()
     assert node.get(CHANGE, headers=cookie).status == 405
     assert node.request("POST", CHANGE, headers=cookie).status == 200 and node.request("POST", CHANGE).status == 500
+    assert node.client("-c", "begin-downtime", "-i", "db1", "-r", "why", "-e", f"Cookie: {cookie['Cookie']}").stdout == "db1:3306\n"
     assert node.request("POST", CHANGE, headers=log_in(node, issue(node))[0]).status == 200  # what people open is a link
 
 
