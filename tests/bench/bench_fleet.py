@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """bench_fleet.py [SERVERS...] [--minutes M] [--poll S] [--tls] [--grow] — one node on SQLite that watches a fleet of fake servers.
 
-For each number of servers (default 1000 10000): first discovery from seeds, M minutes (default 2) of steady probing, and a restart with
-all of them known. Of the steady part: the longest time between two probes of one server as the servers saw it, CPU of each process and
-per probe, memory per server. --tls: connections are encrypted. --grow prints memory every minute and how much it grew after the first
-five: `bench_fleet.py 1000 --minutes 65 --grow` is the hour by hand.
+For each number of servers (default 1000 10000): first discovery from seeds, M minutes (default 2) of steady probing, 30 % of them dead,
+all connections reset at once, and a restart with all of them known. Of the steady part: the longest time between two probes of one
+server as the servers saw it, CPU of each process and per probe, memory per server. --tls: connections are encrypted. --grow prints memory
+every minute and how much it grew after the first five: `bench_fleet.py 1000 --minutes 65 --grow` is the hour by hand.
 
 Prints measured figures beside the bars of design.md section 11; judges nothing. Needs a build (ORC_BUILD_DIR, default b). The fake
 servers take processors, too; the load is printed."""
@@ -91,6 +91,29 @@ def steady(node, fleet, servers, options):
     growth.report()
 
 
+def faults(node, fleet, servers, options):
+    """What the others notice of those that die, and how all come back."""
+    dead = fleet.clusters(slice(0, len(fleet.sources) * 3 // 10))
+    living = fleet.addresses[len(dead):]
+    fleet.set("die", dead)
+    time.sleep(options.poll)
+    fleet.mark()
+    with Usage(node.processes()) as used:
+        time.sleep(options.poll * 4)
+    figure("30 % dead: longest time between two probes of a living one", fleet.figures(living)["longest_gap_ms"] / 1000, "s", f"≤ {options.poll * 1.5:g}")
+    figure("30 % dead: CPU, all processes", used.cpu_seconds() / used.seconds, "processors", "≤ 1")
+    fleet.set("well")
+    began, since = time.monotonic(), query(node, "SELECT MAX(last_checked) FROM database_instance")[0][0]
+    wait_probed(node, servers, since)
+    figure("30 % come back → all of them probed", time.monotonic() - began, "s")
+    fleet.mark()
+    began, since = time.monotonic(), query(node, "SELECT MAX(last_checked) FROM database_instance")[0][0]
+    fleet.drop()
+    wait_probed(node, servers, since)
+    figure("all connections reset at once → all of them probed", time.monotonic() - began, "s")
+    figure("    new connections in a second, at most", fleet.figures()["most_connects_per_s"], "/s")
+
+
 def table(servers, options):
     head(f"{servers} servers, polled every {options.poll} s by one node, {'TLS' if options.tls else 'plain'}")
     config = {"Debug": False, "InstancePollSeconds": options.poll, "MySQLTopologyUseMutualTLS": options.tls, "MySQLTopologySSLSkipVerify": True}
@@ -104,6 +127,7 @@ def table(servers, options):
         figure("first discovery, from one seed in four", time.monotonic() - began, "s")
         time.sleep(options.poll)
         steady(node, fleet, servers, options)
+        faults(node, fleet, servers, options)
         node.stop()
         since, began = query(node, "SELECT MAX(last_checked) FROM database_instance")[0][0], time.monotonic()
         node.start(ready_deadline=60)
