@@ -179,6 +179,15 @@ check_enable_global_recoveries(const struct rd_cmd_enable_global_recoveries *c U
 	return 0;
 }
 
+static int
+check_set_attribute(const struct rd_cmd_set_attribute *c, struct err *e)
+{
+	if (check_not_empty(c->hostname, "host name", e) != 0 ||
+	    check_not_empty(c->attribute_name, "attribute name", e) != 0)
+		return -e->code;
+	return check_not_empty(c->attribute_value, "attribute value", e);
+}
+
 /* A public part is chosen by a node, 64 hex digits, and so is the digest. */
 static int
 check_hex(const char *text, const char *what, struct err *e)

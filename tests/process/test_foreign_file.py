@@ -136,6 +136,20 @@ def test_topologies_of_the_past(foreign):
     assert "c:3306" in foreign.says("topology", "-i", "p"), "as it is"
 
 
+def test_who_stands_under_a_domain(foreign):
+    assert foreign.says("which-heuristic-domain-instance", "-i", "a", code=1) == foreign.says("set-heuristic-domain-instance", "-i", "a", code=1) == ""
+    foreign.sql("INSERT INTO cluster_domain_name (cluster_name, domain_name, last_registered) VALUES ('p:3306', 'shop.example', datetime('now'))")
+    assert foreign.says("which-heuristic-domain-instance", "-i", "a", code=1) == "", "nobody yet"
+    assert foreign.says("set-heuristic-domain-instance", "-i", "a") == "p:3306\n"
+    assert foreign.says("which-heuristic-domain-instance", "-alias", "p:3306") == "p:3306\n"
+    assert foreign.sql("SELECT hostname, attribute_name, attribute_value FROM host_attributes") == [("*", "shop.example", "p:3306")]
+    foreign.sql("UPDATE host_attributes SET attribute_value = 'b'")
+    assert foreign.says("which-heuristic-domain-instance", "-i", "c") == "b:3306\n", "somebody else registered it"
+    foreign.sql("UPDATE database_instance SET read_only = 1 WHERE hostname = 'p'")
+    assert foreign.says("set-heuristic-domain-instance", "-i", "c", code=1) == "", "no writable primary"
+    foreign.sql("UPDATE database_instance SET read_only = 0 WHERE hostname = 'p'")
+
+
 def test_untag_all_and_names(foreign):
     foreign.sql("INSERT INTO database_instance_tags (hostname, port, tag_name, tag_value) VALUES ('b', 3306, 'old', ''), ('c', 3306, 'old', '')")
     assert foreign.says("untag-all", "-tag", "old=") == "b:3306\nc:3306\n"
