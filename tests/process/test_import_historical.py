@@ -1,5 +1,7 @@
 """The first start on the backend file of the historical program: alone, in place; and with raft, as the first of three. And back."""
 
+import pathlib
+
 import historical
 from test_import import decisions
 from waiting import wait_until
@@ -103,14 +105,8 @@ def test_in_place_and_back(new_node):
     assert ("back.invalid", "went back") in {(row[0], row[-1]) for row in historical.rows(file, "database_instance_downtime")}
 
 
-def test_as_the_first_of_three(new_group):
-    group = new_group(3, started=0)
-    historical.make(group[0].backend_file)
-    before = content(group[0].backend_file)
-    for node in group:
-        node.start_raft()
-    group.wait_leader()
-    group.wait_same()
+def wait_taken_over(group):
+    """The decisions on all of them, once."""
     expected = {what: rows for what, rows in DECISIONS.items() if what != "downtimes"}
 
     def taken_over():
@@ -122,11 +118,41 @@ def test_as_the_first_of_three(new_group):
             assert len(found["servers"]) == 6, node.name
         return True
 
+    group.wait_leader()
+    group.wait_same()
     wait_until(taken_over, 30, "the decisions on all three")
     wait_until(lambda: check_decisions(group.wait_leader()), 10, "the leader shows them")
+
+
+def test_as_the_first_of_three(new_group):
+    group = new_group(3, started=0)
+    historical.make(group[0].backend_file)
+    before = content(group[0].backend_file)
+    for node in group:
+        node.start_raft()
+    wait_taken_over(group)
     copy = f"{group[0].backend_file}.before-raft"
     assert {table: rows for table, rows in content(copy).items() if table in before} == before
     historical.come_back(copy)
     here = content(group[0].backend_file)
     for table in ("topology_recovery", "topology_recovery_steps", "audit", "raft_log", "async_request", "orchestrator_metadata"):
         assert here[table] == before[table] != [], table
+
+
+def test_three_that_were_a_group(new_group):
+    """Each has the decisions; and in its RaftDataDir what the historical program keeps there."""
+    group = new_group(3, started=0)
+    for node in group:
+        historical.make(node.backend_file)
+        (node.raft_dir / "snapshots" / "7-9-1704096000").mkdir(parents=True)
+        historical.make(node.raft_dir / "raft_store.db")  # its raft_log and raft_store are two of those tables
+    kept = [historical.rows(node.raft_dir / "raft_store.db", "raft_log") for node in group]
+    for node in group:
+        node.start_raft()
+    wait_taken_over(group)
+    assert [historical.rows(node.raft_dir / "raft_store.db", "raft_log") for node in group] == kept
+    for node in group:
+        assert (node.raft_dir / "snapshots" / "7-9-1704096000").is_dir()
+        copy = pathlib.Path(f"{node.backend_file}.before-raft")
+        wait_until(copy.exists, 20, f"the copy of {node.name}")
+        assert historical.rows(copy, "cluster_alias_override") == DECISIONS["aliases"]
