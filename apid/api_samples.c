@@ -24,31 +24,43 @@ struct report_job {
 };
 
 /* --- values ---------------------------------------------------------------------------------------------------- */
+/* Microseconds behind a decimal point, without zeroes at the end. Returns the length of the text. */
+static size_t
+add_fraction(char *text, size_t n, size_t size, int64_t us)
+{
+	n += (size_t)snprintf(text + n, size - n, ".%06d", (int)(us % CLK_S));
+	while (text[n - 1] == '0')
+		n--;
+	return text[n - 1] == '.' ? n - 1 : n;
+}
+
 /* RFC 3339 with as many digits as are needed, 0 as Go's zero. */
 static void
 put_time(struct ap_json *j, const char *key, int64_t us)
 {
 	char stamp[CLK_STAMP_BYTES], text[48];
-	int n;
+	size_t n;
 
 	if (us == 0) {
 		ap_json_member_text(j, key, "0001-01-01T00:00:00Z");
 		return;
 	}
 	clk_format_wall((struct wall){us}, stamp);
-	n = snprintf(text, sizeof(text), "%.10sT%.8s.%06d", stamp, stamp + 11, (int)(us % CLK_S));
-	while (text[n - 1] == '0')
-		n--;
-	n -= text[n - 1] == '.';
-	(void)str_copy(text + n, sizeof(text) - (size_t)n, "Z");
+	n = (size_t)snprintf(text, sizeof(text), "%.10sT%.8s", stamp, stamp + 11);
+	n = add_fraction(text, n, sizeof(text), us);
+	(void)str_copy(text + n, sizeof(text) - n, "Z");
 	ap_json_member_text(j, key, text);
 }
 
+/* As ap_json_f64 has it, but there are hundreds of thousands of them. */
 static void
 put_seconds(struct ap_json *j, const char *key, int64_t us)
 {
+	char text[48];
+	size_t n = (size_t)snprintf(text, sizeof(text), "%lld", (long long)(us / CLK_S));
+
 	ap_json_key(j, key);
-	ap_json_f64(j, (double)us / PER_SECOND);
+	ap_json_raw(j, text, add_fraction(text, n, sizeof(text), us));
 }
 
 static void
