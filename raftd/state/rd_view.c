@@ -26,13 +26,13 @@ tell_open(struct rd_view *v)
 	struct rd_loaded *loaded;
 	struct err e;
 
-	rd_worker_lock(&v->worker);
+	worker_lock(&v->worker);
 	opened = v->opened;
 	info = v->info;
 	e = v->open_error;
 	v->opened = NULL;
 	v->open_error.code = 0;
-	rd_worker_unlock(&v->worker);
+	worker_unlock(&v->worker);
 	if (opened != NULL) {
 		loaded = opened->loaded;
 		opened->loaded = NULL;
@@ -57,9 +57,9 @@ tell_finished(struct rd_view *v)
 	struct job_queue q = STAILQ_HEAD_INITIALIZER(q);
 	struct rd_job *j;
 
-	rd_worker_lock(&v->worker);
+	worker_lock(&v->worker);
 	STAILQ_CONCAT(&q, &v->finished);
-	rd_worker_unlock(&v->worker);
+	worker_unlock(&v->worker);
 	while ((j = STAILQ_FIRST(&q)) != NULL) {
 		STAILQ_REMOVE_HEAD(&q, next);
 		if (v->conf.on_write != NULL && is_write(j))
@@ -81,16 +81,16 @@ rd_view_submit(struct rd_view *v, struct rd_job *job, struct err *e)
 	bool full, stopping;
 
 	job->submitted = clk_mono(clk_real());
-	rd_worker_lock(&v->worker);
+	worker_lock(&v->worker);
 	stopping = v->worker.stopping;
 	full = v->waiting >= RD_VIEW_JOBS_MAX;
 	if (!full && !stopping) {
 		STAILQ_INSERT_TAIL(&v->todo, job, next);
 		v->waiting++;
 		v->waiting_rows += job->changes.n;
-		rd_worker_tell(&v->worker);
+		worker_tell(&v->worker);
 	}
-	rd_worker_unlock(&v->worker);
+	worker_unlock(&v->worker);
 	if (stopping)
 		return err_set(e, ERR_UNAVAILABLE, "this node is stopping");
 	if (!full)
@@ -102,7 +102,7 @@ rd_view_submit(struct rd_view *v, struct rd_job *job, struct err *e)
 void
 rd_view_stop(struct rd_view *v, void (*on_stopped)(void *ctx), void *ctx)
 {
-	rd_worker_stop(&v->worker, on_stopped, ctx);
+	worker_stop(&v->worker, on_stopped, ctx);
 }
 
 struct rd_view_stats
@@ -110,11 +110,11 @@ rd_view_stats(struct rd_view *v)
 {
 	struct rd_view_stats s = {.refused = v->refused};
 
-	rd_worker_lock(&v->worker);
+	worker_lock(&v->worker);
 	s.waiting = v->waiting;
 	s.waiting_rows = v->waiting_rows;
 	s.stopping = v->worker.stopping;
-	rd_worker_unlock(&v->worker);
+	worker_unlock(&v->worker);
 	return s;
 }
 
@@ -142,7 +142,7 @@ int
 rd_view_start(const struct rd_view_conf *conf, struct rd_view **ret_view, struct err *e)
 {
 	struct rd_view *v = mem_new(struct rd_view);
-	const struct rd_worker_conf worker = {
+	const struct worker_conf worker = {
 	    .base = conf->base, .name = "view writer", .ctx = v, .run = rd_view_thread, .on_wake = on_wake};
 
 	v->conf = *conf;
@@ -151,7 +151,7 @@ rd_view_start(const struct rd_view_conf *conf, struct rd_view **ret_view, struct
 	v->conf.version = mem_strdup(conf->version);
 	STAILQ_INIT(&v->todo);
 	STAILQ_INIT(&v->finished);
-	if (rd_worker_start(&v->worker, &worker, e) != 0) {
+	if (worker_start(&v->worker, &worker, e) != 0) {
 		release(v);
 		return -e->code;
 	}
@@ -164,7 +164,7 @@ rd_view_free(struct rd_view *v, int64_t wait_ms)
 {
 	if (v == NULL)
 		return true;
-	if (!rd_worker_end(&v->worker, wait_ms))
+	if (!worker_end(&v->worker, wait_ms))
 		return false;
 	release(v);
 	return true;
