@@ -373,6 +373,15 @@ pr_sched_next_ping(struct pr_sched *s, struct mono now)
 	return CONTAINER_OF(node, struct pr_sched_item, ping);
 }
 
+/* What is due on a connection that is well may wait for the next even tick, and so for others' (pr_sched.h). */
+static int64_t
+tick_of(int64_t due_us, struct mono now)
+{
+	if (due_us <= now.us)
+		return due_us;
+	return (due_us + PR_SCHED_TICK_MS * CLK_MS - 1) / (PR_SCHED_TICK_MS * CLK_MS) * (PR_SCHED_TICK_MS * CLK_MS);
+}
+
 struct mono
 pr_sched_wake(struct pr_sched *s, struct mono now)
 {
@@ -386,12 +395,12 @@ pr_sched_wake(struct pr_sched *s, struct mono now)
 
 		if (node == NULL || !has_room(s, class))
 			continue; /* pr_sched_finish makes room */
-		at = node->due.us;
+		at = class == PR_CLASS_LIVE ? tick_of(node->due.us, now) : node->due.us;
 		if (needs_token(class) && s->tokens_us < token_us(s))
 			at = max_i64(at, now.us + token_us(s) - s->tokens_us);
 		wake = min_i64(wake, at);
 	}
 	if (pr_heap_first(&s->pings) != NULL)
-		wake = min_i64(wake, pr_heap_first(&s->pings)->due.us);
+		wake = min_i64(wake, tick_of(pr_heap_first(&s->pings)->due.us, now));
 	return (struct mono){wake};
 }

@@ -25,6 +25,7 @@
 #define PR_SCHED_FAILED_OVER_MS 250
 #define PR_SCHED_FAILED_OVER_FOR_S 600
 #define PR_SCHED_PING_MS 1000
+#define PR_SCHED_TICK_MS 50
 #define PR_SCHED_CONNECTS_PER_S 200
 
 enum pr_class {
@@ -103,7 +104,9 @@ enum pr_sched_end {
 void pr_sched_finish(struct pr_sched *s, struct pr_sched_item *it, enum pr_sched_end end, struct mono now);
 /* The next idle connection to ping; its next ping is one interval later. */
 struct pr_sched_item *pr_sched_next_ping(struct pr_sched *s, struct mono now);
-/* When to call next; max INT64_MAX when nothing will fall due by itself. */
+/* When to call next; max INT64_MAX when nothing will fall due by itself. Probes and pings on idle connections wait for the
+ * next multiple of PR_SCHED_TICK_MS: each wake-up costs this process, raftd and the link between them as much as several
+ * probes do. */
 struct mono pr_sched_wake(struct pr_sched *s, struct mono now);
 
 /* Delay before the next attempt, the nth back-off in a row (from 1); *factor is its memory. */

@@ -541,32 +541,26 @@ test_wake(void **state UNUSED)
 	pr_sched_done(&s);
 }
 
-/* The heap against sorting, with removals in the middle. */
+/* Idle connections are looked at in even ticks, several at once; what is due, or urgent, or not connected, isn't held up. */
 static void
-test_heap(void **state UNUSED)
+test_wake_in_ticks(void **state UNUSED)
 {
-	enum { N = 500 };
-	struct pr_heap_node v[N] = {0};
-	struct pr_heap h = {0};
-	unsigned seed = 7;
-	int64_t before = -1;
+	struct pr_sched_item a = {0};
+	struct mono due, wake;
+	struct pr_sched s;
 
-	for (int i = 0; i < N; i++) {
-		seed = seed * 1103515245u + 12345u;
-		pr_heap_put(&h, &v[i], (struct mono){seed % 1000});
-	}
-	for (int i = 0; i < N; i += 3)
-		pr_heap_take(&h, &v[i]);
-	pr_heap_take(&h, &v[0]); /* already out */
-	for (size_t left = h.n; left > 0; left--) {
-		struct pr_heap_node *node = pr_heap_first(&h);
-
-		assert_true(node->due.us >= before);
-		before = node->due.us;
-		pr_heap_take(&h, node);
-	}
-	assert_null(pr_heap_first(&h));
-	pr_heap_done(&h);
+	begin(&s);
+	pr_sched_add(&s, &a, 0, at(0));
+	due = a.node.due;
+	assert_true(pr_sched_wake(&s, at(0)).us == due.us);
+	pr_sched_set_connected(&s, &a, true, at(0));
+	wake = pr_sched_wake(&s, at(0));
+	assert_int_equal(wake.us % (PR_SCHED_TICK_MS * CLK_MS), 0);
+	assert_in_range(mono_diff_us(wake, due), 0, PR_SCHED_TICK_MS * CLK_MS - 1);
+	assert_true(pr_sched_wake(&s, due).us == due.us);
+	pr_sched_hurry(&s, &a, at(1));
+	assert_true(pr_sched_wake(&s, at(0)).us == at(1).us);
+	pr_sched_done(&s);
 }
 
 int
@@ -591,7 +585,7 @@ main(void)
 	    cmocka_unit_test(test_mass_loss_sources_first),
 	    cmocka_unit_test(test_pings),
 	    cmocka_unit_test(test_wake),
-	    cmocka_unit_test(test_heap),
+	    cmocka_unit_test(test_wake_in_ticks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
