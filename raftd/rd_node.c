@@ -203,6 +203,8 @@ start_parts(struct rd_node *n, struct err *e)
 				  .backend = c->BackendDB,
 				  .path = c->SQLite3DataFile,
 				  .version = ORC_VERSION,
+				  .keep_schema = c->SkipOrchestratorDatabaseUpdate,
+				  .only_deployed = c->PanicIfDifferentDatabaseDeploy,
 				  .ctx = n,
 				  .on_open = on_open,
 				  .on_open_failed = on_open_failed,

@@ -77,6 +77,8 @@ struct rd_view_conf {
 	const char *backend; /* BackendDB */
 	const char *path;    /* SQLite3DataFile */
 	const char *version; /* of this program */
+	bool keep_schema;    /* SkipOrchestratorDatabaseUpdate, */
+	bool only_deployed;  /* PanicIfDifferentDatabaseDeploy: db/db.h */
 	bool log_is_truth;   /* raft: decisions are in the log, so their commits need not wait for the disk */
 	void *ctx;
 	/* Opened and read: loaded is the receiver's. Called once. */

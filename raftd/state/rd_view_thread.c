@@ -152,7 +152,11 @@ work(struct rd_view *v)
 static int
 open_and_load(struct rd_view *v, struct rd_job *j)
 {
-	struct db_conf dc = {.backend = v->conf.backend, .path = v->conf.path, .version = v->conf.version};
+	struct db_conf dc = {.backend = v->conf.backend,
+			     .path = v->conf.path,
+			     .version = v->conf.version,
+			     .keep_schema = v->conf.keep_schema,
+			     .only_deployed = v->conf.only_deployed};
 
 	j->rc = db_open(&dc, DB_READ_WRITE, &v->db, &j->e);
 	if (j->rc == 0)
