@@ -15,8 +15,8 @@ pr_sched_limits(struct pr_sched_conf *c, const size_t lane_threads[IPC_LANE_COUN
 	size_t half = c->max_in_flight / 2 > 0 ? c->max_in_flight / 2 : 1;
 	size_t quarter = half / 2 > 0 ? half / 2 : 1; /* what hangs together leaves room for logins that don't */
 
-	c->limit[PR_CLASS_URGENT] = 4 * lane_threads[IPC_LANE_URGENT]; /* those with a connection need no thread */
-	c->limit[PR_CLASS_LIVE] = c->max_in_flight;
+	c->limit[PR_CLASS_URGENT] = 4 * lane_threads[IPC_LANE_URGENT];	   /* those with a connection need no thread */
+	c->limit[PR_CLASS_LIVE] = c->max_in_flight - c->max_in_flight / 8; /* logins go on when probes are late */
 	c->limit[PR_CLASS_SOURCES] = min_size(lane_threads[IPC_LANE_SOURCES], half);
 	c->limit[PR_CLASS_REGULAR] = min_size(lane_threads[IPC_LANE_REGULAR], half);
 	c->limit[PR_CLASS_SLOW] = quarter / 2 > 0 ? quarter / 2 : 1;

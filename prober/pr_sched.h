@@ -42,7 +42,7 @@ struct pr_sched_conf {
 	int64_t poll_us;
 	double dead_factor;   /* DeadInstancePollSecondsMultiplyFactor, >= 1 */
 	int64_t dead_max_us;  /* DeadInstancePollSecondsMax */
-	size_t max_in_flight; /* DiscoveryMaxConcurrency: all classes but URGENT together; logins at most half of it */
+	size_t max_in_flight; /* DiscoveryMaxConcurrency: all but URGENT together; logins half at most, LIVE 7/8 */
 	size_t limit[PR_CLASS_COUNT];
 };
 /* lane_threads: connectors per lane of ipc.h. dead_max: DeadInstanceDiscoveryMaxConcurrency, 0 = no limit of its own.
