@@ -117,7 +117,7 @@ def test_lying_answers(fake, pattern):
         mark = prober.mark()
         prober.result(honest, since=mark, found=True, deadline=5)
         times = [p["at"] for p in prober.results(honest)]
-        assert max(b - a for a, b in zip(times, times[1:])) < 2
+        assert max(b - a for a, b in zip(times, times[1:])) < 3  # a liar that was waited for takes more
         status = open(f"/proc/{prober.pid}/status").read()
         if not prober.sanitized:
             assert int(status.split("VmHWM:")[1].split()[0]) < 300_000  # kB, with all of them lying at the same time
