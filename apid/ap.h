@@ -24,6 +24,7 @@
 #include "ipc/link.h"
 #include "proc/proc.h"
 
+struct ap_graphite;
 struct ap_groups;
 struct ap_health;
 struct ap_httpd;
@@ -37,12 +38,13 @@ struct ap {
 	struct clock *clock;
 	struct conf *conf; /* current; requests hold their own reference */
 	struct ap_httpd *httpd;
-	struct ap_readers *readers; /* NULL: not started, or stopped */
-	struct ap_raftd *raftd;	    /* same */
-	struct ap_proxy *proxy;	    /* same */
-	struct ap_groups *groups;   /* made at first use */
-	struct ap_health *health;   /* made at first use */
-	const char *hostname;	    /* of this node; does not change, nor do the next two */
+	struct ap_readers *readers;   /* NULL: not started, or stopped */
+	struct ap_raftd *raftd;	      /* same */
+	struct ap_proxy *proxy;	      /* same */
+	struct ap_graphite *graphite; /* same; of the service alone */
+	struct ap_groups *groups;     /* made at first use */
+	struct ap_health *health;     /* made at first use */
+	const char *hostname;	      /* of this node; does not change, nor do the next two */
 	const char *node_token;
 	char *message_prefix; /* of every envelope's message, may be "" */
 	bool stopping;	      /* connections end with their answer */

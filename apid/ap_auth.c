@@ -180,10 +180,8 @@ ap_auth_gate(const struct conf *conf, const struct ap_auth_facts *f, char ret_us
 }
 
 enum ap_right
-ap_auth_right(const struct conf *conf, const struct ap_auth_facts *f, const char *user)
+ap_auth_right(const struct conf *conf, const struct ap_auth_facts *f, const char *user, struct ap_auth_token *ret_token)
 {
-	struct ap_auth_token token;
-
 	switch (ap_auth_method_of(conf)) {
 	case AP_AUTH_NONE:
 	case AP_AUTH_BASIC:
@@ -193,7 +191,7 @@ ap_auth_right(const struct conf *conf, const struct ap_auth_facts *f, const char
 	case AP_AUTH_PROXY:
 		return proxy_right(conf, user);
 	case AP_AUTH_TOKEN:
-		return ap_auth_token_of(f->cookies, &token) ? AP_RIGHT_TOKEN : AP_RIGHT_NO;
+		return ap_auth_token_of(f->cookies, ret_token) ? AP_RIGHT_TOKEN : AP_RIGHT_NO;
 	case AP_AUTH_OAUTH:
 		break;
 	}

@@ -3,7 +3,7 @@
  * Two questions to each request of a client, none to those of the control socket. The gate: may it be answered at all?
  * The right: may it change something? (Only asked where a route needs it, on the node that carries it out, after
  * ReadOnly.) What the answer to the second depends on, beyond the request and the configuration, is asked elsewhere:
- * the system's groups (ap_groups.h), the tokens in the backend (ap_token.h).
+ * the system's groups (ap_groups.h), what raftd knows of tokens (ap_token.h).
  *
  * Differs from former versions, always towards "no": the status check's exemption from the OU rule is for that path,
  * not for every URL that contains its text; AuthUserHeader given twice is nobody; a user may not be "". And towards what
@@ -50,15 +50,16 @@ enum ap_right {
 	AP_RIGHT_NO,
 	AP_RIGHT_YES,
 	AP_RIGHT_GROUPS, /* if the user is in one of PowerAuthGroups */
-	AP_RIGHT_TOKEN,	 /* if the cookie's token is valid */
+	AP_RIGHT_TOKEN,	 /* if the cookie's token holds */
 };
-/* user: of the gate. */
-enum ap_right ap_auth_right(const struct conf *conf, const struct ap_auth_facts *f, const char *user);
-
-/* The token of the cookie access-token, "<public>:<secret>". False when there is none, or it is none. */
 struct ap_auth_token {
 	char public_part[AP_USER_BYTES], secret_part[AP_USER_BYTES];
 };
+/* user: of the gate. ret_token: of AP_RIGHT_TOKEN. */
+enum ap_right ap_auth_right(const struct conf *conf, const struct ap_auth_facts *f, const char *user,
+			    struct ap_auth_token *ret_token);
+
+/* The token of the cookie access-token, "<public>:<secret>". False when there is none, or it is none. */
 bool ap_auth_token_of(const char *cookies, struct ap_auth_token *ret_token);
 
 /* Equal, in a time that tells nothing of where they differ. */

@@ -120,6 +120,7 @@ add_placeholder(struct cli *c, const struct cli_command *cmd, const char *name, 
 		const char *name, *value;
 	} plain[] = {
 	    {"pattern", c->args.pattern},
+	    {"history", c->args.pattern},
 	    {"tag", c->args.tag},
 	    {"reason", c->args.reason},
 	    {"rule", c->args.promotion_rule},
@@ -161,11 +162,6 @@ check_needs(const struct cli *c, const struct cli_command *cmd, struct err *e)
 		return err_set(e, ERR_INVALID, "no pattern given; use -pattern");
 	if ((cmd->needs & CMD_ARG_TAG) && c->args.tag[0] == '\0')
 		return err_set(e, ERR_INVALID, "no tag given; use -tag");
-	if ((cmd->needs & CMD_NO_PATTERN) && c->args.pattern[0] != '\0')
-		return err_set(e, ERR_NOT_YET,
-			       "%s: -pattern asks for the history of topologies, which this version "
-			       "does not keep yet",
-			       cmd->name);
 	if ((cmd->needs & CMD_POOL) && c->args.pool[0] == '\0')
 		return err_set(e, ERR_INVALID, "no pool given; use -pool");
 	if ((cmd->needs & CMD_HOSTNAME) && c->args.hostname[0] == '\0')

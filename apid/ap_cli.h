@@ -23,7 +23,6 @@ enum cli_needs {
 	CMD_REASON = 64,
 	CMD_EMPTY_OK = 128,    /* an unknown cluster is logged and printed as an empty line, exit code 0 */
 	CMD_ELSEWHERE = 512,   /* no path, but served: by the supervisor */
-	CMD_NO_PATTERN = 256,  /* -pattern would ask for the history, which there is not yet */
 	CMD_WHOLE_LIST = 1024, /* {list}: -i is not split, the command runs once */
 	CMD_POOL = 2048,
 	CMD_HOSTNAME = 4096,

@@ -124,12 +124,12 @@ method_known(const struct ap_request *rq)
 	return method == EVHTTP_REQ_GET || method == EVHTTP_REQ_HEAD;
 }
 
-/* HEAD changes nothing, and the control socket has no strangers. */
+/* HEAD changes nothing, the control socket has no strangers, and what people open is a link (ROUTE_WEB). */
 static bool
 must_be_posted(const struct ap_request *rq)
 {
-	return is_mutation(rq->match.route) && !rq->conf->HTTPAllowGetMutations && !rq->trusted &&
-	       evhttp_request_get_command(rq->http) == EVHTTP_REQ_GET;
+	return is_mutation(rq->match.route) && !rq->match.route->root && !rq->conf->HTTPAllowGetMutations &&
+	       !rq->trusted && evhttp_request_get_command(rq->http) == EVHTTP_REQ_GET;
 }
 
 static bool

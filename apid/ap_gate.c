@@ -9,6 +9,7 @@
 #include "ap_auth.h"
 #include "ap_groups.h"
 #include "ap_tls.h"
+#include "ap_token.h"
 
 /* A header that is there once: of two, one may be the client's and the other a proxy's. */
 static const char *
@@ -115,6 +116,7 @@ on_groups(struct ap_request *rq, bool member, const struct err *e)
 void
 ap_gate_right(struct ap_request *rq, void (*then)(struct ap_request *rq))
 {
+	struct ap_auth_token token;
 	struct ap_auth_facts f;
 
 	if (rq->trusted) {
@@ -123,7 +125,7 @@ ap_gate_right(struct ap_request *rq, void (*then)(struct ap_request *rq))
 	}
 	gather(rq, &f);
 	rq->then_run = then;
-	switch (ap_auth_right(rq->conf, &f, rq->user)) {
+	switch (ap_auth_right(rq->conf, &f, rq->user, &token)) {
 	case AP_RIGHT_YES:
 		then(rq);
 		break;
@@ -131,6 +133,8 @@ ap_gate_right(struct ap_request *rq, void (*then)(struct ap_request *rq))
 		ap_groups_ask(rq, on_groups);
 		break;
 	case AP_RIGHT_TOKEN:
+		ap_token_check(rq, &token, then);
+		break;
 	case AP_RIGHT_NO:
 		ap_reply_error(rq, "Unauthorized");
 		break;

@@ -2,20 +2,18 @@
  * ap_gate.c. */
 #include "ap_groups.h"
 
-#include <errno.h>
-#include <event2/event.h>
 #include <grp.h>
-#include <pthread.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/queue.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "proc/worker.h"
 
-#define GIDS_MAX 65536	     /* the kernel's own limit */
+#define GIDS_MAX 65536 /* the kernel's own limit */
+#define LOOKUP_WAIT_MS 2000
 #define ENTRY_MAX (1U << 20) /* of one user or group in the database */
 
 struct question {
@@ -36,14 +34,9 @@ TAILQ_HEAD(kept_list, kept);
 
 struct ap_groups {
 	struct ap *ap;
-	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	struct question_queue waiting, done; /* under lock */
-	size_t n_waiting;		     /* under lock */
-	bool stopping;			     /* under lock */
-	int done_fd;
-	struct event *done_event;
+	struct worker worker;
+	struct question_queue waiting, done; /* under its lock, as the next */
+	size_t n_waiting;
 	struct conf *kept_of;  /* the configuration that kept holds for */
 	struct kept_list kept; /* oldest first; loop only */
 	size_t n_kept;
@@ -121,39 +114,36 @@ ap_groups_has(const char *user, const struct conf_strs *groups)
 }
 
 /* --- in the thread --------------------------------------------------------------------------------------------- */
+/* NULL: the end. */
 static struct question *
 next_question(struct ap_groups *g)
 {
-	struct question *q;
+	struct question *q = NULL;
 
-	(void)pthread_mutex_lock(&g->lock);
-	while (STAILQ_EMPTY(&g->waiting) && !g->stopping)
-		(void)pthread_cond_wait(&g->wake, &g->lock);
-	q = g->stopping ? NULL : STAILQ_FIRST(&g->waiting);
+	worker_lock(&g->worker);
+	while (!g->worker.stopping && (q = STAILQ_FIRST(&g->waiting)) == NULL)
+		worker_wait(&g->worker);
 	if (q != NULL) {
 		STAILQ_REMOVE_HEAD(&g->waiting, next);
 		g->n_waiting--;
 	}
-	(void)pthread_mutex_unlock(&g->lock);
+	worker_unlock(&g->worker);
 	return q;
 }
 
-static void *
-thread_main(void *arg)
+static void
+run(void *ctx)
 {
-	struct ap_groups *g = arg;
+	struct ap_groups *g = ctx;
 	struct question *q;
-	uint64_t one = 1;
 
 	while ((q = next_question(g)) != NULL) {
 		q->member = ap_groups_has(q->rq->user, &q->rq->conf->PowerAuthGroups);
-		(void)pthread_mutex_lock(&g->lock);
+		worker_lock(&g->worker);
 		STAILQ_INSERT_TAIL(&g->done, q, next);
-		(void)pthread_mutex_unlock(&g->lock);
-		if (write(g->done_fd, &one, sizeof(one)) != (ssize_t)sizeof(one))
-			log_error("auth", "eventfd: %s", strerror(errno));
+		worker_unlock(&g->worker);
+		worker_wake(&g->worker);
 	}
-	return NULL;
 }
 
 /* --- what is kept ---------------------------------------------------------------------------------------------- */
@@ -224,59 +214,37 @@ deliver(struct ap_groups *g, struct question *q)
 }
 
 static void
-on_done(evutil_socket_t fd, short what UNUSED, void *arg)
+on_wake(void *ctx)
 {
-	struct ap_groups *g = arg;
+	struct ap_groups *g = ctx;
 	struct question_queue batch = STAILQ_HEAD_INITIALIZER(batch);
 	struct question *q;
-	uint64_t count;
 
-	if (read(fd, &count, sizeof(count)) != (ssize_t)sizeof(count))
-		return;
-	(void)pthread_mutex_lock(&g->lock);
+	worker_lock(&g->worker);
 	STAILQ_CONCAT(&batch, &g->done);
-	(void)pthread_mutex_unlock(&g->lock);
+	worker_unlock(&g->worker);
 	while ((q = STAILQ_FIRST(&batch)) != NULL) {
 		STAILQ_REMOVE_HEAD(&batch, next);
 		deliver(g, q);
 	}
 }
 
-static void
-free_groups(struct ap_groups *g)
-{
-	while (!TAILQ_EMPTY(&g->kept))
-		drop_kept(g, TAILQ_FIRST(&g->kept));
-	conf_unref(g->kept_of);
-	event_free(g->done_event);
-	(void)close(g->done_fd);
-	(void)pthread_mutex_destroy(&g->lock);
-	(void)pthread_cond_destroy(&g->wake);
-	free(g);
-}
-
 /* NULL when the system has no thread or file left. */
 static struct ap_groups *
 start(struct ap *ap)
 {
-	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	struct ap_groups *g;
+	struct ap_groups *g = mem_new(struct ap_groups);
+	const struct worker_conf conf = {
+	    .base = ap->base, .name = "group look-up", .ctx = g, .run = run, .on_wake = on_wake};
+	struct err e;
 
-	if (fd < 0)
-		return NULL;
-	g = mem_new(struct ap_groups);
 	g->ap = ap;
 	STAILQ_INIT(&g->waiting);
 	STAILQ_INIT(&g->done);
 	TAILQ_INIT(&g->kept);
-	(void)pthread_mutex_init(&g->lock, NULL);
-	(void)pthread_cond_init(&g->wake, NULL);
-	g->done_fd = fd;
-	g->done_event = event_new(ap->base, fd, EV_READ | EV_PERSIST, on_done, g);
-	ASSERT(g->done_event != NULL && event_add(g->done_event, NULL) == 0);
-	if (pthread_create(&g->thread, NULL, thread_main, g) == 0)
+	if (worker_start(&g->worker, &conf, &e) == 0)
 		return g;
-	free_groups(g);
+	free(g); /* whoever asks is told */
 	return NULL;
 }
 
@@ -288,16 +256,15 @@ enqueue(struct ap_groups *g, struct ap_request *rq, ap_groups_fn then)
 	bool room;
 
 	*q = (struct question){.rq = rq, .then = then};
-	(void)pthread_mutex_lock(&g->lock);
+	worker_lock(&g->worker);
 	room = g->n_waiting < AP_GROUPS_QUEUE_MAX;
 	if (room) {
 		STAILQ_INSERT_TAIL(&g->waiting, q, next);
 		g->n_waiting++;
+		worker_tell(&g->worker);
 	}
-	(void)pthread_mutex_unlock(&g->lock);
-	if (room)
-		(void)pthread_cond_signal(&g->wake);
-	else
+	worker_unlock(&g->worker);
+	if (!room)
 		free(q);
 	return room;
 }
@@ -338,16 +305,16 @@ ap_groups_stop(struct ap *ap)
 
 	if (g == NULL)
 		return;
-	(void)pthread_mutex_lock(&g->lock);
-	g->stopping = true;
-	(void)pthread_mutex_unlock(&g->lock);
-	(void)pthread_cond_signal(&g->wake);
-	(void)pthread_join(g->thread, NULL);
+	while (!worker_end(&g->worker, LOOKUP_WAIT_MS))
+		log_warning("auth", "a group look-up does not end, still waiting for it");
 	ap->groups = NULL;
 	STAILQ_CONCAT(&g->waiting, &g->done);
 	while ((q = STAILQ_FIRST(&g->waiting)) != NULL) {
 		STAILQ_REMOVE_HEAD(&g->waiting, next);
 		cancel(q);
 	}
-	free_groups(g);
+	while (!TAILQ_EMPTY(&g->kept))
+		drop_kept(g, TAILQ_FIRST(&g->kept));
+	conf_unref(g->kept_of);
+	free(g);
 }

@@ -18,6 +18,8 @@ struct ap_instance_list {
 	const struct topo_instance **v; /* owned */
 	size_t n, cap;
 };
+/* A db_instance_fn; ctx: struct ap_instance_list. */
+int ap_keep_instance(void *ctx, const struct topo_instance *inst, struct err *e) MUST_USE;
 /* ERR_LIMIT above AP_COLLECT_MAX. Zero-initialise list; it is to be freed in any case. */
 int ap_collect_instances(struct ap_reader *r, const struct db_instance_filter *filter, enum db_instance_order order,
 			 struct ap_instance_list *list, struct err *e) MUST_USE;

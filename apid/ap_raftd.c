@@ -36,6 +36,7 @@ struct ap_raftd {
 	struct ipc_state state;	    /* owning */
 	struct ipc_metrics metrics; /* owning */
 	struct ap_history *history;
+	struct ap_samples *samples;
 	uint64_t last_seq;
 };
 
@@ -273,6 +274,13 @@ ap_on_metrics(struct ap_raftd *r, struct ipc_link *l UNUSED, const struct ipc_me
 }
 
 static void
+ap_on_samples(struct ap_raftd *r, struct ipc_link *l UNUSED, const struct ipc_samples *m)
+{
+	ap_samples_add(r->samples, m, clk_mono(r->ap->clock),
+		       (int64_t)r->ap->conf->DiscoveryCollectionRetentionSeconds);
+}
+
+static void
 ap_on_changed(struct ap_raftd *r, struct ipc_link *l UNUSED, const struct ipc_changed *m)
 {
 	note_seq(r, m->seq); /* the web UI's event stream will listen here */
@@ -326,6 +334,7 @@ ap_raftd_start(struct ap *ap)
 	rec_init(desc_of(IPC_STATE), &r->state);
 	rec_init(desc_of(IPC_METRICS), &r->metrics);
 	r->history = ap_history_new();
+	r->samples = ap_samples_new();
 	r->sweep = event_new(ap->base, -1, 0, on_sweep, r);
 	ASSERT(r->sweep != NULL);
 	return r;
@@ -352,6 +361,7 @@ ap_raftd_stop(struct ap *ap)
 	rec_done(desc_of(IPC_STATE), &r->state);
 	rec_done(desc_of(IPC_METRICS), &r->metrics);
 	ap_history_free(r->history);
+	ap_samples_free(r->samples);
 	free(r);
 }
 
@@ -380,6 +390,12 @@ ap_metrics(const struct ap *ap)
 	static const struct ipc_metric_list none;
 
 	return ap->raftd == NULL ? &none : &ap->raftd->metrics.metrics;
+}
+
+struct ap_samples *
+ap_samples(const struct ap *ap)
+{
+	return ap->raftd == NULL ? NULL : ap->raftd->samples;
 }
 
 size_t

@@ -4,6 +4,7 @@
 
 #include "ap.h"
 #include "ap_history.h"
+#include "ap_samples.h"
 
 #define AP_PENDING_MAX 4096
 
@@ -24,6 +25,8 @@ const struct ipc_state *ap_state(const struct ap *ap); /* never NULL; zeroes bef
 /* leader-check: this node leads and its lease holds now. */
 bool ap_is_leader(const struct ap *ap);
 const struct ipc_metric_list *ap_metrics(const struct ap *ap);
+/* NULL when the node stops. */
+struct ap_samples *ap_samples(const struct ap *ap);
 /* Of the newest `seconds` seconds, as ap_history_read. */
 size_t ap_queue_history(const struct ap *ap, enum ap_queue queue, int64_t seconds, struct ap_queue_sample *ret,
 			size_t max);

@@ -11,6 +11,7 @@
 
 static const struct ap_route routes[] = {
 #define ROUTE(path, handler, access, where, doc) {path, false, AP_##access, AP_##where, doc, handler},
+#define ROUTE_WEB(path, handler, access, where, doc) {path, true, AP_##access, AP_##where, doc, handler},
 #define ROUTE_ROOT(path, handler, doc) {path, true, AP_READ, AP_LOCAL, doc, handler},
 #define ROUTE_ALIAS(path, handler, access, where) {path, false, AP_##access, AP_##where, "same", handler},
 #define ROUTE_LATER(path, access, where, doc) {path, false, AP_##access, AP_##where, doc},

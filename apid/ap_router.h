@@ -17,6 +17,7 @@ struct ap_request;
 #define CALLS(name) void api_##name(struct ap_request *rq);
 #define READS(name) int api_##name(struct ap_request *rq, struct ap_reader *r, struct err *e) MUST_USE;
 #define ROUTE(path, handler, access, where, doc) handler
+#define ROUTE_WEB(path, handler, access, where, doc) handler
 #define ROUTE_ROOT(path, handler, doc) handler
 #include "routes.def"
 #undef CALLS

@@ -104,10 +104,11 @@ note_stale(void *ctx, const void *row, struct err *e UNUSED)
 }
 
 static int
-read_servers(struct servers *s, struct ap_reader *r, struct err *e)
+read_servers(struct servers *s, struct ap_reader *r, const char *cluster, struct err *e)
 {
-	struct db_instance_filter all = {0};
-	int rc = db_read_instances(r->db, &all, DB_ORDER_KEY, r->now, NULL, add_server, s, e);
+	/* "" is no cluster: all are asked for */
+	struct db_instance_filter filter = {.family = str_empty(cluster) ? NULL : cluster};
+	int rc = db_read_instances(r->db, &filter, DB_ORDER_KEY, r->now, NULL, add_server, s, e);
 
 	if (rc != 0)
 		return rc;
@@ -120,14 +121,14 @@ read_servers(struct servers *s, struct ap_reader *r, struct err *e)
 	return rc != 0 ? rc : db_read_all(r->db, DB_TABLE_stale_coordinates, note_stale, s, e);
 }
 
-/* All tables as they were at one moment. */
+/* All tables as they were at one moment; of a cluster (NULL or "" = all) what its analysis looks at. */
 static int
-read_snapshot(struct servers *s, struct ap_reader *r, struct err *e)
+read_snapshot(struct servers *s, struct ap_reader *r, const char *cluster, struct err *e)
 {
 	int rc = db_begin(r->db, DB_RELAXED, e);
 
 	if (rc == 0)
-		rc = read_servers(s, r, e);
+		rc = read_servers(s, r, cluster, e);
 	if (rc == 0)
 		return db_commit(r->db, e);
 	if (db_in_transaction(r->db))
@@ -237,7 +238,7 @@ api_replication_analysis(struct ap_request *rq, struct ap_reader *r, struct err 
 	int rc = set_scope(rq, r, &rules, &key, e);
 
 	if (rc == 0)
-		rc = read_snapshot(&servers, r, e);
+		rc = read_snapshot(&servers, r, rules.cluster, e);
 	if (rc == 0) {
 		topo_analyse(servers.v, servers.n, &rules, &rq->arena, &found);
 		rc = write_analyses(rq, r, &found, e);

@@ -38,8 +38,8 @@ ap_null_when_empty(struct ap_request *rq)
 }
 
 /* --- kept ---------------------------------------------------------------------------------------------------------- */
-static int
-keep_instance(void *ctx, const struct topo_instance *inst, struct err *e)
+int
+ap_keep_instance(void *ctx, const struct topo_instance *inst, struct err *e)
 {
 	struct ap_instance_list *list = ctx;
 	struct topo_instance *copy;
@@ -57,7 +57,7 @@ int
 ap_collect_instances(struct ap_reader *r, const struct db_instance_filter *filter, enum db_instance_order order,
 		     struct ap_instance_list *list, struct err *e)
 {
-	return db_read_instances(r->db, filter, order, r->now, &r->rules->limits, keep_instance, list, e);
+	return db_read_instances(r->db, filter, order, r->now, &r->rules->limits, ap_keep_instance, list, e);
 }
 
 void

@@ -1,175 +1,24 @@
 /* api_metrics.c — /metrics (OpenMetrics, or Prometheus' older text) and /debug/metrics, /debug/vars (the historical flat
- * JSON object). Sources: what raftd published last (its own and the probers' figures) and apid's own. */
+ * JSON object). */
 #include <malloc.h>
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include "ap_httpd.h"
+#include "ap_figures.h"
 #include "ap_metrics.h"
-#include "ap_node.h"
-#include "ap_proxy.h"
-#include "ap_raftd.h"
-#include "ap_readers.h"
-
-struct own_figures {
-#define METRIC_APID(member, ...) uint64_t member;
-#define METRIC_APID_AS(member, name) uint64_t member;
-#include "ipc/metrics.def"
-};
-
-static const struct {
-	const char *name;
-	bool counter;
-	size_t offset;
-} own[] = {
-#define COUNTER true
-#define GAUGE false
-#define METRIC_APID(member, name, kind, ...) {name, kind, offsetof(struct own_figures, member)},
-#define METRIC_APID_AS(member, name) {name, GAUGE, offsetof(struct own_figures, member)},
-#include "ipc/metrics.def"
-};
-
-struct metric_set {
-	const struct ipc_metric **v; /* sorted by name */
-	size_t n;
-	struct ipc_metric own[ARRAY_LEN(own)];
-};
-
-static void
-count_http(const struct ap *ap, struct own_figures *f)
-{
-	struct ap_httpd_stats h = ap_httpd_stats(ap->httpd);
-
-	f->requests = h.requests;
-	f->rejected = h.rejected;
-	f->connections_total = h.connections_total;
-	f->rests = h.rests;
-	f->connections = (uint64_t)h.connections;
-	f->in_flight = (uint64_t)ap->requests_alive;
-	f->answered_ok = ap->answered_ok;
-	f->answered_error = ap->answered_error;
-	f->unauthorized = ap->unauthorized;
-	f->tls_failed = h.tls.failed;
-	f->tls_late = h.tls.late;
-	f->tls_crowded = h.tls.crowded;
-	f->tls_unfinished = h.tls.unfinished;
-}
-
-static void
-count_reads(const struct ap *ap, struct own_figures *f)
-{
-	struct ap_readers_stats r = ap_readers_stats(ap->readers);
-
-	f->read_jobs = f->instance_reads = r.jobs;
-	f->read_errors = r.errors;
-	f->read_opened = r.opened;
-	f->read_refused = r.refused;
-	f->read_queued = r.queued;
-}
-
-static void
-count_proxy(const struct ap *ap, struct own_figures *f)
-{
-	struct ap_proxy_stats p = ap_proxy_stats(ap->proxy);
-
-	f->relayed = p.relayed;
-	f->attempts = p.attempts;
-	f->failed = p.failed;
-	f->refused_by_leader = p.refused;
-	f->streamed = p.streamed;
-	f->late_views = p.late_views;
-	f->under_way = (uint64_t)p.under_way;
-}
-
-static void
-count_standing(const struct ap *ap, struct own_figures *f)
-{
-	bool raft = ap_standing_now(ap).raft;
-
-	f->is_elected = ap_is_leader(ap);
-	f->is_healthy = ap_state(ap)->backend_ok;
-	f->raft_healthy = raft && ap_raft_is_healthy(ap);
-	f->raft_leader = raft && ap_is_leader(ap);
-	f->overruns = proc_overruns(ap->proc);
-}
-
-static void
-list_own(const struct ap *ap, struct ipc_metric *ret)
-{
-	struct own_figures f = {0};
-
-	count_http(ap, &f);
-	count_reads(ap, &f);
-	count_proxy(ap, &f);
-	count_standing(ap, &f);
-	for (size_t i = 0; i < ARRAY_LEN(own); i++) {
-		const void *at = (const char *)&f + own[i].offset;
-		ret[i] = (struct ipc_metric){own[i].name, (double)*(const uint64_t *)at, own[i].counter};
-	}
-}
-
-static int
-by_name(const void *a, const void *b)
-{
-	return strcmp((*(const struct ipc_metric *const *)a)->name, (*(const struct ipc_metric *const *)b)->name);
-}
-
-static bool
-is_own(const char *name)
-{
-	for (size_t i = 0; i < ARRAY_LEN(own); i++) {
-		if (str_eq(own[i].name, name))
-			return true;
-	}
-	return false;
-}
-
-/* m->v is the caller's to free. Of one name apid's own figure stands. */
-static void
-collect(struct ap_request *rq, struct metric_set *m)
-{
-	const struct ipc_metric_list *published = ap_metrics(rq->ap);
-
-	list_own(rq->ap, m->own);
-	m->v = mem_calloc(ARRAY_LEN(own) + published->n, sizeof(*m->v));
-	m->n = 0;
-	for (size_t i = 0; i < ARRAY_LEN(own); i++)
-		m->v[m->n++] = &m->own[i];
-	for (size_t i = 0; i < published->n; i++) {
-		if (!is_own(published->v[i].name))
-			m->v[m->n++] = &published->v[i];
-	}
-	qsort(m->v, m->n, sizeof(*m->v), by_name);
-}
+#include "ap_request.h"
 
 void
 api_metrics(struct ap_request *rq)
 {
-	struct metric_set m;
+	struct ap_figures f;
 	enum ap_metrics_format format =
 	    ap_metrics_choose(evhttp_find_header(evhttp_request_get_input_headers(rq->http), "Accept"));
 
-	collect(rq, &m);
-	ap_metrics_put(&rq->body, format, m.v, m.n);
-	free(m.v);
+	ap_figures_collect(rq->ap, &f);
+	ap_metrics_put(&rq->body, format, f.v, f.n);
+	ap_figures_done(&f);
 	ap_add_header(rq, "Vary", "Accept");
 	ap_reply_as(rq, HTTP_OK, ap_metrics_content_type(format));
-}
-
-/* Historical names of what is never done here, so that agents which expect them find them. */
-static void
-put_gone(struct ap_json *j)
-{
-	static const char *const names[] = {
-#define METRIC_GONE(name, why) name,
-#include "ipc/metrics.def"
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		ap_json_key(j, names[i]);
-		ap_json_f64(j, 0);
-	}
 }
 
 /* What Go's runtime published beside the figures; of its statistics those that mean something here. */
@@ -193,18 +42,22 @@ put_process(struct ap_json *j)
 void
 api_debug_metrics(struct ap_request *rq)
 {
-	struct metric_set m;
+	struct ap_figures f;
+	const struct ipc_metric *gone;
+	size_t n_gone;
 	struct ap_json j = {.out = &rq->body};
 
-	collect(rq, &m);
+	ap_figures_collect(rq->ap, &f);
 	ap_json_object(&j);
-	for (size_t i = 0; i < m.n; i++) {
-		ap_json_key(&j, m.v[i]->name);
-		ap_json_f64(&j, isfinite(m.v[i]->value) ? m.v[i]->value : 0);
+	for (size_t i = 0; i < f.n; i++) {
+		ap_json_key(&j, f.v[i]->name);
+		ap_json_f64(&j, isfinite(f.v[i]->value) ? f.v[i]->value : 0);
 	}
-	put_gone(&j);
+	gone = ap_figures_gone(&n_gone);
+	for (size_t i = 0; i < n_gone; i++)
+		ap_json_member_i64(&j, gone[i].name, 0);
 	put_process(&j);
 	ap_json_object_end(&j);
-	free(m.v);
+	ap_figures_done(&f);
 	ap_reply_body(rq);
 }

@@ -6,6 +6,8 @@
 #include "ap_history.h"
 #include "ap_raftd.h"
 
+#define MIN_OF_NOTHING 9e9 /* historically */
+
 /* DEADINSTANCES exists when unreachable servers have a queue of their own; apid isn't told, so it always answers. */
 static bool
 queue_of(const struct ap_request *rq, enum ap_queue *ret_queue)
@@ -101,6 +103,8 @@ api_discovery_queue_metrics_aggregated(struct ap_request *rq)
 	}
 	a = ap_summarize(numbers, n);
 	q = ap_summarize(numbers + n, n);
+	if (n == 0)
+		a.min = q.min = MIN_OF_NOTHING;
 	ap_json_object(&j);
 	write_summary(&j, active, &a);
 	write_summary(&j, queued, &q);

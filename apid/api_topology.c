@@ -1,6 +1,8 @@
-/* api_topology.c — the text drawings of a cluster: topology, topology-tabulated, topology-tags. */
+/* api_topology.c — the text drawings of a cluster: topology, topology-tabulated, topology-tags; as it is, or (query
+ * history, ours: a pattern of times) as it was recorded, without descriptions. */
 #include "ap_instances.h"
 #include "ap_lookup.h"
+#include "ap_recorded.h"
 #include "topo/key.h"
 #include "topo/render.h"
 
@@ -45,20 +47,43 @@ write_drawing(struct ap_request *rq, const char *cluster, const char *text)
 	ap_envelope_end(&j);
 }
 
+/* A cluster of the past may be known no more: then by its name. */
+static int
+collect_recorded(struct ap_request *rq, struct ap_reader *r, struct drawing *d, const char **ret_cluster, struct err *e)
+{
+	int rc = ap_route_cluster(rq, r, ret_cluster, e);
+
+	if (rc == -ERR_NOT_FOUND && ap_has_param(rq, "clusterHint")) {
+		*ret_cluster = ap_param(rq, "clusterHint");
+		rc = 0;
+	}
+	return rc == 0 ? ap_read_recorded(r, *ret_cluster, ap_query(rq, "history"), &d->list, e) : rc;
+}
+
+static int
+collect(struct ap_request *rq, struct ap_reader *r, struct drawing *d, const char **ret_cluster, struct err *e)
+{
+	struct db_instance_filter filter = {0};
+	int rc = ap_route_cluster(rq, r, &filter.cluster, e);
+
+	*ret_cluster = filter.cluster;
+	return rc == 0 ? ap_collect_instances(r, &filter, DB_ORDER_KEY, &d->list, e) : rc;
+}
+
 static int
 draw(struct ap_request *rq, struct ap_reader *r, enum topo_render_mode mode, struct err *e)
 {
+	bool recorded = ap_query(rq, "history")[0] != '\0';
 	struct drawing d = {.db = r->db};
-	struct topo_render render = {.mode = mode, .limits = r->rules->limits, .tags = tags_of, .tags_ctx = &d};
-	struct db_instance_filter filter = {0};
+	struct topo_render render = {
+	    .mode = recorded ? TOPO_RENDER_BARE : mode, .limits = r->rules->limits, .tags = tags_of, .tags_ctx = &d};
+	const char *cluster = "";
 	struct str_buf text = {0};
-	int rc = ap_route_cluster(rq, r, &filter.cluster, e);
+	int rc = recorded ? collect_recorded(rq, r, &d, &cluster, e) : collect(rq, r, &d, &cluster, e);
 
-	if (rc == 0)
-		rc = ap_collect_instances(r, &filter, DB_ORDER_KEY, &d.list, e);
 	if (rc == 0) {
 		topo_render(&render, d.list.v, d.list.n, &text);
-		write_drawing(rq, filter.cluster, str_buf_text(&text));
+		write_drawing(rq, cluster, str_buf_text(&text));
 	}
 	str_buf_done(&text);
 	ap_instance_list_done(&d.list);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ap_cli.h"
+#include "ap_graphite.h"
 #include "ap_groups.h"
 #include "ap_httpd.h"
 #include "ap_node.h"
@@ -25,6 +26,8 @@ start_parts(struct ap *ap, uint64_t mode, struct err *e)
 		ap->raftd = ap_raftd_start(ap);
 		ap_proxy_start(ap, &ap->proxy);
 		rc = ap_httpd_start(ap, mode == PROC_MODE_SERVICE, &ap->httpd, e);
+		if (rc == 0 && mode == PROC_MODE_SERVICE)
+			ap->graphite = ap_graphite_start(ap);
 	}
 	return rc;
 }
@@ -33,6 +36,7 @@ start_parts(struct ap *ap, uint64_t mode, struct err *e)
 static void
 free_parts(struct ap *ap)
 {
+	ap_graphite_stop(ap);
 	ap_groups_stop(ap);
 	ap_readers_stop(ap);
 	ap_proxy_stop(ap);
@@ -89,6 +93,7 @@ on_reload(struct proc *p, void *app)
 	conf_unref(ap->conf);
 	ap->conf = conf_ref(proc_conf(p));
 	ap_httpd_reload(ap->httpd);
+	ap_graphite_reload(ap->graphite);
 }
 
 static void

@@ -142,12 +142,17 @@ static void
 pr_on_resolve(struct pr_app *app, struct ipc_link *l, const struct ipc_resolve *m)
 {
 	struct resolve_request *r = mem_new(struct resolve_request);
-	bool canonical = !str_eq_nocase(m->method, "ip");
+	bool canonical = m->port != 0 || !str_eq_nocase(m->method, "ip");
 	struct pr_lookup_result failed = {.hostname = m->hostname, .error = "too many look-ups wait"};
+	struct pr_lookup *lookup;
 
 	*r = (struct resolve_request){app, m->request_id, ipc_link_peer_generation(l), !canonical};
 	app->stats.lookups++;
-	if (pr_lookup_start(app->lanes, m->hostname, canonical, on_resolved, r) == NULL)
+	if (m->port == 0)
+		lookup = pr_lookup_start(app->lanes, m->hostname, canonical, on_resolved, r);
+	else
+		lookup = pr_lookup_reach(app->lanes, m->hostname, (uint16_t)m->port, m->wait_ms, on_resolved, r);
+	if (lookup == NULL)
 		on_resolved(r, &failed);
 }
 
@@ -196,6 +201,7 @@ take_lanes(struct pr_app *app)
 	    [PR_LANE_DEAD] = {&s->dead_lane_queue, &s->dead_lane_refused},
 	    [PR_LANE_STEPS] = {&s->steps_queue, &s->steps_lane_refused},
 	    [PR_LANE_LOOKUPS] = {&s->lookups_queue, &s->lookups_refused},
+	    [PR_LANE_REACHES] = {&s->reaches_queue, &s->reaches_refused},
 	};
 
 	for (size_t i = 0; i < PR_LANE_COUNT; i++) {

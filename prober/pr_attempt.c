@@ -90,7 +90,7 @@ lane_of(const struct pr_target *t)
 	static const enum pr_lane lanes[PR_CLASS_COUNT] = {
 	    [PR_CLASS_URGENT] = PR_LANE_URGENT,	  [PR_CLASS_LIVE] = PR_LANE_URGENT,
 	    [PR_CLASS_SOURCES] = PR_LANE_SOURCES, [PR_CLASS_REGULAR] = PR_LANE_REGULAR,
-	    [PR_CLASS_DEAD] = PR_LANE_DEAD,
+	    [PR_CLASS_SLOW] = PR_LANE_REGULAR,	  [PR_CLASS_DEAD] = PR_LANE_DEAD,
 	};
 
 	if (t->attempt->n_serving > 0)

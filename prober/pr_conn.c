@@ -90,16 +90,21 @@ pr_conn_on_read(size_t n, int error)
 
 /* --- a batch, inside the coroutine ------------------------------------------------------------------------------ */
 
+/* The library calls some nonsense a lost connection; when nothing is lost, whoever sent it lives. */
 static void
 note_failure(struct pr_conn *c)
 {
+	bool floods = c->read_bytes > PR_ANSWER_BYTES, babbles = c->read_bytes > 0 && !c->failure.closed;
+	const char *text = floods    ? "the server sends too much"
+			   : babbles ? "the answer breaks the protocol"
+				     : mysql_error(c->mysql);
+
 	c->usable = false;
 	if (c->failure.text[0] != '\0')
 		return;
 	c->failure.err_no = mysql_errno(c->mysql);
-	c->failure.greeted = c->read_bytes > PR_ANSWER_BYTES;
-	(void)str_copy(c->failure.text, sizeof(c->failure.text),
-		       c->read_bytes > PR_ANSWER_BYTES ? "the server sends too much" : mysql_error(c->mysql));
+	c->failure.greeted = floods || babbles;
+	(void)str_copy(c->failure.text, sizeof(c->failure.text), text);
 }
 
 /* One segment for all statements of a batch instead of one each. */

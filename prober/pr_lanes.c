@@ -25,9 +25,10 @@ static const struct {
 	size_t threads;
 	size_t queue; /* waiting jobs; the scheduler lets no more through than threads, so these are for bursts */
 } table[PR_LANE_COUNT] = {
-    [PR_LANE_URGENT] = {"urgent", 32, 512},   [PR_LANE_SOURCES] = {"sources", 16, 256},
+    [PR_LANE_URGENT] = {"urgent", 32, 512},   [PR_LANE_SOURCES] = {"sources", 64, 256},
     [PR_LANE_REGULAR] = {"regular", 64, 256}, [PR_LANE_DEAD] = {"dead", 16, 256},
     [PR_LANE_STEPS] = {"steps", 16, 256},     [PR_LANE_LOOKUPS] = {"lookups", 4, 4096},
+    [PR_LANE_REACHES] = {"reaches", 16, 64},
 };
 
 struct lane {

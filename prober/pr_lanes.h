@@ -12,7 +12,7 @@
 #include "base/err.h"
 #include "ipc/ipc.h"
 
-/* The lanes of ipc.h, and two of our own. */
+/* The lanes of ipc.h, and three of our own. */
 enum pr_lane {
 	PR_LANE_URGENT = IPC_LANE_URGENT,
 	PR_LANE_SOURCES = IPC_LANE_SOURCES,
@@ -20,6 +20,7 @@ enum pr_lane {
 	PR_LANE_DEAD = IPC_LANE_DEAD,
 	PR_LANE_STEPS = IPC_LANE_COUNT, /* suspicious servers must not delay a recovery's steps */
 	PR_LANE_LOOKUPS,		/* a dead resolver must not delay connects to names it still knows */
+	PR_LANE_REACHES,		/* operators ask for servers that nobody knows */
 	PR_LANE_COUNT
 };
 const char *pr_lane_name(enum pr_lane lane);

@@ -160,7 +160,7 @@ end_of(const struct pr_target *t, enum topo_evidence evidence)
 	const struct pr_attempt *a = t->attempt;
 
 	if (a->failure.text[0] == '\0' || (a->asked && evidence == TOPO_EVIDENCE_ANSWERED))
-		return PR_SCHED_WELL;
+		return a->failure.timed_out ? PR_SCHED_SLOW : PR_SCHED_WELL;
 	return a->failure.cancelled || a->phase == TOPO_PHASE_QUEUED ? PR_SCHED_ABANDONED : PR_SCHED_UNREACHED;
 }
 

@@ -7,19 +7,20 @@
 #include "base/mem.h"
 
 #define GOLDEN 0.6180339887498949
-#define TOKEN_US (CLK_S / PR_SCHED_CONNECTS_PER_S)
 #define BUCKET_US CLK_S /* as many connections may start at once as otherwise in a second */
 
 void
 pr_sched_limits(struct pr_sched_conf *c, const size_t lane_threads[IPC_LANE_COUNT], size_t dead_max)
 {
 	size_t half = c->max_in_flight / 2 > 0 ? c->max_in_flight / 2 : 1;
+	size_t quarter = half / 2 > 0 ? half / 2 : 1; /* what hangs together leaves room for logins that don't */
 
-	c->limit[PR_CLASS_URGENT] = 4 * lane_threads[IPC_LANE_URGENT]; /* those with a connection need no thread */
-	c->limit[PR_CLASS_LIVE] = c->max_in_flight;
+	c->limit[PR_CLASS_URGENT] = 4 * lane_threads[IPC_LANE_URGENT];	   /* those with a connection need no thread */
+	c->limit[PR_CLASS_LIVE] = c->max_in_flight - c->max_in_flight / 8; /* logins go on when probes are late */
 	c->limit[PR_CLASS_SOURCES] = min_size(lane_threads[IPC_LANE_SOURCES], half);
 	c->limit[PR_CLASS_REGULAR] = min_size(lane_threads[IPC_LANE_REGULAR], half);
-	c->limit[PR_CLASS_DEAD] = min_size(lane_threads[IPC_LANE_DEAD], dead_max > 0 ? dead_max : half);
+	c->limit[PR_CLASS_SLOW] = quarter / 2 > 0 ? quarter / 2 : 1;
+	c->limit[PR_CLASS_DEAD] = min_size(lane_threads[IPC_LANE_DEAD], dead_max > 0 ? dead_max : quarter);
 }
 
 void
@@ -54,6 +55,8 @@ class_of(const struct pr_sched_item *it)
 		return PR_CLASS_SOURCES;
 	if (is_dead(it))
 		return PR_CLASS_DEAD;
+	if (it->slow)
+		return PR_CLASS_SLOW;
 	return (it->flags & IPC_TARGET_HAS_REPLICAS) != 0 ? PR_CLASS_SOURCES : PR_CLASS_REGULAR;
 }
 
@@ -103,6 +106,7 @@ pr_sched_add(struct pr_sched *s, struct pr_sched_item *it, uint64_t flags, struc
 
 	ASSERT(!it->added);
 	it->added = true;
+	s->n_items++;
 	it->place = fmod((double)++s->numbered * GOLDEN, 1.0);
 	it->flags = flags;
 	if ((flags & IPC_TARGET_FAILED_OVER) != 0)
@@ -118,6 +122,7 @@ pr_sched_remove(struct pr_sched *s, struct pr_sched_item *it)
 	unqueue(s, it);
 	pr_heap_take(&s->pings, &it->ping);
 	it->added = false;
+	s->n_items--;
 }
 
 /* Where it stands may have changed; its time hasn't. */
@@ -173,6 +178,15 @@ pr_sched_set_connected(struct pr_sched *s, struct pr_sched_item *it, bool connec
 	plan_ping(s, it, now);
 }
 
+/* What one connection takes out of the bucket. */
+static int64_t
+token_us(const struct pr_sched *s)
+{
+	int64_t two_polls_us = 2 * s->conf.poll_us, usual_us = CLK_S / PR_SCHED_CONNECTS_PER_S;
+
+	return max_i64(1, min_i64(usual_us, two_polls_us / max_i64(1, (int64_t)s->n_items)));
+}
+
 static void
 refill(struct pr_sched *s, struct mono now)
 {
@@ -184,7 +198,7 @@ refill(struct pr_sched *s, struct mono now)
 
 static bool needs_token(enum pr_class class)
 {
-	return class == PR_CLASS_SOURCES || class == PR_CLASS_REGULAR || class == PR_CLASS_DEAD;
+	return class != PR_CLASS_URGENT && class != PR_CLASS_LIVE;
 }
 
 /* Logins together take half of max_in_flight, one at least: each may hang for a connect timeout, and what is left goes
@@ -193,7 +207,8 @@ static bool
 has_room(const struct pr_sched *s, enum pr_class class)
 {
 	size_t max = s->conf.max_in_flight, live = s->in_flight[PR_CLASS_LIVE];
-	size_t logins = s->in_flight[PR_CLASS_SOURCES] + s->in_flight[PR_CLASS_REGULAR] + s->in_flight[PR_CLASS_DEAD];
+	size_t logins = s->in_flight[PR_CLASS_SOURCES] + s->in_flight[PR_CLASS_REGULAR] + s->in_flight[PR_CLASS_SLOW] +
+			s->in_flight[PR_CLASS_DEAD];
 
 	if (s->in_flight[class] >= s->conf.limit[class])
 		return false;
@@ -216,9 +231,9 @@ pr_sched_next(struct pr_sched *s, struct mono now)
 		if (node == NULL || mono_before(now, node->due) || !has_room(s, class))
 			continue;
 		if (needs_token(class)) {
-			if (s->tokens_us < TOKEN_US)
+			if (s->tokens_us < token_us(s))
 				continue;
-			s->tokens_us -= TOKEN_US;
+			s->tokens_us -= token_us(s);
 		}
 		it = CONTAINER_OF(node, struct pr_sched_item, node);
 		unqueue(s, it);
@@ -287,7 +302,9 @@ pr_sched_finish(struct pr_sched *s, struct pr_sched_item *it, enum pr_sched_end 
 	s->in_flight[it->class]--;
 	it->probed = it->probed || end != PR_SCHED_ABANDONED;
 	it->ended = now;
-	if (end == PR_SCHED_WELL) {
+	if (end != PR_SCHED_ABANDONED)
+		it->slow = end == PR_SCHED_SLOW;
+	if (end == PR_SCHED_WELL || end == PR_SCHED_SLOW) {
 		it->was_well = true;
 		it->backoffs = 0;
 	} else if (end == PR_SCHED_UNREACHED) {
@@ -356,6 +373,15 @@ pr_sched_next_ping(struct pr_sched *s, struct mono now)
 	return CONTAINER_OF(node, struct pr_sched_item, ping);
 }
 
+/* What is due on a connection that is well may wait for the next even tick, and so for others' (pr_sched.h). */
+static int64_t
+tick_of(int64_t due_us, struct mono now)
+{
+	if (due_us <= now.us)
+		return due_us;
+	return (due_us + PR_SCHED_TICK_MS * CLK_MS - 1) / (PR_SCHED_TICK_MS * CLK_MS) * (PR_SCHED_TICK_MS * CLK_MS);
+}
+
 struct mono
 pr_sched_wake(struct pr_sched *s, struct mono now)
 {
@@ -369,12 +395,12 @@ pr_sched_wake(struct pr_sched *s, struct mono now)
 
 		if (node == NULL || !has_room(s, class))
 			continue; /* pr_sched_finish makes room */
-		at = node->due.us;
-		if (needs_token(class) && s->tokens_us < TOKEN_US)
-			at = max_i64(at, now.us + TOKEN_US - s->tokens_us);
+		at = class == PR_CLASS_LIVE ? tick_of(node->due.us, now) : node->due.us;
+		if (needs_token(class) && s->tokens_us < token_us(s))
+			at = max_i64(at, now.us + token_us(s) - s->tokens_us);
 		wake = min_i64(wake, at);
 	}
 	if (pr_heap_first(&s->pings) != NULL)
-		wake = min_i64(wake, pr_heap_first(&s->pings)->due.us);
+		wake = min_i64(wake, tick_of(pr_heap_first(&s->pings)->due.us, now));
 	return (struct mono){wake};
 }

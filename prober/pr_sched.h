@@ -7,12 +7,14 @@
  *   URGENT   asked for or suspicious; at once
  *   LIVE     has an idle connection: needs no connector thread
  *   SOURCES, REGULAR, DEAD   need a new connection in the lane of that name (ipc.h)
+ *   SLOW     as REGULAR, of one that let us in the last time and did not answer in time: it holds its place for long
  *
  * Spreading: item number n has its place at frac(n x golden ratio) of the poll interval and keeps it, which is even for
  * any number of items. Back-off: probing.md section 12. A server that was well and fails once is tried again after
  * PR_SCHED_CONFIRM_MS: evidence "refused" wants two attempts at least 150 ms apart (design.md section 6). A failed-over
  * primary is tried every 250 ms for 10 minutes, then every poll. New connections other than urgent ones are paced by a
- * token bucket; after a mass loss (pr_sched_spread_loss) they come primaries first, with jitter. */
+ * token bucket: PR_SCHED_CONNECTS_PER_S, or as many more as connect all servers within two poll intervals. After a mass
+ * loss (pr_sched_spread_loss) they come primaries first, with jitter. */
 #ifndef PR_SCHED_H
 #define PR_SCHED_H
 
@@ -23,15 +25,24 @@
 #define PR_SCHED_FAILED_OVER_MS 250
 #define PR_SCHED_FAILED_OVER_FOR_S 600
 #define PR_SCHED_PING_MS 1000
+#define PR_SCHED_TICK_MS 50
 #define PR_SCHED_CONNECTS_PER_S 200
 
-enum pr_class { PR_CLASS_URGENT = 0, PR_CLASS_LIVE, PR_CLASS_SOURCES, PR_CLASS_REGULAR, PR_CLASS_DEAD, PR_CLASS_COUNT };
+enum pr_class {
+	PR_CLASS_URGENT = 0,
+	PR_CLASS_LIVE,
+	PR_CLASS_SOURCES,
+	PR_CLASS_REGULAR,
+	PR_CLASS_SLOW,
+	PR_CLASS_DEAD,
+	PR_CLASS_COUNT
+};
 
 struct pr_sched_conf {
 	int64_t poll_us;
 	double dead_factor;   /* DeadInstancePollSecondsMultiplyFactor, >= 1 */
 	int64_t dead_max_us;  /* DeadInstancePollSecondsMax */
-	size_t max_in_flight; /* DiscoveryMaxConcurrency: all classes but URGENT together; logins at most half of it */
+	size_t max_in_flight; /* DiscoveryMaxConcurrency: all but URGENT together; logins half at most, LIVE 7/8 */
 	size_t limit[PR_CLASS_COUNT];
 };
 /* lane_threads: connectors per lane of ipc.h. dead_max: DeadInstanceDiscoveryMaxConcurrency, 0 = no limit of its own.
@@ -48,6 +59,7 @@ struct pr_sched_item {
 	bool added, in_flight, connected, urgent, again;
 	bool probed;	   /* at least once */
 	bool was_well;	   /* the last attempt reached it */
+	bool slow;	   /* and got no answer in time */
 	uint64_t backoffs; /* attempts in a row that did not reach it, without the one that is confirmed at once */
 	double factor;
 	struct mono failed_over_until;
@@ -59,6 +71,7 @@ struct pr_sched {
 	struct pr_heap pings;
 	size_t in_flight[PR_CLASS_COUNT];
 	uint64_t numbered; /* items ever added: places within the interval */
+	size_t n_items;
 	int64_t tokens_us; /* the bucket, in microseconds worth of tokens */
 	struct mono refilled;
 };
@@ -84,13 +97,16 @@ void pr_sched_set_connected(struct pr_sched *s, struct pr_sched_item *it, bool c
 struct pr_sched_item *pr_sched_next(struct pr_sched *s, struct mono now);
 enum pr_sched_end {
 	PR_SCHED_WELL,	    /* reached, whatever the answers */
+	PR_SCHED_SLOW,	    /* reached, but it did not answer in time */
 	PR_SCHED_UNREACHED, /* connect, login or first answer failed */
 	PR_SCHED_ABANDONED, /* our own doing, nothing learnt */
 };
 void pr_sched_finish(struct pr_sched *s, struct pr_sched_item *it, enum pr_sched_end end, struct mono now);
 /* The next idle connection to ping; its next ping is one interval later. */
 struct pr_sched_item *pr_sched_next_ping(struct pr_sched *s, struct mono now);
-/* When to call next; max INT64_MAX when nothing will fall due by itself. */
+/* When to call next; max INT64_MAX when nothing will fall due by itself. Probes and pings on idle connections wait for the
+ * next multiple of PR_SCHED_TICK_MS: each wake-up costs this process, raftd and the link between them as much as several
+ * probes do. */
 struct mono pr_sched_wake(struct pr_sched *s, struct mono now);
 
 /* Delay before the next attempt, the nth back-off in a row (from 1); *factor is its memory. */

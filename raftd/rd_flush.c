@@ -254,6 +254,21 @@ tell_changed(struct rd_node *n, const struct rd_job *job)
 		rd_publish_changed(n, &list, more);
 }
 
+/* Historically a batch waits from the end of the one before it until it is written. */
+static void
+note_time(struct rd_node *n, const struct rd_job *job)
+{
+	struct mono now = rd_mono(n), former = n->flush.ended;
+	int64_t waited_us = former.us == 0 ? job->waited_us : mono_diff_us(now, former) - job->took_us;
+	size_t instances = 0;
+
+	n->flush.ended = now;
+	for (size_t i = 0; i < job->changes.n; i++)
+		instances += job->changes.v[i].table == DB_TABLE_instance && job->changes.v[i].row != NULL;
+	if (instances > 0 && job->rc == 0)
+		rd_publish_flush(n, instances, max_i64(0, waited_us), job->took_us);
+}
+
 static void
 note_file(struct rd_node *n, const struct rd_job *job)
 {
@@ -312,6 +327,7 @@ on_written(void *ctx, struct rd_job *job)
 	drop_refused(job);
 	rc = job->rc;
 	n->flush.under_way = false;
+	note_time(n, job);
 	note_file(n, job);
 	note_refused(n, job);
 	rd_health_backend(n, RD_HEALTH_FLUSH, rc, &job->e);

@@ -24,6 +24,12 @@ rd_task_publish_metrics(struct rd_node *n)
 }
 
 void
+rd_task_publish_samples(struct rd_node *n)
+{
+	rd_publish_samples(n);
+}
+
+void
 rd_task_end_late(struct rd_node *n)
 {
 	rd_probers_tick(n->probers, rd_mono(n));
@@ -94,6 +100,7 @@ rd_house_lives(const struct rd_node *n)
 	return (struct rd_lives){.candidate_us = n->rules->candidate_life_us,
 				 .pool_us = n->rules->pool_life_us,
 				 .unresolve_us = n->rules->name_life_us,
+				 .token_us = max_i64(CLK_S, n->rules->token_life_us), /* 0 minutes are none */
 				 .uid_us = UID_LIFE_US};
 }
 

@@ -1,4 +1,5 @@
-/* rd_house_clusters.c — periodic work on clusters: the alias table, and the records with the ids that never change. */
+/* rd_house_clusters.c — periodic work on clusters: the alias table, the records with the ids that never change, and
+ * snapshots of the topologies. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,7 +29,7 @@ collect_votes(const struct rd_node *n, struct rd_alias_vote *votes)
 	size_t count = 0;
 
 	for (const struct rd_server *s = n->model.servers; s != NULL; s = s->hh.next) {
-		if (!s->listed || is_lost(n, &s->inst.key))
+		if (!s->listed || s->inst.cluster_name[0] == '\0' || is_lost(n, &s->inst.key))
 			continue;
 		votes[count++] = (struct rd_alias_vote){.cluster_name = s->inst.cluster_name,
 							.alias = s->inst.suggested_cluster_alias,
@@ -161,4 +162,58 @@ rd_task_keep_clusters(struct rd_node *n)
 		proposed += rc;
 	}
 	free(roots);
+}
+
+/* --- snapshots of the topologies: rows of database_instance_topology_history (probing.md section 13) --------------- */
+void
+rd_house_record_topologies(struct rd_node *n, struct rd_changes *rows)
+{
+	int64_t now_s = rd_now_us(n) / CLK_S;
+
+	for (const struct rd_server *s = n->model.servers; s != NULL; s = s->hh.next) {
+		const struct topo_instance *i = &s->inst;
+		struct db_topology_history row = {.snapshot_unix_timestamp = now_s,
+						  .hostname = i->key.hostname,
+						  .port = i->key.port,
+						  .master_host = i->source_key.hostname, /* historical column */
+						  .master_port = i->source_key.port,	 /* historical */
+						  .cluster_name = i->cluster_name,
+						  .version = i->version};
+		if (s->listed)
+			rd_changes_add(rows, RD_CHANGE_INSERT_IGNORE, DB_TABLE_topology_history, &row);
+	}
+}
+
+static void
+on_recorded(void *ctx, struct rd_job *job)
+{
+	rd_health_backend(ctx, RD_HEALTH_ONCE, job->rc, &job->e);
+	if (job->rc != 0)
+		log_warning("topology", "not recorded, trying again in an interval: %s", LOG_Q(job->e.msg));
+	rd_job_free(job);
+}
+
+/* SnapshotTopologiesIntervalHours; the first one an interval after the start. */
+void
+rd_task_snapshot_topologies(struct rd_node *n)
+{
+	int64_t every_us = proc_conf(n->proc)->SnapshotTopologiesIntervalHours * 3600 * CLK_S;
+	struct mono now = rd_mono(n);
+	struct rd_changes rows = {0};
+	struct rd_job *job;
+	struct err e;
+
+	if (n->topologies_due.us == 0 || every_us == 0)
+		n->topologies_due = mono_add_us(now, every_us);
+	if (every_us == 0 || mono_before(now, n->topologies_due))
+		return;
+	n->topologies_due = mono_add_us(now, every_us);
+	rd_house_record_topologies(n, &rows);
+	job = rd_job_new(RD_JOB_TELEMETRY, on_recorded, n);
+	rd_changes_move(&job->changes, &rows);
+	rd_changes_done(&rows);
+	if (rd_view_submit(n->view, job, &e) == 0)
+		return;
+	log_warning("topology", "not recorded, trying again in an interval: %s", LOG_Q(e.msg));
+	rd_job_free(job);
 }

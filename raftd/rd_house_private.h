@@ -8,4 +8,7 @@
 #include "rd_periodic.def"
 #undef RD_PERIODIC
 
+/* Adds a row for each listed server: who replicates from whom now. */
+void rd_house_record_topologies(struct rd_node *n, struct rd_changes *rows);
+
 #endif

@@ -153,6 +153,15 @@ rd_on_forget(struct rd_door *door, struct ipc_link *l, const struct ipc_forget *
 	rd_ipc_change(n, req, m->uid, RD_OP_INVENTORY_FORGET, &c);
 }
 
+void
+rd_on_set_attribute(struct rd_door *door, struct ipc_link *l, const struct ipc_set_attribute *m)
+{
+	struct rd_cmd_set_attribute c = {
+	    .hostname = "*", .attribute_name = m->attribute_name, .attribute_value = m->attribute_value};
+
+	rd_ipc_change(door->node, rd_ipc_request(door, l, m->request_id), m->uid, RD_OP_SET_ATTRIBUTE, &c);
+}
+
 /* --- the rest -------------------------------------------------------------------------------------------------- */
 void
 rd_on_discover(struct rd_door *door, struct ipc_link *l, const struct ipc_discover *m)

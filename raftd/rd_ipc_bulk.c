@@ -74,26 +74,7 @@ submit(struct rd_node *n, struct rd_req req, enum rd_job_kind kind, struct rd_ch
 	rd_job_free(job);
 }
 
-/* --- snapshot-topologies: rows of database_instance_topology_history (probing.md section 13) ------------------------------ */
-static void
-add_history(const struct rd_node *n, struct rd_changes *rows)
-{
-	int64_t now_s = clk_wall(n->clock).us / CLK_S;
-
-	for (const struct rd_server *s = n->model.servers; s != NULL; s = s->hh.next) {
-		const struct topo_instance *i = &s->inst;
-		struct db_topology_history row = {.snapshot_unix_timestamp = now_s,
-						  .hostname = i->key.hostname,
-						  .port = i->key.port,
-						  .master_host = i->source_key.hostname, /* historical column */
-						  .master_port = i->source_key.port,	 /* historical */
-						  .cluster_name = i->cluster_name,
-						  .version = i->version};
-		if (s->listed)
-			rd_changes_add(rows, RD_CHANGE_INSERT_IGNORE, DB_TABLE_topology_history, &row);
-	}
-}
-
+/* --- snapshot-topologies ------------------------------------------------------------------------------------------------ */
 void
 rd_on_snapshot_topologies(struct rd_door *door, struct ipc_link *l, const struct ipc_snapshot_topologies *m)
 {
@@ -103,25 +84,8 @@ rd_on_snapshot_topologies(struct rd_door *door, struct ipc_link *l, const struct
 
 	if (!rd_ipc_is_open(n, req))
 		return;
-	add_history(n, &rows);
+	rd_house_record_topologies(n, &rows);
 	submit(n, req, RD_JOB_TELEMETRY, &rows);
-}
-
-/* SnapshotTopologiesIntervalHours; the first one an interval after the start. */
-void
-rd_task_snapshot_topologies(struct rd_node *n)
-{
-	int64_t every_us = proc_conf(n->proc)->SnapshotTopologiesIntervalHours * 3600 * CLK_S;
-	struct mono now = rd_mono(n);
-	struct rd_changes rows = {0};
-
-	if (n->topologies_due.us == 0 || every_us == 0)
-		n->topologies_due = mono_add_us(now, every_us);
-	if (every_us == 0 || mono_before(now, n->topologies_due))
-		return;
-	n->topologies_due = mono_add_us(now, every_us);
-	add_history(n, &rows);
-	submit(n, (struct rd_req){0}, RD_JOB_TELEMETRY, &rows);
 }
 
 /* --- host names ------------------------------------------------------------------------------------------------------------ */

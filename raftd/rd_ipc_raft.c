@@ -170,7 +170,8 @@ rd_on_begin_maintenance(struct rd_door *door, struct ipc_link *l, const struct i
 	struct rd_cmd_begin_maintenance c = {.key = m->key,
 					     .owner = m->owner,
 					     .reason = m->reason,
-					     .explicitly_bounded = m->duration_s != 0,
+					     .explicitly_bounded =
+						 true, /* historically, whoever asks: see backend-schema.md 5 */
 					     .token = proc_setup(n->proc)->node_token};
 	struct err e;
 

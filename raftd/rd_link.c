@@ -22,9 +22,11 @@ void
 rd_on_probe_result(struct rd_door *door, struct ipc_link *l UNUSED, const struct ipc_probe_result *m)
 {
 	struct rd_node *n = door->node;
+	struct mono begin = rd_mono(n);
 
 	n->metrics.probe_results++;
 	rd_work_result(n, &m->probe);
+	rd_publish_probe(n, &m->probe, mono_diff_us(rd_mono(n), begin));
 	rd_probers_credit(n->probers, door->slot);
 }
 
@@ -238,6 +240,7 @@ rd_link_close(struct rd_node *n)
 		event_free(n->tell);
 	rd_probers_free(n->probers);
 	rd_pool_stats_free(n->pool_stats);
+	rd_samples_done(&n->samples);
 }
 
 /* --- answers --------------------------------------------------------------------------------------------------- */

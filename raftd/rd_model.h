@@ -13,7 +13,7 @@
 
 #include <uthash.h>
 
-#include "detect/rd_reach.h"
+#include "detect/rd_tries.h"
 #include "detect/rd_witness.h"
 #include "topo/analysis.h"
 #include "topo/key.h"

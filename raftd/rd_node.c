@@ -109,6 +109,20 @@ rd_node_become_active(struct rd_node *n, const struct rd_raft_door *raft, struct
 		proc_ready(n->proc, "backend open");
 }
 
+/* Raft was switched off before the node's backend had all of the group's rows: the rest would be missing unnoticed. */
+static void
+refuse_unfinished(struct rd_node *n)
+{
+	struct err e;
+
+	(void)err_set(&e, ERR_CONFIG,
+		      "the backend %s holds only a part of its raft group's rows: it was being written anew when the "
+		      "node ended. Start with RaftEnabled until the log says that the backend holds the group's rows, "
+		      "then switch raft off; or move the file away to begin with an empty one",
+		      LOG_Q(proc_conf(n->proc)->SQLite3DataFile));
+	proc_fail(n->proc, PROC_EXIT_CONFIG, &e);
+}
+
 static void
 take_over(struct rd_node *n)
 {
@@ -116,6 +130,10 @@ take_over(struct rd_node *n)
 
 	if (n->group != NULL) {
 		rd_group_backend_read(n->group);
+		return;
+	}
+	if (n->loading->unfinished) {
+		refuse_unfinished(n);
 		return;
 	}
 	n->loading->state = NULL;
@@ -185,9 +203,12 @@ start_parts(struct rd_node *n, struct err *e)
 				  .backend = c->BackendDB,
 				  .path = c->SQLite3DataFile,
 				  .version = ORC_VERSION,
+				  .keep_schema = c->SkipOrchestratorDatabaseUpdate,
+				  .only_deployed = c->PanicIfDifferentDatabaseDeploy,
 				  .ctx = n,
 				  .on_open = on_open,
-				  .on_open_failed = on_open_failed};
+				  .on_open_failed = on_open_failed,
+				  .on_write = rd_publish_write};
 
 	n->load_timer = event_new(n->base, -1, 0, on_load_timer, n);
 	if (n->load_timer == NULL)

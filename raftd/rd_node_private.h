@@ -19,6 +19,7 @@
 #include "rd_probers.h"
 #include "rd_resolve.h"
 #include "rd_rules.h"
+#include "rd_samples.h"
 #include "rd_story.h"
 #include "rd_suspect.h"
 #include "state/rd_propose.h"
@@ -51,6 +52,7 @@ struct rd_flush {
 	void (*drained)(struct rd_node *n); /* at the end: called when all is written */
 	uint64_t batch;			    /* number of the newest batch given to the writer */
 	uint64_t written;		    /* newest batch that is in the backend */
+	struct mono ended;		    /* the batch before this one */
 };
 
 /* rd_health.c */
@@ -124,6 +126,7 @@ struct rd_node {
 	struct rd_story story;
 	struct rd_ask_list asks; /* rd_ask.c: DISCOVER requests */
 	size_t n_asks;
+	size_t n_reaches; /* rd_reach.c: connects under way */
 
 	/* rd_house.c */
 	struct mono analysing_since; /* 0 = not yet */
@@ -137,6 +140,7 @@ struct rd_node {
 	uint64_t published; /* sequence number */
 	struct rd_metrics metrics;
 	struct rd_pool_stats *pool_stats;
+	struct rd_samples samples;
 };
 
 static inline int64_t
@@ -308,6 +312,12 @@ uint64_t rd_publish_lease(struct rd_node *n, bool leads, uint64_t term, struct m
 			  struct mono quorum_until);
 void rd_publish_metrics(struct rd_node *n);
 void rd_publish_changed(struct rd_node *n, const struct topo_key_list *keys, bool more);
+/* Samples, published together: a probe with what raftd itself needed for it; a write to the backend (struct rd_node *);
+ * a batch of n servers' rows. */
+void rd_publish_probe(struct rd_node *n, const struct topo_probe *p, int64_t handled_us);
+void rd_publish_write(void *node, const struct rd_job *job);
+void rd_publish_flush(struct rd_node *n, size_t instances, int64_t waited_us, int64_t took_us);
+void rd_publish_samples(struct rd_node *n);
 
 /* --- rd_audit.c ------------------------------------------------------------------------------------------------ */
 /* key may be NULL: an entry about the node. */

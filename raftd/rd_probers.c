@@ -27,6 +27,8 @@ struct ask {
 	rd_probed_fn probed;
 	/* or a look-up: */
 	char *host, *method;
+	uint16_t port; /* 0: no connect */
+	int64_t wait_ms;
 	rd_looked_up_fn looked_up;
 };
 
@@ -184,7 +186,8 @@ send_probe(struct rd_probers *p, unsigned slot, const struct ask *a, struct err 
 static int
 send_lookup(struct rd_probers *p, unsigned slot, const struct ask *a, struct err *e)
 {
-	struct ipc_resolve m = {.request_id = a->id, .hostname = a->host, .method = a->method};
+	struct ipc_resolve m = {
+	    .request_id = a->id, .hostname = a->host, .method = a->method, .port = a->port, .wait_ms = a->wait_ms};
 
 	return p->ops->resolve(p->ctx, slot, &m, e);
 }
@@ -323,9 +326,9 @@ rd_probers_finish(struct rd_probers *p, uint64_t probe_id, const void *result)
 	free_ask(a);
 }
 
-int
-rd_probers_resolve(struct rd_probers *p, const char *host, const char *method, struct mono now, int64_t deadline_us,
-		   rd_looked_up_fn fn, void *ctx, struct err *e)
+static int
+new_lookup(struct rd_probers *p, const char *host, const char *method, struct mono now, int64_t deadline_us,
+	   rd_looked_up_fn fn, void *ctx, struct ask **ret, struct err *e)
 {
 	struct ask *a;
 
@@ -338,6 +341,32 @@ rd_probers_resolve(struct rd_probers *p, const char *host, const char *method, s
 	a->method = mem_strdup(method);
 	a->looked_up = fn;
 	HASH_ADD(hh, p->lookups, id, sizeof(a->id), a);
+	*ret = a;
+	return 0;
+}
+
+int
+rd_probers_resolve(struct rd_probers *p, const char *host, const char *method, struct mono now, int64_t deadline_us,
+		   rd_looked_up_fn fn, void *ctx, struct err *e)
+{
+	struct ask *a;
+
+	if (new_lookup(p, host, method, now, deadline_us, fn, ctx, &a, e) != 0)
+		return -e->code;
+	send_ask(p, a);
+	return 0;
+}
+
+int
+rd_probers_reach(struct rd_probers *p, const struct topo_key *key, int64_t wait_ms, struct mono now,
+		 int64_t deadline_us, rd_looked_up_fn fn, void *ctx, struct err *e)
+{
+	struct ask *a;
+
+	if (new_lookup(p, key->hostname, "cname", now, deadline_us, fn, ctx, &a, e) != 0)
+		return -e->code;
+	a->port = (uint16_t)key->port;
+	a->wait_ms = wait_ms;
 	send_ask(p, a);
 	return 0;
 }

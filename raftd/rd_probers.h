@@ -55,6 +55,9 @@ void rd_probers_finish(struct rd_probers *p, uint64_t probe_id, const void *resu
 typedef void (*rd_looked_up_fn)(void *ctx, const char *host, const struct ipc_resolved *m);
 int rd_probers_resolve(struct rd_probers *p, const char *host, const char *method, struct mono now, int64_t deadline_us,
 		       rd_looked_up_fn fn, void *ctx, struct err *e) MUST_USE;
+/* The same, and whether the port takes TCP connections within wait_ms: RESOLVED.error is empty then. */
+int rd_probers_reach(struct rd_probers *p, const struct topo_key *key, int64_t wait_ms, struct mono now,
+		     int64_t deadline_us, rd_looked_up_fn fn, void *ctx, struct err *e) MUST_USE;
 void rd_probers_resolved(struct rd_probers *p, const struct ipc_resolved *m);
 
 /* Ends what is past its deadline. Call a few times a second. */

@@ -1,5 +1,5 @@
-/* rd_publish.c — what raftd tells everybody who listens: STATE, METRICS, CHANGED, numbered so that a gap is noticed
- * (a listener then asks SEND_STATE). Called periodically and after writes. */
+/* rd_publish.c — what raftd tells everybody who listens: STATE, METRICS, CHANGED, numbered so that a gap is noticed (a
+ * listener then asks SEND_STATE); and SAMPLES, for apid alone. Called periodically and after writes. */
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -8,6 +8,7 @@
 
 #define LEASE_US (2 * CLK_S) /* without raft: as long as raftd says so, and a little longer */
 #define METRICS_MAX 1024
+#define SAMPLES_QUEUED_MAX ((size_t)1 << 20)
 
 /* A listener that lost one finds the gap in the numbers. */
 static void
@@ -141,4 +142,53 @@ rd_publish_changed(struct rd_node *n, const struct topo_key_list *keys, bool mor
 
 	m.seq = ++n->published;
 	note_sent(n, ipc_send_changed(n->events_door.link, &m, &e), &e);
+}
+
+/* --- samples --------------------------------------------------------------------------------------------------- */
+/* An apid that does not take them gets no more of them: its answers come first. */
+static bool
+is_behind(const struct ipc_link *l)
+{
+	return l != NULL && ipc_link_stats(l).queued_bytes > SAMPLES_QUEUED_MAX;
+}
+
+void
+rd_publish_samples(struct rd_node *n)
+{
+	struct ipc_link *l = n->apid_door.link;
+	struct err e;
+
+	if (rd_samples_is_empty(&n->samples))
+		return;
+	if (is_behind(l) || ipc_send_samples(l, &n->samples.m, &e) != 0)
+		n->metrics.samples_unsent++;
+	rd_samples_clear(&n->samples);
+}
+
+void
+rd_publish_probe(struct rd_node *n, const struct topo_probe *p, int64_t handled_us)
+{
+	if (!n->one_shot && rd_samples_probe(&n->samples, clk_wall(n->clock), p, handled_us))
+		rd_publish_samples(n);
+}
+
+void
+rd_publish_write(void *node, const struct rd_job *job)
+{
+	struct rd_node *n = node;
+	struct ipc_write_sample w = {
+	    .at_us = rd_now_us(n), .waited_us = job->waited_us, .took_us = job->took_us, .failed = job->rc != 0};
+
+	if (!n->one_shot && rd_samples_write(&n->samples, &w))
+		rd_publish_samples(n);
+}
+
+void
+rd_publish_flush(struct rd_node *n, size_t instances, int64_t waited_us, int64_t took_us)
+{
+	struct ipc_flush_sample f = {
+	    .at_us = rd_now_us(n), .instances = instances, .waited_us = waited_us, .took_us = took_us};
+
+	if (n->rules->bulk_writes && !n->one_shot && rd_samples_flush(&n->samples, &f))
+		rd_publish_samples(n);
 }

@@ -117,13 +117,15 @@ take_numbers(const struct conf *c, struct rd_rules *r)
 	r->name_life_us = or_default(c->ExpiryHostnameResolvesMinutes, 1) * 60 * CLK_S;
 	r->candidate_life_us = c->CandidateInstanceExpireMinutes * 60 * CLK_S;
 	r->pool_life_us = c->InstancePoolExpiryMinutes * 60 * CLK_S;
+	r->token_use_us = c->AccessTokenUseExpirySeconds * CLK_S;
+	r->token_life_us = c->AccessTokenExpiryMinutes * 60 * CLK_S;
 	r->unseen_life_us = c->UnseenInstanceForgetHours * 3600 * CLK_S;
 	r->audit_life_us = c->AuditPurgeDays * 86400 * CLK_S;
-	r->probe_deadline_us = (or_default(c->MySQLConnectTimeoutSeconds, CONNECT_DEFAULT_S) +
-				or_default(c->MySQLDiscoveryReadTimeoutSeconds, READ_DEFAULT_S)) *
-			       CLK_S;
+	r->connect_us = or_default(c->MySQLConnectTimeoutSeconds, CONNECT_DEFAULT_S) * CLK_S;
+	r->probe_deadline_us = r->connect_us + or_default(c->MySQLDiscoveryReadTimeoutSeconds, READ_DEFAULT_S) * CLK_S;
 	r->batch_rows = (size_t)max_i64(1, c->InstanceWriteBufferSize);
 	r->flush_ms = min_i64(1000, max_i64(10, c->InstanceFlushIntervalMilliseconds));
+	r->bulk_writes = c->BufferInstanceWrites;
 	r->queue_max = (size_t)c->DiscoveryQueueCapacity;
 }
 

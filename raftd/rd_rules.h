@@ -44,12 +44,16 @@ struct rd_rules {
 	int64_t name_life_us;		     /* ExpiryHostnameResolvesMinutes */
 	int64_t candidate_life_us;	     /* CandidateInstanceExpireMinutes */
 	int64_t pool_life_us;		     /* InstancePoolExpiryMinutes, 0 = for ever */
+	int64_t token_use_us;		     /* AccessTokenUseExpirySeconds */
+	int64_t token_life_us;		     /* AccessTokenExpiryMinutes */
 	int64_t unseen_life_us;		     /* UnseenInstanceForgetHours */
 	int64_t audit_life_us;		     /* AuditPurgeDays */
+	int64_t connect_us;		     /* MySQLConnectTimeoutSeconds */
 	int64_t probe_deadline_us;	     /* the longest that a probe may take: connect and read time-outs */
 	struct topo_analysis_rules analysis; /* without the time */
 	size_t batch_rows;		     /* InstanceWriteBufferSize, at least 1 */
 	int64_t flush_ms;		     /* InstanceFlushIntervalMilliseconds, 10..1000 */
+	bool bulk_writes;		     /* BufferInstanceWrites: their samples are wanted; bulk they are anyway */
 	size_t queue_max;		     /* DiscoveryQueueCapacity */
 };
 

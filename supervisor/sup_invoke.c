@@ -85,16 +85,6 @@ check_raft(const struct args *a, enum sup_what what, struct err *e)
 	return 0;
 }
 
-/* Keys whose feature does not exist yet: a node that starts as if they did nothing would be open to everybody. */
-static int
-check_not_yet(const struct conf *conf, struct err *e)
-{
-	if (str_eq_nocase(conf->AuthenticationMethod, "token"))
-		return err_set(e, ERR_CONFIG,
-			       "AuthenticationMethod: token is not available yet in this version, choose another one");
-	return 0;
-}
-
 int
 sup_check_conf(const struct conf *conf, const struct args *a, enum sup_what what, struct err *e)
 {
@@ -113,9 +103,7 @@ sup_check_conf(const struct conf *conf, const struct args *a, enum sup_what what
 		    "SQLite3DataFile is \":memory:\", which the processes of a node cannot share: give a file");
 	if (what == SUP_COMMAND || what == SUP_CONTINUOUS)
 		return 0;
-	if ((rc = conf_check_http(conf, e)) != 0)
-		return rc;
-	return check_not_yet(conf, e);
+	return conf_check_http(conf, e);
 }
 
 enum sup_wait

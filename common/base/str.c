@@ -283,9 +283,20 @@ str_split(const char *s, const char *seps, void (*fn)(void *ctx, const char *pie
 }
 
 void
-str_random_hex(char *ret, size_t n)
+str_hex(char *ret, const unsigned char *raw, size_t n)
 {
 	static const char hex[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < n; i++) {
+		ret[2 * i] = hex[raw[i] >> 4];
+		ret[2 * i + 1] = hex[raw[i] & 15];
+	}
+	ret[2 * n] = '\0';
+}
+
+void
+str_random_hex(char *ret, size_t n)
+{
 	unsigned char raw[64];
 
 	ASSERT(n <= sizeof(raw));
@@ -293,11 +304,7 @@ str_random_hex(char *ret, size_t n)
 		log_write(LOG_LVL_ERROR, "str", "the kernel gave no random bytes");
 		abort();
 	}
-	for (size_t i = 0; i < n; i++) {
-		ret[2 * i] = hex[raw[i] >> 4];
-		ret[2 * i + 1] = hex[raw[i] & 15];
-	}
-	ret[2 * n] = '\0';
+	str_hex(ret, raw, n);
 }
 
 size_t

@@ -56,6 +56,8 @@ void str_split(const char *s, const char *seps, void (*fn)(void *ctx, const char
 /* One UTF-8 character at s (NUL-terminated); its length in bytes, 0 when invalid. */
 size_t str_utf8_decode(const unsigned char *s, uint32_t *ret_cp);
 
+/* n bytes as 2n lower-case hex digits; ret holds 2n+1. */
+void str_hex(char *ret, const unsigned char *raw, size_t n);
 /* n random bytes from the kernel as 2n lower-case hex digits; ret holds 2n+1. Aborts if the kernel gives none. */
 void str_random_hex(char *ret, size_t n);
 

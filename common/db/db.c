@@ -43,7 +43,7 @@ db_open(const struct db_conf *conf, enum db_mode mode, struct db **ret_db, struc
 	db->if_damaged = IF_BACKEND_DAMAGED;
 	rc = driver->open(db, conf, e);
 	if (rc == 0)
-		rc = db_migrate(db, conf->version, e);
+		rc = db_migrate(db, conf, e);
 	if (rc != 0) {
 		db_close(db);
 		return rc;

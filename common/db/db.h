@@ -32,6 +32,8 @@ struct db_conf {
 	const char *path;	 /* SQLite3DataFile; ":memory:" gives a private database (tests) */
 	int64_t busy_timeout_ms; /* how long a statement waits for another process' lock; 0 = 5000 */
 	const char *version;	 /* this program's version, noted in orchestrator_db_deployments; NULL = not noted */
+	bool keep_schema;	 /* SkipOrchestratorDatabaseUpdate: ERR_DB_VERSION unless it is up to date */
+	bool only_deployed; /* PanicIfDifferentDatabaseDeploy: ERR_DB_VERSION unless version is noted there already */
 };
 
 /* What opening did; for one log line of the caller. */

@@ -72,6 +72,6 @@ const char *db_op_sql(struct db *db, enum db_table table, enum db_op op,
 		      void (*make)(struct db *db, enum db_table table, struct str_buf *b));
 
 /* db_migrate.c: brings the schema up to date, or (READ_ONLY) checks that it is. Fills db->info. */
-int db_migrate(struct db *db, const char *program_version, struct err *e) MUST_USE;
+int db_migrate(struct db *db, const struct db_conf *conf, struct err *e) MUST_USE;
 
 #endif

@@ -308,28 +308,70 @@ note_deployment(struct db *db, const char *program_version, struct err *e)
 }
 
 static int
-migrate_in_transaction(struct db *db, const char *program_version, struct err *e)
+check_kept(struct db *db, struct err *e)
+{
+	if (db->info.from_version == db_schema_version())
+		return 0;
+	return err_set(e, ERR_DB_VERSION,
+		       "%s has schema version %lld, this program needs %lld, and SkipOrchestratorDatabaseUpdate keeps "
+		       "it from changing "
+		       "that: start once with --enable-database-update",
+		       db->path, (long long)db->info.from_version, (long long)db_schema_version());
+}
+
+static int
+on_deployed(void *ctx, const struct db_value *v UNUSED, size_t n UNUSED, struct err *e UNUSED)
+{
+	*(bool *)ctx = true;
+	return DB_STOP;
+}
+
+static int
+check_deployed(struct db *db, const char *program_version, struct err *e)
+{
+	struct db_value version = db_text(program_version);
+	bool there = false, deployed = false;
+	int rc = has_table(db, DB_TABLE_deployment, &there, e);
+
+	if (rc == 0 && there)
+		rc = db_query(db, "SELECT 1 FROM orchestrator_db_deployments WHERE deployed_version = ?", &version, 1,
+			      on_deployed, &deployed, e);
+	if (rc != 0 || deployed)
+		return rc;
+	return err_set(e, ERR_DB_VERSION,
+		       "%s: version %s is not in orchestrator_db_deployments, and PanicIfDifferentDatabaseDeploy is "
+		       "set: set it to "
+		       "false for the first start of a version",
+		       db->path, program_version);
+}
+
+static int
+migrate_in_transaction(struct db *db, const struct db_conf *conf, struct err *e)
 {
 	int rc = read_version(db, &db->info.from_version, e);
 
 	if (rc == 0)
 		rc = check_not_newer(db, db->info.from_version, e);
+	if (rc == 0 && conf->only_deployed && conf->version != NULL)
+		rc = check_deployed(db, conf->version, e);
+	if (rc == 0 && conf->keep_schema)
+		return check_kept(db, e);
 	/* tables of an up-to-date file, too: somebody may have dropped one */
 	if (rc == 0)
 		rc = db->info.from_version < db_schema_version() ? upgrade(db, e) : complete_schema(db, e);
-	if (rc == 0 && program_version != NULL)
-		rc = note_deployment(db, program_version, e);
+	if (rc == 0 && conf->version != NULL)
+		rc = note_deployment(db, conf->version, e);
 	return rc;
 }
 
 static int
-migrate(struct db *db, const char *program_version, struct err *e)
+migrate(struct db *db, const struct db_conf *conf, struct err *e)
 {
 	int rc = db_begin(db, DB_DURABLE, e);
 
 	if (rc != 0)
 		return rc;
-	rc = migrate_in_transaction(db, program_version, e);
+	rc = migrate_in_transaction(db, conf, e);
 	if (rc != 0)
 		db_rollback(db);
 	else
@@ -370,9 +412,9 @@ check_for_reader(struct db *db, struct err *e)
 }
 
 int
-db_migrate(struct db *db, const char *program_version, struct err *e)
+db_migrate(struct db *db, const struct db_conf *conf, struct err *e)
 {
-	int rc = db->mode == DB_READ_ONLY ? check_for_reader(db, e) : migrate(db, program_version, e);
+	int rc = db->mode == DB_READ_ONLY ? check_for_reader(db, e) : migrate(db, conf, e);
 
 	if (rc != 0)
 		return err_wrap(e, "opening the backend");

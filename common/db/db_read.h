@@ -36,11 +36,12 @@ struct db_instance_filter {
 	const struct topo_key *source; /* direct replicas of this one */
 	const struct topo_key *fuzzy;  /* hostname contains this text, same port (probing.md section 16) */
 	const char *cluster;	       /* exact cluster name */
-	const char *cluster_like;      /* cluster name as SQL LIKE pattern (historical: problems/:clusterName) */
-	const char *search;	       /* probing.md section 16; ASCII letters match in either case; blank = all */
-	bool downtimed;		       /* in downtime at `now` */
-	bool primaries;		       /* depth 0 or co-source */
-	bool writable;		       /* read_only off */
+	const char *family;	  /* of this cluster, or a direct replica of one that is (whatever its own cluster) */
+	const char *cluster_like; /* cluster name as SQL LIKE pattern (historical: problems/:clusterName) */
+	const char *search;	  /* probing.md section 16; ASCII letters match in either case; blank = all */
+	bool downtimed;		  /* in downtime at `now` */
+	bool primaries;		  /* depth 0 or co-source */
+	bool writable;		  /* read_only off */
 };
 
 enum db_instance_order {

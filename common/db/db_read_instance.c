@@ -50,6 +50,12 @@ struct instance_reader {
 	void *ctx;
 };
 
+/* Replicas know their source by the name that its hostname resolves to. */
+#define IN_FAMILY                                                                                               \
+	"(i.cluster_name = ? OR (i.master_host, i.master_port) IN (SELECT COALESCE(r.resolved_hostname, "       \
+	"s.hostname), s.port FROM database_instance s LEFT JOIN hostname_resolve r ON r.hostname = s.hostname " \
+	"WHERE s.cluster_name = ?))"
+
 /* --- conditions ------------------------------------------------------------------------------ */
 #define MAX_PARAMS 24
 
@@ -130,6 +136,11 @@ add_texts(struct conditions *c, const struct db_instance_filter *f)
 	if (f->cluster != NULL) {
 		add_condition(c, "i.cluster_name = ?");
 		add_param(c, db_text(f->cluster));
+	}
+	if (f->family != NULL) {
+		add_condition(c, IN_FAMILY);
+		add_param(c, db_text(f->family));
+		add_param(c, db_text(f->family));
 	}
 	if (f->cluster_like != NULL) {
 		add_condition(c, "i.cluster_name LIKE ?");

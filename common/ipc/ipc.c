@@ -16,6 +16,15 @@ REC_DEFINE(ipc_member, IPC_MEMBER_FIELDS);
 #define REC_SELF struct ipc_name
 REC_DEFINE(ipc_name, IPC_NAME_FIELDS);
 #undef REC_SELF
+#define REC_SELF struct ipc_probe_sample
+REC_DEFINE(ipc_probe_sample, IPC_PROBE_SAMPLE_FIELDS);
+#undef REC_SELF
+#define REC_SELF struct ipc_write_sample
+REC_DEFINE(ipc_write_sample, IPC_WRITE_SAMPLE_FIELDS);
+#undef REC_SELF
+#define REC_SELF struct ipc_flush_sample
+REC_DEFINE(ipc_flush_sample, IPC_FLUSH_SAMPLE_FIELDS);
+#undef REC_SELF
 
 /* A local typedef gives each message's F lines their struct: macro arguments expand before they know it. */
 #define REC_SELF rec_self

@@ -65,6 +65,34 @@ REC_DECLARE(ipc_name, IPC_NAME_FIELDS);
 
 #define IPC_ALL_DEFS "ipc/all.def"
 
+/* What took how long, in microseconds; at_us is wall time, and comes first in each of them. A probe: */
+#define IPC_SAMPLES_MAX 4096
+#define IPC_PROBE_SAMPLE_FIELDS(F)                                                                      \
+	F(I64, at_us, _, 0, .doc = "when raftd was done with its result")                               \
+	F(REC, key, topo_key, 0, .doc = "as asked for")                                                 \
+	F(I64, instance_us, _, 0, .doc = "the prober's part: from its beginning to its end")            \
+	F(I64, backend_us, _, 0, .doc = "raftd's part: what it did with the result")                    \
+	F(I64, total_us, _, 0, .doc = "from the beginning until raftd was done, ways and waiting too")  \
+	F(I64, failure, _, 0, .doc = "0: found; -1: not; else the number of the error the server gave") \
+	F(STR, error, _, 256, .doc = "that error")
+REC_DECLARE(ipc_probe_sample, IPC_PROBE_SAMPLE_FIELDS);
+
+/* A write to the backend. */
+#define IPC_WRITE_SAMPLE_FIELDS(F)                                         \
+	F(I64, at_us, _, 0)                                                \
+	F(I64, waited_us, _, 0, .doc = "until the view writer took it up") \
+	F(I64, took_us, _, 0, .doc = "its transaction")                    \
+	F(BOOL, failed, _, 0)
+REC_DECLARE(ipc_write_sample, IPC_WRITE_SAMPLE_FIELDS);
+
+/* A batch of servers' rows: one of those writes. */
+#define IPC_FLUSH_SAMPLE_FIELDS(F)                                             \
+	F(I64, at_us, _, 0)                                                    \
+	F(U64, instances, _, 0)                                                \
+	F(I64, waited_us, _, 0, .doc = "since the end of the batch before it") \
+	F(I64, took_us, _, 0, .doc = "its transaction")
+REC_DECLARE(ipc_flush_sample, IPC_FLUSH_SAMPLE_FIELDS);
+
 /* struct ipc_<name> for each message */
 #define F REC_MEMBER
 #define IPC_MSG(NAME, name, id, from, ...) \

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "rd_worker.h"
+#include "proc/worker.h"
 
 #define GROUP_JOBS 1024	   /* WRITE jobs in one transaction */
 #define COMPACT_BATCHES 16 /* while writes never pause, compaction gets a turn after so many transactions */
@@ -15,7 +15,7 @@ STAILQ_HEAD(log_queue, rd_log_job);
 
 struct rd_logwriter {
 	struct rd_logwriter_conf conf; /* dir owned */
-	struct rd_worker worker;
+	struct worker worker;
 	/* loop only */
 	uint64_t refused, submitted; /* submitted: WRITE jobs */
 	bool told_failure;
@@ -38,10 +38,10 @@ struct rd_logwriter {
 static void
 fail(struct rd_logwriter *w, const struct err *e)
 {
-	rd_worker_lock(&w->worker);
+	worker_lock(&w->worker);
 	if (w->failure.code == 0)
 		w->failure = *e;
-	rd_worker_unlock(&w->worker);
+	worker_unlock(&w->worker);
 }
 
 static void
@@ -109,14 +109,14 @@ do_writes(struct rd_logwriter *w, struct rd_log_job **jobs, size_t n)
 	w->carried_out += n;
 	w->since_compaction++;
 	w->others_turn = true;
-	rd_worker_lock(&w->worker);
+	worker_lock(&w->worker);
 	w->writing_since = (struct mono){0};
 	w->batch_us_max = max_i64(w->batch_us_max, took_us);
 	if (rc == 0) {
 		w->written += n;
 		w->batches++;
 	}
-	rd_worker_unlock(&w->worker);
+	worker_unlock(&w->worker);
 }
 
 static void
@@ -129,15 +129,15 @@ compact(struct rd_logwriter *w)
 		return;
 	w->compacting = false;
 	fail(w, &e);
-	rd_worker_wake(&w->worker);
+	worker_wake(&w->worker);
 }
 
 static void
 pass_failure(struct rd_logwriter *w, struct rd_log_job **jobs, size_t n)
 {
-	rd_worker_lock(&w->worker);
+	worker_lock(&w->worker);
 	w->writing_since = (struct mono){0};
-	rd_worker_unlock(&w->worker);
+	worker_unlock(&w->worker);
 	for (size_t i = 0; i < n; i++) {
 		jobs[i]->e = w->failure;
 		jobs[i]->rc = -w->failure.code;
@@ -188,7 +188,7 @@ take_jobs(struct rd_logwriter *w, struct rd_log_job **jobs, size_t *ret_n)
 	bool go_on = true;
 
 	*ret_n = 0;
-	rd_worker_lock(&w->worker);
+	worker_lock(&w->worker);
 	for (;;) {
 		w->compacting &= !w->worker.stopping; /* goes on after the next start */
 		if (w->compacting && w->since_compaction >= COMPACT_BATCHES)
@@ -200,23 +200,23 @@ take_jobs(struct rd_logwriter *w, struct rd_log_job **jobs, size_t *ret_n)
 			go_on = false;
 			break;
 		}
-		rd_worker_wait(&w->worker);
+		worker_wait(&w->worker);
 	}
 	for (size_t i = 0; i < *ret_n; i++)
 		w->waiting_bytes -= jobs[i]->bytes;
 	w->waiting -= *ret_n;
-	rd_worker_unlock(&w->worker);
+	worker_unlock(&w->worker);
 	return go_on;
 }
 
 static void
 hand_back(struct rd_logwriter *w, struct rd_log_job **jobs, size_t n)
 {
-	rd_worker_lock(&w->worker);
+	worker_lock(&w->worker);
 	for (size_t i = 0; i < n; i++)
 		STAILQ_INSERT_TAIL(&w->finished, jobs[i], next);
-	rd_worker_unlock(&w->worker);
-	rd_worker_wake(&w->worker);
+	worker_unlock(&w->worker);
+	worker_wake(&w->worker);
 }
 
 static void
@@ -249,11 +249,11 @@ open_store(struct rd_logwriter *w)
 
 	if (rd_store_open(&c, &w->store, &found, &e) != 0)
 		fail(w, &e);
-	rd_worker_lock(&w->worker);
+	worker_lock(&w->worker);
 	w->found = found;
-	rd_worker_unlock(&w->worker);
+	worker_unlock(&w->worker);
 	w->compacting = w->store != NULL;
-	rd_worker_wake(&w->worker);
+	worker_wake(&w->worker);
 }
 
 static void
@@ -296,12 +296,12 @@ on_wake(void *arg)
 	struct rd_stored *found;
 	struct err failure;
 
-	rd_worker_lock(&w->worker);
+	worker_lock(&w->worker);
 	STAILQ_CONCAT(&q, &w->finished);
 	found = w->found;
 	w->found = NULL;
 	failure = w->failure;
-	rd_worker_unlock(&w->worker);
+	worker_unlock(&w->worker);
 	if (found != NULL)
 		w->conf.on_open(w->conf.ctx, found);
 	tell_failure(w, &failure);
@@ -316,7 +316,7 @@ rd_log_submit(struct rd_logwriter *w, struct rd_log_job *job, struct err *e)
 	job->bytes = rd_log_job_bytes(job);
 	job->submitted = clk_mono(clk_real());
 	job->after = w->submitted;
-	rd_worker_lock(&w->worker);
+	worker_lock(&w->worker);
 	stopping = w->worker.stopping;
 	full = w->waiting >= RD_LOG_JOBS_MAX || w->waiting_bytes + job->bytes > RD_LOG_BYTES_MAX;
 	if (!full && !stopping) {
@@ -326,9 +326,9 @@ rd_log_submit(struct rd_logwriter *w, struct rd_log_job *job, struct err *e)
 			STAILQ_INSERT_TAIL(&w->others, job, next);
 		w->waiting++;
 		w->waiting_bytes += job->bytes;
-		rd_worker_tell(&w->worker);
+		worker_tell(&w->worker);
 	}
-	rd_worker_unlock(&w->worker);
+	worker_unlock(&w->worker);
 	if (stopping)
 		return err_set(e, ERR_UNAVAILABLE, "this node is stopping");
 	if (full) {
@@ -345,9 +345,9 @@ rd_log_is_full(struct rd_logwriter *w)
 {
 	bool full;
 
-	rd_worker_lock(&w->worker);
+	worker_lock(&w->worker);
 	full = w->waiting >= RD_LOG_JOBS_MAX / 4 || w->waiting_bytes >= RD_LOG_BYTES_MAX / 4;
-	rd_worker_unlock(&w->worker);
+	worker_unlock(&w->worker);
 	return full;
 }
 
@@ -356,11 +356,11 @@ rd_log_oldest(struct rd_logwriter *w)
 {
 	struct mono oldest;
 
-	rd_worker_lock(&w->worker);
+	worker_lock(&w->worker);
 	oldest = w->writing_since;
 	if (oldest.us == 0 && !STAILQ_EMPTY(&w->writes))
 		oldest = STAILQ_FIRST(&w->writes)->submitted;
-	rd_worker_unlock(&w->worker);
+	worker_unlock(&w->worker);
 	return oldest;
 }
 
@@ -369,7 +369,7 @@ rd_logwriter_stats(struct rd_logwriter *w)
 {
 	struct rd_logwriter_stats s = {.refused = w->refused};
 
-	rd_worker_lock(&w->worker);
+	worker_lock(&w->worker);
 	s.waiting = w->waiting;
 	s.waiting_bytes = w->waiting_bytes;
 	s.writes = w->written;
@@ -377,14 +377,14 @@ rd_logwriter_stats(struct rd_logwriter *w)
 	s.batch_us_max = w->batch_us_max;
 	s.failed = w->failure.code != 0;
 	w->batch_us_max = 0;
-	rd_worker_unlock(&w->worker);
+	worker_unlock(&w->worker);
 	return s;
 }
 
 void
 rd_logwriter_stop(struct rd_logwriter *w, void (*on_stopped)(void *ctx), void *ctx)
 {
-	rd_worker_stop(&w->worker, on_stopped, ctx);
+	worker_stop(&w->worker, on_stopped, ctx);
 }
 
 /* --- life --------------------------------------------------------------------------------------------------------- */
@@ -409,7 +409,7 @@ int
 rd_logwriter_start(const struct rd_logwriter_conf *conf, struct rd_logwriter **ret_w, struct err *e)
 {
 	struct rd_logwriter *w = mem_new(struct rd_logwriter);
-	const struct rd_worker_conf worker = {
+	const struct worker_conf worker = {
 	    .base = conf->base, .name = "log writer", .ctx = w, .run = thread_main, .on_wake = on_wake};
 
 	w->conf = *conf;
@@ -417,7 +417,7 @@ rd_logwriter_start(const struct rd_logwriter_conf *conf, struct rd_logwriter **r
 	STAILQ_INIT(&w->writes);
 	STAILQ_INIT(&w->others);
 	STAILQ_INIT(&w->finished);
-	if (rd_worker_start(&w->worker, &worker, e) != 0) {
+	if (worker_start(&w->worker, &worker, e) != 0) {
 		release(w);
 		return -e->code;
 	}
@@ -430,7 +430,7 @@ rd_logwriter_free(struct rd_logwriter *w, int64_t wait_ms)
 {
 	if (w == NULL)
 		return true;
-	if (!rd_worker_end(&w->worker, wait_ms))
+	if (!worker_end(&w->worker, wait_ms))
 		return false;
 	release(w);
 	return true;

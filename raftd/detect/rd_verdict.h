@@ -9,7 +9,7 @@
 #define RD_VERDICT_H
 
 #include "rd_vote.h"
-#include "rd_reach.h"
+#include "rd_tries.h"
 #include "rd_witness.h"
 #include "topo/analysis.h"
 

@@ -7,7 +7,7 @@
 #ifndef RD_VOTER_H
 #define RD_VOTER_H
 
-#include "rd_reach.h"
+#include "rd_tries.h"
 #include "rd_vote.h"
 #include "rd_witness.h"
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/fnv.h"
-#include "rd_reach.h"
+#include "rd_tries.h"
 
 /* --- readings -------------------------------------------------------------------------------------------------------- */
 static uint64_t

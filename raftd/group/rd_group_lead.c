@@ -126,6 +126,46 @@ change_member(struct rd_group *g, enum rd_member_change what, uint64_t id, const
 	return rc == 0 || e.code == ERR_BUSY;
 }
 
+/* It answers raft now, and who is connected under its name is itself: not one with a new directory. */
+static bool
+is_here(struct rd_group *g, const struct rd_member *m)
+{
+	struct rd_raft_peer_status p;
+
+	if (m->id == g->identity.raft_id)
+		return true;
+	return rn_net_is_up(g->net, m->name) && rn_net_hello(g->net, m->name)->raft_id == m->id &&
+	       rd_raft_peer_status(g->raft, m->id, &p) && p.live;
+}
+
+/* The voters besides this member that are here; of how many. */
+static size_t
+voters_here(struct rd_group *g, uint64_t without, size_t *ret_of)
+{
+	const struct rd_members *members = rd_raft_members(g->raft);
+	size_t here = 0;
+
+	*ret_of = 0;
+	for (size_t i = 0; i < members->n; i++) {
+		const struct rd_member *m = &members->v[i];
+		if (m->role != RD_ROLE_VOTER || m->id == without)
+			continue;
+		++*ret_of;
+		here += is_here(g, m);
+	}
+	return here;
+}
+
+/* A removal that is appended and never committed would leave this node's log to a group of which it may be the only one
+ * that is left: two of three had lost their directories, one gets its own back, and neither could elect the other. */
+static bool
+remove_former_self(struct rd_group *g, const struct rd_member *m)
+{
+	size_t of, here = voters_here(g, m->id, &of);
+
+	return here > of / 2 && change_member(g, RD_CHANGE_REMOVE, m->id, m->name, "its data directory is new");
+}
+
 /* A node says hello with a raft id that the configuration doesn't know. True: a change is under way. */
 static bool
 take_in(struct rd_group *g, const struct rn_hello *h)
@@ -141,8 +181,7 @@ take_in(struct rd_group *g, const struct rn_hello *h)
 			keep_record(g, &c);
 		return true;
 	case RD_TAKE_REMOVE:
-		return change_member(g, RD_CHANGE_REMOVE, rd_members_by_name(members, h->name)->id, h->name,
-				     "its data directory is new");
+		return remove_former_self(g, rd_members_by_name(members, h->name));
 	case RD_TAKE_ADD:
 		return change_member(g, RD_CHANGE_ADD, h->raft_id, h->name, "it waits to be added");
 	}
@@ -162,22 +201,6 @@ keep_members(struct rd_group *g)
 	}
 }
 
-/* The other voters that are there are a majority. */
-static bool
-can_spare(struct rd_group *g, uint64_t id)
-{
-	const struct rd_members *members = rd_raft_members(g->raft);
-	struct rd_raft_peer_status p;
-	size_t live = 0;
-
-	for (size_t i = 0; i < members->n; i++) {
-		const struct rd_member *m = &members->v[i];
-		if (m->role == RD_ROLE_VOTER && m->id != id)
-			live += m->id == g->identity.raft_id || (rd_raft_peer_status(g->raft, m->id, &p) && p.live);
-	}
-	return live >= rd_members_majority(members);
-}
-
 /* A member answered with less log than it had acknowledged: its disk was put back to an older state. With its vote what a
  * majority holds could be outvoted, so it begins anew; one at a time, as any change of members. */
 static void
@@ -186,6 +209,7 @@ look_at_regression(struct rd_group *g)
 	struct rd_raft_peer_status p;
 	struct rd_raft_status s;
 	const struct rd_member *m;
+	size_t of;
 
 	rd_raft_status(g->raft, &s);
 	m = s.regressed == 0 ? NULL : rd_members_by_id(rd_raft_members(g->raft), s.regressed);
@@ -197,7 +221,8 @@ look_at_regression(struct rd_group *g)
 			  "backup?): it is to begin anew, as soon as the others are a majority without it",
 			  LOG_Q(m->name));
 	g->regressed_handled = s.regressed;
-	if (!s.members_pending && can_spare(g, m->id) && rd_raft_peer_status(g->raft, m->id, &p))
+	if (!s.members_pending && voters_here(g, m->id, &of) >= rd_members_majority(rd_raft_members(g->raft)) &&
+	    rd_raft_peer_status(g->raft, m->id, &p))
 		rd_group_say_lost(g, m->name, p.match);
 }
 

@@ -20,6 +20,7 @@ enum rd_effect_kind {
 };
 /* Ended maintenance stays in the backend this long (historically MaintenancePurgeDays). */
 #define RD_MAINTENANCE_HISTORY_US (7 * 24 * 3600 * INT64_C(1000000))
+#define RD_TOKENS_MAX 4096 /* access tokens at a time */
 #define RD_SWITCH_RECOVERIES "global_recoveries"
 
 struct rd_effect {
@@ -62,6 +63,7 @@ struct rd_lives {
 	int64_t candidate_us; /* a promotion rule */
 	int64_t pool_us;      /* a pool's member */
 	int64_t unresolve_us; /* a virtual host name */
+	int64_t token_us;     /* an access token */
 	int64_t uid_us;	      /* a remembered command */
 };
 /* Whether a tick is due, and what it should say. False: there is nothing to expire. */

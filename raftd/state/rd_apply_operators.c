@@ -136,6 +136,18 @@ rd_apply_register_hostname_unresolve(struct apply *a, const struct rd_cmd_regist
 	return 0;
 }
 
+int
+rd_apply_set_attribute(struct apply *a, const struct rd_cmd_set_attribute *c, struct err *e UNUSED)
+{
+	struct db_host_attribute row = {.hostname = c->hostname,
+					.attribute_name = c->attribute_name,
+					.attribute_value = c->attribute_value,
+					.submit_timestamp_us = a->now_us};
+
+	rd_row_put(a, RD_TABLE_host_attribute, &row);
+	return 0;
+}
+
 /* --- the recovery switch --------------------------------------------------------------------------------------- */
 int
 rd_apply_disable_global_recoveries(struct apply *a, const struct rd_cmd_disable_global_recoveries *c UNUSED,

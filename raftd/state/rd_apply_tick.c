@@ -46,6 +46,14 @@ unresolve_over(const void *row, const void *what)
 	       ((const struct rd_cmd_tick *)what)->unresolves_before_us;
 }
 
+static bool
+token_over(const void *row, const void *what)
+{
+	const struct db_access_token *t = row;
+
+	return !t->is_reentrant && t->generated_at_us < ((const struct rd_cmd_tick *)what)->tokens_before_us;
+}
+
 /* --- ending it ------------------------------------------------------------------------------------------------- */
 static void
 end_row(struct apply *a, enum rd_table table, const struct topo_key *key, const void *row, const char *audit_type)
@@ -92,6 +100,12 @@ end_unresolve(struct apply *a, const void *row)
 	(void)rd_row_take_away(a, RD_TABLE_hostname_unresolve, row);
 }
 
+static void
+end_token(struct apply *a, const void *row)
+{
+	(void)rd_row_take_away(a, RD_TABLE_access_token, row);
+}
+
 static const struct {
 	enum rd_table table;
 	rd_match_fn over;
@@ -102,6 +116,7 @@ static const struct {
     {RD_TABLE_maintenance, maintenance_over, end_maintenance},
     {RD_TABLE_pool, pool_over, end_pool},
     {RD_TABLE_hostname_unresolve, unresolve_over, end_unresolve},
+    {RD_TABLE_access_token, token_over, end_token},
 };
 
 /* Whole seconds, as the backend compares them. */
@@ -156,7 +171,8 @@ rd_tick_due(const struct rd_state *s, int64_t now_us, const struct rd_lives *liv
 				.maintenances_before_us = now_us,
 				.candidates_before_us = before(now_us, lives->candidate_us),
 				.pools_before_us = before(now_us, lives->pool_us),
-				.unresolves_before_us = before(now_us, lives->unresolve_us)};
+				.unresolves_before_us = before(now_us, lives->unresolve_us),
+				.tokens_before_us = before(now_us, lives->token_us)};
 	int64_t oldest_us = rd_state_oldest_uid_us(s);
 
 	/* uids in batches of an hour: each expiry is a command itself, and leaves a uid */

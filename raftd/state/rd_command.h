@@ -14,6 +14,7 @@
 #define RD_POOL_MAX 4096  /* members of a pool */
 #define RD_FIELD_SPLIT 1u /* rec_field.flags: a longer list is split into several commands */
 #define RD_UID_MAX 128
+#define RD_TOKEN_DIGITS 64  /* of an access token and of its digest */
 #define RD_FEATURE_LEVEL 2u /* highest `since` that this build understands */
 
 /* Who saw what before a detection: a voter, or a replica of the server. */

@@ -179,6 +179,41 @@ check_enable_global_recoveries(const struct rd_cmd_enable_global_recoveries *c U
 	return 0;
 }
 
+static int
+check_set_attribute(const struct rd_cmd_set_attribute *c, struct err *e)
+{
+	if (check_not_empty(c->hostname, "host name", e) != 0 ||
+	    check_not_empty(c->attribute_name, "attribute name", e) != 0)
+		return -e->code;
+	return check_not_empty(c->attribute_value, "attribute value", e);
+}
+
+/* A public part is chosen by a node, 64 hex digits, and so is the digest. */
+static int
+check_hex(const char *text, const char *what, struct err *e)
+{
+	if (strlen(text) == RD_TOKEN_DIGITS && strspn(text, "0123456789abcdef") == RD_TOKEN_DIGITS)
+		return 0;
+	return err_set(e, ERR_INVALID, "%s: %d hex digits needed", what, RD_TOKEN_DIGITS);
+}
+
+static int
+check_issue_token(const struct rd_cmd_issue_token *c, struct err *e)
+{
+	return check_hex(c->public_token, "public part of an access token", e) != 0
+		   ? -e->code
+		   : check_not_empty(c->owner, "owner of an access token", e);
+}
+
+/* An operator may have made the public part by hand: any text. */
+static int
+check_acquire_token(const struct rd_cmd_acquire_token *c, struct err *e)
+{
+	return check_not_empty(c->public_token, "public part of an access token", e) != 0
+		   ? -e->code
+		   : check_hex(c->secret_digest, "digest of an access token", e);
+}
+
 /* --- the group of nodes ---------------------------------------------------------------------------------------- */
 static int
 check_cluster_found(const struct rd_cmd_cluster_found *c, struct err *e)

@@ -152,6 +152,15 @@ import_unresolve(struct import *m, const void *row)
 }
 
 static void
+import_attribute(struct import *m, const void *row)
+{
+	const struct db_host_attribute *h = row;
+
+	ADD(m, SET_ATTRIBUTE, set_attribute, .hostname = h->hostname, .attribute_name = h->attribute_name,
+	    .attribute_value = h->attribute_value);
+}
+
+static void
 import_switch(struct import *m, const void *row UNUSED)
 {
 	ADD(m, DISABLE_GLOBAL_RECOVERIES, disable_global_recoveries, .by = "import");
@@ -170,6 +179,7 @@ static const struct {
     {RD_TABLE_candidate, import_candidate},
     {RD_TABLE_tag, import_tag},
     {RD_TABLE_hostname_unresolve, import_unresolve},
+    {RD_TABLE_host_attribute, import_attribute},
 };
 
 struct visit {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/str.h"
 #include "rd_propose_private.h"
 
@@ -118,6 +119,8 @@ on_rebuilt(void *ctx, struct rd_job *job)
 		p->r.view_index = job->at.index;
 		p->r.rebuild_pause_us = RD_REBUILD_PAUSE_MIN_US;
 		p->stats.rebuilds++;
+		log_notice("backend", "the backend holds the group's rows, index=%llu",
+			   (unsigned long long)job->at.index);
 		free(p->r.former_to);
 		p->r.former_to = NULL;
 	} else {

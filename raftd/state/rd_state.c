@@ -200,7 +200,7 @@ size_t
 rd_state_decisions(const struct rd_state *s)
 {
 	return rd_state_rows(s) - rd_state_count(s, RD_TABLE_applied_command) - rd_state_count(s, RD_TABLE_setting) -
-	       rd_state_count(s, RD_TABLE_node_record);
+	       rd_state_count(s, RD_TABLE_node_record) - rd_state_count(s, RD_TABLE_access_token);
 }
 
 void

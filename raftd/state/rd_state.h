@@ -33,7 +33,8 @@ enum rd_table rd_table_by_name(const char *name);
 const void *rd_state_get(const struct rd_state *s, enum rd_table table, const void *key_row);
 size_t rd_state_count(const struct rd_state *s, enum rd_table table);
 size_t rd_state_rows(const struct rd_state *s); /* of all tables */
-/* … but those about the group of nodes and about commands: what a node without raft has too. */
+/* … but those about the group of nodes, about commands, and access tokens: what a group takes over from a node's life
+ * without raft. */
 size_t rd_state_decisions(const struct rd_state *s);
 /* In no particular order, but the same for the same history. The table must not change meanwhile. */
 typedef void (*rd_row_fn)(void *ctx, const void *row);
@@ -69,6 +70,14 @@ const char *rd_state_setting(const struct rd_state *s, const char *name); /* "" 
 const char *rd_state_cluster_id(const struct rd_state *s);		  /* "" = not founded yet */
 uint32_t rd_state_feature_level(const struct rd_state *s);		  /* at least 1 */
 bool rd_state_recoveries_disabled(const struct rd_state *s);
+
+/* --- access tokens (auth-and-web.md section 1.2) --------------------------------------------------------------- */
+/* By its public part; NULL. Compares in a time that tells nothing of what it has. */
+const struct db_access_token *rd_state_token(const struct rd_state *s, const char *public_token);
+/* Whether that token was acquired, with a secret of this digest, and issued at that time or later. Who has the public
+ * part of a reentrant one may acquire it again and again, for ever, so any secret will do. */
+bool rd_state_token_holds(const struct rd_state *s, const char *public_token, const char *digest,
+			  int64_t issued_after_us);
 
 /* --- fingerprint ----------------------------------------------------------------------------------------------- */
 /* Of all rows and the time, whatever their order: equal on nodes that applied the same index. Kept up to date with each

@@ -3,6 +3,7 @@
 #include "rd_state.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/str.h"
 
@@ -44,6 +45,45 @@ bool
 rd_state_recoveries_disabled(const struct rd_state *s)
 {
 	return rd_state_get(s, RD_TABLE_recovery_disable, &(struct db_recovery_disable){1}) != NULL;
+}
+
+/* --- access tokens --------------------------------------------------------------------------------------------- */
+/* Takes as long for any two texts of these lengths. */
+static bool
+same_secret(const char *a, const char *b)
+{
+	size_t n = strlen(a);
+	unsigned differs = strlen(b) != n;
+
+	if (differs)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		differs |= (unsigned char)a[i] ^ (unsigned)(unsigned char)b[i];
+	return differs == 0;
+}
+
+const struct db_access_token *
+rd_state_token(const struct rd_state *s, const char *public_token)
+{
+	struct rd_cursor c = {.table = RD_TABLE_access_token};
+	const struct db_access_token *found = NULL;
+	const void *row;
+
+	while (rd_state_next(s, &c, &row) && c.table == RD_TABLE_access_token) {
+		if (same_secret(((const struct db_access_token *)row)->public_token, public_token))
+			found = row;
+	}
+	return found;
+}
+
+bool
+rd_state_token_holds(const struct rd_state *s, const char *public_token, const char *digest, int64_t issued_after_us)
+{
+	const struct db_access_token *t = rd_state_token(s, public_token);
+
+	if (t == NULL || !t->is_acquired || t->secret_token[0] == '\0')
+		return false;
+	return t->is_reentrant || (t->generated_at_us >= issued_after_us && same_secret(t->secret_token, digest));
 }
 
 /* --- recent commands ------------------------------------------------------------------------------------------- */

@@ -26,13 +26,13 @@ tell_open(struct rd_view *v)
 	struct rd_loaded *loaded;
 	struct err e;
 
-	rd_worker_lock(&v->worker);
+	worker_lock(&v->worker);
 	opened = v->opened;
 	info = v->info;
 	e = v->open_error;
 	v->opened = NULL;
 	v->open_error.code = 0;
-	rd_worker_unlock(&v->worker);
+	worker_unlock(&v->worker);
 	if (opened != NULL) {
 		loaded = opened->loaded;
 		opened->loaded = NULL;
@@ -43,17 +43,27 @@ tell_open(struct rd_view *v)
 	}
 }
 
+static bool
+is_write(const struct rd_job *j)
+{
+	if (j->kind == RD_JOB_TELEMETRY)
+		return j->changes.n > 0;
+	return j->kind != RD_JOB_RELOAD && j->kind != RD_JOB_CHECK;
+}
+
 static void
 tell_finished(struct rd_view *v)
 {
 	struct job_queue q = STAILQ_HEAD_INITIALIZER(q);
 	struct rd_job *j;
 
-	rd_worker_lock(&v->worker);
+	worker_lock(&v->worker);
 	STAILQ_CONCAT(&q, &v->finished);
-	rd_worker_unlock(&v->worker);
+	worker_unlock(&v->worker);
 	while ((j = STAILQ_FIRST(&q)) != NULL) {
 		STAILQ_REMOVE_HEAD(&q, next);
+		if (v->conf.on_write != NULL && is_write(j))
+			v->conf.on_write(v->conf.ctx, j);
 		j->done(j->ctx, j);
 	}
 }
@@ -70,16 +80,17 @@ rd_view_submit(struct rd_view *v, struct rd_job *job, struct err *e)
 {
 	bool full, stopping;
 
-	rd_worker_lock(&v->worker);
+	job->submitted = clk_mono(clk_real());
+	worker_lock(&v->worker);
 	stopping = v->worker.stopping;
 	full = v->waiting >= RD_VIEW_JOBS_MAX;
 	if (!full && !stopping) {
 		STAILQ_INSERT_TAIL(&v->todo, job, next);
 		v->waiting++;
 		v->waiting_rows += job->changes.n;
-		rd_worker_tell(&v->worker);
+		worker_tell(&v->worker);
 	}
-	rd_worker_unlock(&v->worker);
+	worker_unlock(&v->worker);
 	if (stopping)
 		return err_set(e, ERR_UNAVAILABLE, "this node is stopping");
 	if (!full)
@@ -91,7 +102,7 @@ rd_view_submit(struct rd_view *v, struct rd_job *job, struct err *e)
 void
 rd_view_stop(struct rd_view *v, void (*on_stopped)(void *ctx), void *ctx)
 {
-	rd_worker_stop(&v->worker, on_stopped, ctx);
+	worker_stop(&v->worker, on_stopped, ctx);
 }
 
 struct rd_view_stats
@@ -99,11 +110,11 @@ rd_view_stats(struct rd_view *v)
 {
 	struct rd_view_stats s = {.refused = v->refused};
 
-	rd_worker_lock(&v->worker);
+	worker_lock(&v->worker);
 	s.waiting = v->waiting;
 	s.waiting_rows = v->waiting_rows;
 	s.stopping = v->worker.stopping;
-	rd_worker_unlock(&v->worker);
+	worker_unlock(&v->worker);
 	return s;
 }
 
@@ -131,7 +142,7 @@ int
 rd_view_start(const struct rd_view_conf *conf, struct rd_view **ret_view, struct err *e)
 {
 	struct rd_view *v = mem_new(struct rd_view);
-	const struct rd_worker_conf worker = {
+	const struct worker_conf worker = {
 	    .base = conf->base, .name = "view writer", .ctx = v, .run = rd_view_thread, .on_wake = on_wake};
 
 	v->conf = *conf;
@@ -140,7 +151,7 @@ rd_view_start(const struct rd_view_conf *conf, struct rd_view **ret_view, struct
 	v->conf.version = mem_strdup(conf->version);
 	STAILQ_INIT(&v->todo);
 	STAILQ_INIT(&v->finished);
-	if (rd_worker_start(&v->worker, &worker, e) != 0) {
+	if (worker_start(&v->worker, &worker, e) != 0) {
 		release(v);
 		return -e->code;
 	}
@@ -153,7 +164,7 @@ rd_view_free(struct rd_view *v, int64_t wait_ms)
 {
 	if (v == NULL)
 		return true;
-	if (!rd_worker_end(&v->worker, wait_ms))
+	if (!worker_end(&v->worker, wait_ms))
 		return false;
 	release(v);
 	return true;

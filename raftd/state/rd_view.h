@@ -60,7 +60,9 @@ struct rd_job {
 	struct err file_e;
 	struct rd_loaded *loaded; /* RELOAD */
 	bool foreign;		  /* CHECK */
-	int64_t took_us;
+	int64_t took_us;	  /* of its transaction */
+	int64_t waited_us;	  /* until the thread took it up */
+	struct mono submitted;
 	STAILQ_ENTRY(rd_job) next;
 };
 
@@ -75,6 +77,8 @@ struct rd_view_conf {
 	const char *backend; /* BackendDB */
 	const char *path;    /* SQLite3DataFile */
 	const char *version; /* of this program */
+	bool keep_schema;    /* SkipOrchestratorDatabaseUpdate, */
+	bool only_deployed;  /* PanicIfDifferentDatabaseDeploy: db/db.h */
 	bool log_is_truth;   /* raft: decisions are in the log, so their commits need not wait for the disk */
 	void *ctx;
 	/* Opened and read: loaded is the receiver's. Called once. */
@@ -82,6 +86,8 @@ struct rd_view_conf {
 	/* Opening failed; fatal: it won't be tried again (an operator is needed), else it is, every
 	 * RD_VIEW_OPEN_RETRY_MS. */
 	void (*on_open_failed)(void *ctx, const struct err *e, bool fatal);
+	/* A job that writes was carried out, done comes next. May be NULL. */
+	void (*on_write)(void *ctx, const struct rd_job *job);
 };
 #define RD_VIEW_OPEN_RETRY_MS 1000
 

@@ -3,13 +3,13 @@
 #define RD_VIEW_PRIVATE_H
 
 #include "rd_view.h"
-#include "rd_worker.h"
+#include "proc/worker.h"
 
 STAILQ_HEAD(job_queue, rd_job);
 
 struct rd_view {
 	struct rd_view_conf conf; /* strings owned */
-	struct rd_worker worker;
+	struct worker worker;
 	uint64_t refused; /* loop only */
 	/* under the worker's lock */
 	struct job_queue todo, finished;

@@ -7,10 +7,10 @@
 static void
 hand_back(struct rd_view *v, struct job_queue *q)
 {
-	rd_worker_lock(&v->worker);
+	worker_lock(&v->worker);
 	STAILQ_CONCAT(&v->finished, q);
-	rd_worker_unlock(&v->worker);
-	rd_worker_wake(&v->worker);
+	worker_unlock(&v->worker);
+	worker_wake(&v->worker);
 }
 
 static void
@@ -110,9 +110,9 @@ take_jobs(struct rd_view *v, struct rd_job **jobs)
 	struct rd_job *j;
 	size_t n = 0;
 
-	rd_worker_lock(&v->worker);
+	worker_lock(&v->worker);
 	while (STAILQ_EMPTY(&v->todo) && !v->worker.stopping)
-		rd_worker_wait(&v->worker);
+		worker_wait(&v->worker);
 	while (n < RD_VIEW_GROUP_MAX && (j = STAILQ_FIRST(&v->todo)) != NULL) {
 		if (n > 0 && j->kind != RD_JOB_DECISION)
 			break;
@@ -123,7 +123,7 @@ take_jobs(struct rd_view *v, struct rd_job **jobs)
 		if (j->kind != RD_JOB_DECISION)
 			break;
 	}
-	rd_worker_unlock(&v->worker);
+	worker_unlock(&v->worker);
 	return n;
 }
 
@@ -141,6 +141,7 @@ work(struct rd_view *v)
 		else
 			do_job(v, jobs[0]);
 		for (size_t i = 0; i < n; i++) {
+			jobs[i]->waited_us = mono_diff_us(start, jobs[i]->submitted);
 			jobs[i]->took_us = mono_diff_us(clk_mono(clk_real()), start);
 			STAILQ_INSERT_TAIL(&done, jobs[i], next);
 		}
@@ -151,7 +152,11 @@ work(struct rd_view *v)
 static int
 open_and_load(struct rd_view *v, struct rd_job *j)
 {
-	struct db_conf dc = {.backend = v->conf.backend, .path = v->conf.path, .version = v->conf.version};
+	struct db_conf dc = {.backend = v->conf.backend,
+			     .path = v->conf.path,
+			     .version = v->conf.version,
+			     .keep_schema = v->conf.keep_schema,
+			     .only_deployed = v->conf.only_deployed};
 
 	j->rc = db_open(&dc, DB_READ_WRITE, &v->db, &j->e);
 	if (j->rc == 0)
@@ -173,19 +178,19 @@ open_backend(struct rd_view *v)
 		struct err e;
 		int rc = open_and_load(v, j);
 		e = j->e;
-		rd_worker_lock(&v->worker);
+		worker_lock(&v->worker);
 		if (rc == 0) {
 			db_open_result(v->db, &v->info);
 			v->opened = j;
 		} else {
 			v->open_error = e;
 		}
-		rd_worker_unlock(&v->worker);
-		rd_worker_wake(&v->worker);
+		worker_unlock(&v->worker);
+		worker_wake(&v->worker);
 		if (rc == 0)
 			return true;
 		rd_job_free(j);
-		if (rd_view_error_is_fatal(rc) || !rd_worker_pause(&v->worker, RD_VIEW_OPEN_RETRY_MS))
+		if (rd_view_error_is_fatal(rc) || !worker_pause(&v->worker, RD_VIEW_OPEN_RETRY_MS))
 			return false;
 	}
 }

@@ -16,8 +16,8 @@ import time
 TESTS = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TESTS / "fixture"))
 
-from bench_node import cpu_seconds, name_of, pss_kib  # noqa: E402
 from fleet import Fleet  # noqa: E402
+from measure import cpu_seconds, head, name_of, pss_kib  # noqa: E402
 from raftnodes import Group, commands  # noqa: E402
 
 SERVERS = int(sys.argv[1]) if len(sys.argv) > 1 else 10000
@@ -77,6 +77,7 @@ def report(group, began, watch, cpu):
 
 
 def main():
+    head(f"first discovery of {SERVERS} servers by three nodes")
     with Fleet(SERVERS, replicas=REPLICAS, processes=3) as fleet, \
             Group(3, config={"Debug": False, "InstancePollSeconds": POLL, "DiscoverySeeds": fleet.sources}) as group:
         began = time.monotonic()

@@ -6,25 +6,17 @@ MariaDB servers. Runs: BENCH_RUNS (default 10)."""
 
 import os
 import pathlib
-import statistics
 import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "fixture"))
 
+from measure import Usage, figure, head, row  # noqa: E402
 from node import Node  # noqa: E402
 from sandbox import Sandbox  # noqa: E402
 
 RUNS = int(os.environ.get("BENCH_RUNS", "10"))
 IDLE_SECONDS = 10  # the time over which an idle node's CPU is measured
-
-
-def percentile(values, share):
-    return sorted(values)[min(len(values) - 1, int(share * len(values)))]
-
-
-def row(name, values, unit, bar):
-    print(f"{name:44} median {statistics.median(values):8.1f}  p95 {percentile(values, 0.95):8.1f}  max {max(values):8.1f} {unit:4} bar {bar}")
 
 
 def start_milliseconds(node):
@@ -41,22 +33,6 @@ def start_milliseconds(node):
         time.sleep(0.002)
 
 
-def pss_kib(pid):
-    for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1])
-    return 0
-
-
-def cpu_seconds(pid):
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def name_of(pid):
-    return pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
-
-
 def main():
     with Sandbox("mariadb: a > b > c, a > d") as servers, Node(start=False) as node:
         node.configure(DiscoverySeeds=[servers["a"].address], InstancePollSeconds=5, Debug=False)
@@ -66,19 +42,15 @@ def main():
         for _ in range(RUNS):
             node.stop()
             times.append(start_milliseconds(node))
-        print(f"{'start → leader-check 200, new file':44} once   {fresh:8.1f} ms")
+        head("one node, 4 real servers")
+        figure("start → leader-check 200, new file", fresh, "ms", "≤ 500")
         row(f"start → leader-check 200, {RUNS} restarts", times, "ms", "≤ 500")
         node.wait_instances([s.address for s in servers])
-        pids = node.processes()
-        before = {pid: cpu_seconds(pid) for pid in pids}
-        time.sleep(IDLE_SECONDS)
-        total = 0
-        for pid in pids:
-            pss = pss_kib(pid)
-            total += pss
-            share = (cpu_seconds(pid) - before[pid]) / IDLE_SECONDS * 100
-            print(f"    {name_of(pid):20} pid {pid:7}  PSS {pss / 1024:6.1f} MiB  CPU {share:5.2f} %")
-        print(f"{'idle node, 4 servers, all processes':44} PSS {total / 1024:.1f} MiB  bar ≤ 20")
+        with Usage(node.processes()) as used:
+            time.sleep(IDLE_SECONDS)
+        used.rows()
+        figure("idle node, all processes: memory (PSS)", used.pss_kib() / 1024, "MiB", "≤ 20")
+        figure("idle node, all processes: CPU", used.cpu_seconds() / used.seconds * 100, "% of a processor")
 
 
 if __name__ == "__main__":

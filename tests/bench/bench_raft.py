@@ -12,7 +12,6 @@ Without arguments all of them. Prints measured figures beside the bars of design
 import http.client
 import os
 import pathlib
-import statistics
 import sys
 import threading
 import time
@@ -20,8 +19,8 @@ import time
 TESTS = pathlib.Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(TESTS / "fixture"), str(TESTS / "system")]
 
-from bench_node import cpu_seconds, name_of, percentile, pss_kib  # noqa: E402
 from chaos_faults import place  # noqa: E402
+from measure import cpu_seconds, head, name_of, pss_kib, row  # noqa: E402
 from netns import Net  # noqa: E402
 from raftnodes import Group  # noqa: E402
 from waiting import wait_until  # noqa: E402
@@ -30,11 +29,6 @@ RUNS = int(os.environ.get("BENCH_RUNS", "20"))
 COMMANDS = int(os.environ.get("BENCH_COMMANDS", "100000"))
 SECONDS = float(os.environ.get("BENCH_SECONDS", "10"))
 HOSTS = ("n1", "n2", "n3")
-
-
-def row(name, values, unit="ms", bar=""):
-    print(f"{name:52} min {min(values):7.1f}  median {statistics.median(values):7.1f}  p95 {percentile(values, 0.95):7.1f}  "
-          f"max {max(values):7.1f} {unit} {bar and 'bar ' + bar}", flush=True)
 
 
 # -- the leader dies
@@ -192,6 +186,7 @@ def main():
         for name in wanted:
             with Group(places=[place(net, host) for host in HOSTS], config={"Debug": False, "InstancePollSeconds": 5}) as group:
                 group.wait_leader()
+                head(f"three nodes: {name}")
                 PARTS[name](group)
 
 

@@ -196,15 +196,33 @@ def test_the_leader_decides_about_what_is_passed_on(new_apid):
     assert len(leader.asked_for("SET_GLOBAL_RECOVERIES")) == 1
 
 
+def control(apid, path):
+    """The answer of the control socket to a POST."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(str(apid.dir / "run" / "ctl"))
+        s.settimeout(20)
+        s.sendall(f"POST {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode())
+        return s.makefile("rb").read()
+
+
+def test_tokens_are_made_on_the_leader_and_by_nobody_else(new_apid):
+    config = {**RAFT, "AuthenticationMethod": "token"}
+    leader = new_apid(config)
+    follower = new_apid(config, leads=False).play(leader)
+    assert b"leading node" in control(follower, "/api/access-token?owner=me")
+    for apid in (leader, follower):
+        answer = apid.request("POST", "/api/access-token?owner=me")
+        assert answer.status == 500 and not leader.asked_for("ISSUE_TOKEN")
+    assert b" 200 " in control(leader, "/api/access-token?owner=me").splitlines()[0]
+    assert [fields["owner"] for fields in leader.asked_for("ISSUE_TOKEN")] == ["me"]
+    assert not follower.asked_for("ISSUE_TOKEN")
+
+
 @pytest.mark.parametrize("method", ["basic", "proxy"])
 def test_commands_on_a_follower_are_passed_on_with_the_nodes_own_login(new_apid, method):
     """The control socket asks for none: whoever may open it is the administrator."""
     config = {**BASIC, **RAFT, "AuthenticationMethod": method, "PowerAuthUsers": ["node"]}
     leader = new_apid(config, headers=OPS)
     follower = new_apid(config, leads=False, headers=OPS).play(leader)
-    with socket.socket(socket.AF_UNIX) as s:
-        s.connect(str(follower.dir / "run" / "ctl"))
-        s.settimeout(20)
-        s.sendall(f"POST {CHANGE} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode())
-        assert b" 200 " in s.makefile("rb").readline()
+    assert b" 200 " in control(follower, CHANGE).splitlines()[0]
     assert len(leader.asked_for("SET_GLOBAL_RECOVERIES")) == 1

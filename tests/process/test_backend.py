@@ -2,6 +2,7 @@
 refuses changes, and goes on by itself when there is space again."""
 
 import os
+import sqlite3
 import subprocess
 
 import pytest
@@ -51,6 +52,17 @@ def test_a_missing_directory(new_node):
     node.start(ready_deadline=None)
     assert node.wait_exit(20) in (74, 77, 78)
     assert "/nonexistent-directory" in node.log_text()
+
+
+def test_half_of_a_group_is_not_believed_without_raft(new_node):
+    node = new_node()
+    node.stop()
+    with sqlite3.connect(data_file(node)) as db:
+        db.execute("INSERT OR REPLACE INTO orchestrator_meta (name, value) VALUES ('view', 'rebuilding')")
+    db.close()
+    node.allow_in_log("ERROR")
+    node.start(ready_deadline=None)
+    ended_with(node, 78, str(data_file(node)), "only a part of its raft group's rows")
 
 
 @pytest.fixture

@@ -54,6 +54,24 @@ def test_maintenance_and_hostname_unresolve(any_node):
         assert db.execute("SELECT owner, reason, explicitly_bounded FROM database_instance_maintenance").fetchall() == [("me", "a/b", 1)]
 
 
+def test_resolve(any_node):
+    """A server that is not known: its name, and whether its port takes connections."""
+    with socket.create_server(("127.0.0.1", 0)) as listening, socket.socket() as refusing:
+        refusing.bind(("127.0.0.1", 0))
+        port, closed = listening.getsockname()[1], refusing.getsockname()[1]
+        assert any_node.command("-c", "resolve", "-i", f"localhost:{port}").stdout == f"localhost:{port}\n"
+        done = any_node.command("-c", "resolve", "-i", f"127.0.0.1:{closed}", check=False)
+        refused = f"dial tcp 127.0.0.1:{closed}: connect: connection refused"
+        assert (done.returncode, done.stdout) == (1, "") and refused in done.stderr
+        if any_node.pid:
+            assert any_node.api(f"resolve/127.0.0.1/{port}") == \
+                {"Code": "OK", "Message": "Instance resolved", "Details": {"Hostname": "127.0.0.1", "Port": port}}
+            answer = any_node.get(f"/api/resolve/127.0.0.1/{closed}")
+            assert answer.status == 500 and answer.json()["Message"] == refused
+            answer = any_node.get("/api/resolve/no-such-host.invalid/3306", timeout=30)
+            assert answer.status == 500 and answer.json()["Code"] == "ERROR"
+
+
 @pytest.mark.parametrize("how", ["service", "one-shot"])
 def test_pools(new_node, how):
     with Fleet(8) as fleet:

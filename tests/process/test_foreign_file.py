@@ -115,6 +115,41 @@ def test_history_of_foreign_rows(foreign):
     assert foreign.sql("SELECT hostname, master_host FROM database_instance_topology_history ORDER BY hostname")[0] == ("a", "p")
 
 
+def test_topologies_of_the_past(foreign):
+    def recorded(*words, pattern, code=0):
+        return foreign.says("topology", *words, "-pattern", pattern, code=code)
+
+    foreign.sql("DELETE FROM database_instance_topology_history")
+    for time, cluster, host, source in ((1000000000, "p:3306", "p", ""), (1000000000, "p:3306", "b", "p"), (1000000000, "p:3306", "c", "b"),
+                                        (1000003600, "p:3306", "p", ""), (1000003600, "p:3306", "c", "p"), (1000003600, "old:3306", "old", "")):
+        foreign.sql(("INSERT INTO database_instance_topology_history (snapshot_unix_timestamp, hostname, port, master_host, master_port, cluster_name, version) "
+                     "VALUES (?, ?, 3306, ?, ?, ?, '')", (time, host, source, 3306 if source else 0, cluster)))
+    first, second = "p:3306\n- b:3306\n  - c:3306\n", "p:3306\n- c:3306\n"
+    assert recorded("-i", "b", pattern="1000000000") == recorded("-alias", "p:3306", pattern="^10+$") == first
+    assert recorded("-i", "p", pattern="1000003600") == second
+    assert recorded("-i", "p", pattern="^100000") == recorded("-i", "p", pattern="10000%") == recorded("-i", "p", pattern="100000_600") == second
+    assert recorded("-alias", "old:3306", pattern="1") == "old:3306\n", "a cluster that is known no more"
+    for words, pattern in ((("-i", "p"), "1999"), (("-alias", "nobody"), "1"), (("-i", "p"), "("), (("-i", "p"), "1" * 65)):
+        assert recorded(*words, pattern=pattern, code=1) == ""
+    for command in ("topology-tabulated", "topology-tags"):
+        assert "b:3306" in foreign.says(command, "-i", "p", "-pattern", "1000000000")
+    assert "c:3306" in foreign.says("topology", "-i", "p"), "as it is"
+
+
+def test_who_stands_under_a_domain(foreign):
+    assert foreign.says("which-heuristic-domain-instance", "-i", "a", code=1) == foreign.says("set-heuristic-domain-instance", "-i", "a", code=1) == ""
+    foreign.sql("INSERT INTO cluster_domain_name (cluster_name, domain_name, last_registered) VALUES ('p:3306', 'shop.example', datetime('now'))")
+    assert foreign.says("which-heuristic-domain-instance", "-i", "a", code=1) == "", "nobody yet"
+    assert foreign.says("set-heuristic-domain-instance", "-i", "a") == "p:3306\n"
+    assert foreign.says("which-heuristic-domain-instance", "-alias", "p:3306") == "p:3306\n"
+    assert foreign.sql("SELECT hostname, attribute_name, attribute_value FROM host_attributes") == [("*", "shop.example", "p:3306")]
+    foreign.sql("UPDATE host_attributes SET attribute_value = 'b'")
+    assert foreign.says("which-heuristic-domain-instance", "-i", "c") == "b:3306\n", "somebody else registered it"
+    foreign.sql("UPDATE database_instance SET read_only = 1 WHERE hostname = 'p'")
+    assert foreign.says("set-heuristic-domain-instance", "-i", "c", code=1) == "", "no writable primary"
+    foreign.sql("UPDATE database_instance SET read_only = 0 WHERE hostname = 'p'")
+
+
 def test_untag_all_and_names(foreign):
     foreign.sql("INSERT INTO database_instance_tags (hostname, port, tag_name, tag_value) VALUES ('b', 3306, 'old', ''), ('c', 3306, 'old', '')")
     assert foreign.says("untag-all", "-tag", "old=") == "b:3306\nc:3306\n"

@@ -117,7 +117,7 @@ def test_lying_answers(fake, pattern):
         mark = prober.mark()
         prober.result(honest, since=mark, found=True, deadline=5)
         times = [p["at"] for p in prober.results(honest)]
-        assert max(b - a for a, b in zip(times, times[1:])) < 2
+        assert max(b - a for a, b in zip(times, times[1:])) < 3  # a liar that was waited for takes more
         status = open(f"/proc/{prober.pid}/status").read()
         if not prober.sanitized:
             assert int(status.split("VmHWM:")[1].split()[0]) < 300_000  # kB, with all of them lying at the same time
@@ -316,9 +316,10 @@ def test_credits_bound_what_is_sent(fake, prober):
     for server in servers:
         prober.result(server, found=True)
     prober.do("auto-credit", on=False)
-    prober.do("restart-raftd")
     mark = prober.mark()
+    prober.do("restart-raftd")
     prober.expect("up", since=mark)
+    mark = prober.mark()  # what the former raftd got is before it, and the new one has asked for nothing yet
     prober.watch(*servers)
     wait_until(lambda: len(list(prober.results(since=mark))) >= 256, 60, "the window to be used up")
     stats = prober.stats()

@@ -132,6 +132,16 @@ def test_queue_metrics(node):
     assert summary["QueuedMinEntries"] <= summary["QueuedMedianEntries"] <= summary["QueuedMaxEntries"]
     published = {"prober.in_flight", "discoveries.queue_length", "discoveries.dead_instances_queue_length"}
     wait_until(lambda: published <= set(node.get("/debug/metrics").json()), 20, "figures of the prober and of raftd")
-    assert set(node.api("discovery-queue-metrics-aggregated/x").values()) == {0}
+    nothing = node.api("discovery-queue-metrics-aggregated/x")
+    assert {key for key, value in nothing.items() if value == 9000000000} == {"ActiveMinEntries", "QueuedMinEntries"}
+    assert set(nothing.values()) == {0, 9000000000}
     for path in ("raw/0", "raw/x", "raw/NONE/5", "aggregated/NONE/5"):
         assert node.get(f"/api/discovery-queue-metrics-{path}").status == 500, path
+
+
+def test_batches_of_servers_are_no_samples_without_their_switch(node):
+    wait_until(lambda: node.api("backend-query-metrics-raw/3600"), 20, "writes to the backend")
+    assert node.api("write-buffer-metrics-raw/3600") is None
+    summary = node.api("write-buffer-metrics-aggregated/3600")
+    assert {key: value for key, value in summary.items() if value != 0} == {
+        "InstanceWriteBufferSize": 100, "InstanceFlushIntervalMilliseconds": 100}

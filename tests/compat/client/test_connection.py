@@ -179,6 +179,35 @@ def test_without_a_leader_even_a_takeover_is_tried_again(client):
     assert "gave up: " in result.stderr and "there is no raft leader at present" in result.stderr
 
 
+BY_POST_ONLY = Answer({"Code": "ERROR", "Message": "send it by POST", "Details": None}, 405)
+
+
+@pytest.mark.parametrize("command, path, details, printed", [
+    (["-c", "begin-downtime", "-i", "db1", "-o", "me", "-r", "why"], "begin-downtime/db1/3306/me/why/10m", {"Hostname": "db1", "Port": 3306}, "db1:3306\n"),
+    (["-c", "graceful-master-takeover-auto", "-a", "shop"], "graceful-master-takeover-auto/shop",
+     {"SuccessorKey": {"Hostname": "b", "Port": 1}}, "b:1\n"),
+    (["-c", "api", "-P", "forget/db1/3306"], "forget/db1/3306", None, '{ "Code": "OK", "Message": "", "Details": null }\n'),
+])
+def test_changes_are_posted_to_a_server_that_wants_it(client, command, path, details, printed):
+    """405 says that nothing was done, so what must not be made twice is sent again, too."""
+    mock = client.mock({path: [BY_POST_ONLY, ok(details)]})
+    result = client.run(*command)
+    assert (result.stderr, result.stdout, result.returncode) == ("", printed, 0)
+    assert mock.paths() == [path, "POST " + path]
+    assert mock.log[1][2]["Content-Length"] == "0"
+
+
+def test_a_refusal_of_the_post_is_the_answer(client):
+    mock = client.mock({"forget/db1/3306": [BY_POST_ONLY, error("Unauthorized")]})
+    result = client.run("-c", "forget", "-i", "db1")
+    assert (result.stderr, result.stdout, result.returncode) == ("Unauthorized\n", "", 1)
+    assert mock.paths() == ["forget/db1/3306", "POST forget/db1/3306"]
+    stubborn = client.mock({"forget/db1/3306": Answer("<html>", 405)})
+    result = client.run("-c", "forget", "-i", "db1", "-U", stubborn.url)
+    assert (result.stdout, result.returncode) == ("", 1) and "HTTP 405" in result.stderr
+    assert stubborn.paths() == ["forget/db1/3306", "POST forget/db1/3306"]
+
+
 def test_leader_question_may_be_repeated(client):
     mock = client.mock({"raft-state": [HANG_UP, raw("Leader")], "raft-yield-hint/b": ok("b")})
     assert client.run("-c", "raft-elect-leader", "-H", "b").stdout == "b\n"

@@ -8,11 +8,12 @@ import subprocess
 import pytest
 
 import test_client
+import test_requests
 from client_runner import SCRIPT
 
 MAN_PAGE = SCRIPT.with_suffix(".1")
 ROUTES = SCRIPT.parents[1] / "routes.def"
-HISTORICAL = pathlib.Path(__file__).with_name("commands.txt").read_text().split()
+HISTORICAL = [row[0] for row in test_requests.ROWS]
 FLAGS = {"-", "local", "leader", "once", "alone"}
 WORDS = {"hint", "text"}
 

@@ -149,7 +149,7 @@ def test_with_raft_commands_are_refused(node):
     ({"BackendDB": "mysql"}, "BackendDB"),
     ({"SQLite3DataFile": ":memory:"}, "memory"),
     ({"AuthenticationMethod": "multi"}, "HTTPAuthUser"),
-    ({"AuthenticationMethod": "token"}, "AuthenticationMethod"),
+    ({"AuthenticationMethod": "tokens"}, "AuthenticationMethod"),
     ({"UseSSL": True}, "SSLCertFile"),
     ({"UseSSL": True, "SSLCertFile": "/nonexistent", "SSLPrivateKeyFile": "/x"}, "SSLCertFile"),
     ({"InstancePollSeconds": "x"}, "InstancePollSeconds"),

@@ -25,6 +25,8 @@
 #define TOKEN "{\"AuthenticationMethod\": \"token\"}"
 #define MTLS(more) "{\"UseMutualTLS\": true, \"SSLValidOUs\": [\"dba\", \"ops\"]" more "}"
 
+static struct ap_auth_token token;
+
 static struct conf *
 conf_of(const char *text)
 {
@@ -103,7 +105,7 @@ logins_open_the_gate(void **state UNUSED)
 		if (c->login != NULL)
 			f.authorization = c->login[0] == '=' ? c->login + 1 : basic(c->login, room);
 		if (ap_auth_gate(conf, &f, user) != c->gate || strcmp(user, c->user) != 0 ||
-		    (c->gate == AP_GATE_OPEN && ap_auth_right(conf, &f, user) != c->right))
+		    (c->gate == AP_GATE_OPEN && ap_auth_right(conf, &f, user, &token) != c->right))
 			fail_msg("case %zu: %s %s: user %s", i, c->conf, c->login, user);
 		conf_unref(conf);
 	}
@@ -154,7 +156,7 @@ a_proxy_names_the_user(void **state UNUSED)
 		struct ap_auth_facts f = {.proxy_user = cases[i].header};
 		char user[AP_USER_BYTES];
 		assert_int_equal(ap_auth_gate(conf, &f, user), AP_GATE_OPEN);
-		if (strcmp(user, cases[i].user) != 0 || ap_auth_right(conf, &f, user) != cases[i].right)
+		if (strcmp(user, cases[i].user) != 0 || ap_auth_right(conf, &f, user, &token) != cases[i].right)
 			fail_msg("case %zu: %s: user \"%s\"", i, cases[i].conf, user);
 		conf_unref(conf);
 	}

@@ -41,10 +41,9 @@ paths_are_built_from_flags(void **state UNUSED)
 	    {"-c which-instance -i db1:3307", "instance/db1/3307"},
 	    {"-c which-instance", "instance/thishost/3306"},
 	    {"-c which-instance -i db1:x", NULL},
-	    {"-c topology -i db1:3307", "topology/db1%3A3307"},
-	    {"-c topology -alias prod -i db1", "topology/prod"},
-	    {"-c topology", "topology/thishost"},
-	    {"-c topology -i db1 -pattern 2026", NULL}, /* history */
+	    {"-c topology -i db1:3307", "topology/db1%3A3307?history="},
+	    {"-c topology -alias prod -i db1", "topology/prod?history="},
+	    {"-c topology -pattern 17[0-3]", "topology/thishost?history=17%5B0-3%5D"},
 	    {"-c instance-status -i db1", "instance-status/db1/3306"},
 	    {"-c which-downtimed-instances", "downtimed/"},
 	    {"-c search -pattern a&b", "search?s=a%26b"},
@@ -269,6 +268,7 @@ the_flags_in_the_help_are_those_needed(void **state UNUSED)
 		     {CMD_REASON, "{reason}", "-reason"},
 		     {0, "{owner}", "[-owner]"},
 		     {0, "{maybe_pool}", "[-pool]"},
+		     {0, "{history}", "[-pattern]"},
 		     {0, "{confirm}", "[-confirm]"},
 		     {0, "{duration}", "[-duration]"},
 		     {0, "{rule}", "[-promotion-rule]"}};

@@ -1,5 +1,5 @@
 /* The table and the printer: every key prints and reads back, secrets stay where they belong, nothing historical is
- * missing. argv[1]: tests/golden/conf/historical_keys.txt */
+ * missing. argv[1]: tests/compat/config_keys.txt */
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -248,11 +248,11 @@ kind_word(enum conf_kind kind)
 	return words[kind];
 }
 
-/* A line is "Name type default-as-JSON", or "Name removed". */
+/* A line begins "Name type default-as-JSON", or is "Name removed". */
 static void
 check_line(struct conf *defaults, char *line)
 {
-	char *name = strtok(line, " \n"), *kind = strtok(NULL, " \n"), *value = strtok(NULL, "\n");
+	char *name = strtok(line, " \n"), *kind = strtok(NULL, " \n"), *value = strtok(NULL, " \n");
 	const struct conf_key *k = conf_key_find(name);
 	struct str_buf out = {0};
 
@@ -313,7 +313,7 @@ main(int argc, char **argv)
 	};
 
 	if (argc < 2) {
-		(void)fprintf(stderr, "usage: %s historical_keys.txt\n", argv[0]);
+		(void)fprintf(stderr, "usage: %s config_keys.txt\n", argv[0]);
 		return 2;
 	}
 	historical_keys = argv[1];

@@ -288,6 +288,40 @@ a_reader_does_not_prepare_a_file(void **state UNUSED)
 	temp_done(&t);
 }
 
+/* SkipOrchestratorDatabaseUpdate, PanicIfDifferentDatabaseDeploy */
+static void
+an_operator_may_forbid_it(void **state UNUSED)
+{
+	struct temp t;
+	struct db *db = NULL;
+	struct err e = {0};
+	struct db_conf kept = {.backend = "sqlite", .version = "test-2", .keep_schema = true};
+	struct db_conf deployed = {.backend = "sqlite", .version = "test-1", .only_deployed = true};
+
+	temp_init(&t);
+	make_historical(&t);
+	kept.path = deployed.path = t.path;
+	assert_int_equal(db_open(&kept, DB_READ_WRITE, &db, &e), -ERR_DB_VERSION);
+	assert_non_null(strstr(e.msg, "--enable-database-update"));
+	assert_int_equal(db_open(&deployed, DB_READ_WRITE, &db, &e), -ERR_DB_VERSION);
+	assert_non_null(strstr(e.msg, "PanicIfDifferentDatabaseDeploy"));
+	db = raw_open(t.path);
+	assert_int_equal(must_number(db, "SELECT count(*) FROM sqlite_master WHERE name = 'orchestrator_meta'"), 0);
+	db_close(db);
+	db_close(temp_open(&t, DB_READ_WRITE)); /* test-1 */
+	must(db_open(&deployed, DB_READ_WRITE, &db, &e));
+	must_exec(db, "DROP TABLE host_agent");
+	db_close(db);
+	must(db_open(&kept, DB_READ_WRITE, &db, &e));
+	assert_int_equal(must_number(db, "SELECT count(*) FROM sqlite_master WHERE name = 'host_agent'"), 0);
+	assert_int_equal(
+	    must_number(db, "SELECT count(*) FROM orchestrator_db_deployments WHERE deployed_version = 'test-2'"), 0);
+	db_close(db);
+	deployed.version = "test-2";
+	assert_int_equal(db_open(&deployed, DB_READ_WRITE, &db, &e), -ERR_DB_VERSION);
+	temp_done(&t);
+}
+
 static void
 a_failed_migration_leaves_the_file_as_it_was(void **state UNUSED)
 {
@@ -415,6 +449,7 @@ main(void)
 	    cmocka_unit_test(inserts_of_old_tools_work),
 	    cmocka_unit_test(schema_versions_are_checked),
 	    cmocka_unit_test(a_reader_does_not_prepare_a_file),
+	    cmocka_unit_test(an_operator_may_forbid_it),
 	    cmocka_unit_test(a_failed_migration_leaves_the_file_as_it_was),
 	    cmocka_unit_test(readers_see_snapshots_while_the_writer_writes),
 	    cmocka_unit_test(threads_read_while_the_writer_writes),

@@ -117,6 +117,9 @@ filters_select_instances(void **state UNUSED)
 	    {{.fuzzy = &hop}, "shop1:3306 shop2:3306 shop4:3306"},
 	    {{.cluster = "Pay1:3306"}, "Pay1:3306 pay2:3306"},
 	    {{.cluster = "pay1"}, ""},
+	    {{.family = "Pay1:3306"}, "Pay1:3306 pay2:3306"},
+	    {{.family = "shop1:3306", .writable = true}, "shop1:3306"},
+	    {{.family = "nowhere"}, ""},
 	    {{.cluster_like = "%1:33_6"}, "Pay1:3306 pay2:3306 shop1:3306 shop2:3306 shop3:3307 shop4:3306"},
 	    {{.cluster_like = "shop%", .writable = true}, "shop1:3306"},
 	    {{.primaries = true}, "Pay1:3306 lost:3306 pay2:3306 shop1:3306"},
@@ -135,6 +138,21 @@ filters_select_instances(void **state UNUSED)
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
 		expect_keys(&cases[i].f, DB_ORDER_KEY, cases[i].want);
+}
+
+/* Whoever asks for a cluster's analysis needs them: they count as replicas there. */
+static void
+a_family_has_replicas_of_other_clusters(void **state UNUSED)
+{
+	struct db_instance_filter f = {.family = "Pay1:3306"};
+
+	put_instance("stray", 3306, "pay2", 1, true, "stray:3306");
+	put_instance("stray2", 3306, "stray", 2, true, "stray:3306"); /* no direct one */
+	put_instance("alias1", 3306, "pay2.example.net", 1, true, "shop1:3306");
+	expect_keys(&f, DB_ORDER_KEY, "Pay1:3306 pay2:3306 stray:3306");
+	must_exec(db, "INSERT INTO hostname_resolve (hostname, resolved_hostname) VALUES ('pay2', 'pay2.example.net'), "
+		      "('Pay1', 'Pay1')");
+	expect_keys(&f, DB_ORDER_KEY, "Pay1:3306 alias1:3306 pay2:3306");
 }
 
 static void
@@ -547,6 +565,7 @@ main(void)
 	    cmocka_unit_test(audit_comes_in_pages_newest_first),
 	    cmocka_unit_test(maintenance_needs_an_end_in_the_future),
 	    cmocka_unit_test(small_reads_answer),
+	    cmocka_unit_test(a_family_has_replicas_of_other_clusters), /* adds servers: the last one */
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

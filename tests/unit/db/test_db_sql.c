@@ -1,5 +1,5 @@
-/* test_db_sql.c — the schema against its golden files: the DDL of both dialects, the columns of the reference, and the
- * agreement of database_instance with topo/instance.def. UPDATE_GOLDEN=1 rewrites the DDL texts (review the diff). */
+/* test_db_sql.c — the schema against its golden files: the DDL of both dialects; and the agreement of database_instance with
+ * topo/instance.def. tests/compat/test_columns.py holds them against the reference. UPDATE_GOLDEN=1 rewrites the DDL texts (review the diff). */
 #include "db_temp.h"
 
 #include <stdio.h>
@@ -55,7 +55,7 @@ ddl_is_the_golden_one(void **state UNUSED)
 	str_buf_done(&b);
 }
 
-/* --- drift against the reference ------------------------------------------------------------- */
+/* --- database_instance and instance.def ------------------------------------------------------ */
 static const struct db_column *
 find_column(const char *table, const char *column)
 {
@@ -69,55 +69,6 @@ find_column(const char *table, const char *column)
 	return NULL;
 }
 
-static void
-reference_columns_are_all_there(void **state UNUSED)
-{
-	char *text = read_file(GOLDEN_DIR "/columns.txt"), *save = NULL;
-	size_t n = 0;
-
-	assert_non_null(text);
-	for (char *line = strtok_r(text, "\n", &save); line != NULL; line = strtok_r(NULL, "\n", &save)) {
-		char *column = strchr(line, ' ');
-		if (line[0] == '#')
-			continue;
-		*column++ = '\0';
-		if (find_column(line, column) == NULL)
-			fail_msg("column %s.%s of the reference is missing from db_tables.def", line, column);
-		n++;
-	}
-	assert_int_equal(n, 297);
-	free(text);
-}
-
-static bool
-is_ours(const char *table)
-{
-	return strcmp(table, "orchestrator_meta") == 0 || strcmp(table, "applied_command") == 0 ||
-	       strcmp(table, "cluster_record") == 0 || strcmp(table, "node_record") == 0 ||
-	       strcmp(table, "replicated_setting") == 0 || strcmp(table, "failure_detection_witness") == 0;
-}
-
-/* A historical table with a column of ours would confuse the historical program's positional statements. */
-static void
-historical_tables_have_no_columns_of_ours(void **state UNUSED)
-{
-	char *text = read_file(GOLDEN_DIR "/columns.txt");
-
-	assert_non_null(text);
-	for (size_t i = 0; i < DB_TABLE_COUNT; i++) {
-		const struct db_table_info *t = db_table_info((enum db_table)i);
-		for (size_t c = 0; c < t->n_columns && !is_ours(t->name); c++) {
-			struct str_buf line = {0};
-			str_buf_printf(&line, "\n%s %s\n", t->name, t->columns[c].name);
-			if (strstr(text, line.p) == NULL)
-				fail_msg("%s.%s is not in the reference", t->name, t->columns[c].name);
-			str_buf_done(&line);
-		}
-	}
-	free(text);
-}
-
-/* --- database_instance and instance.def ------------------------------------------------------ */
 static void
 every_stored_field_has_its_columns(void **state UNUSED)
 {
@@ -155,8 +106,6 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(ddl_is_the_golden_one),
-	    cmocka_unit_test(reference_columns_are_all_there),
-	    cmocka_unit_test(historical_tables_have_no_columns_of_ours),
 	    cmocka_unit_test(every_stored_field_has_its_columns),
 	    cmocka_unit_test(bindings_fit_their_column_types),
 	};

@@ -3,7 +3,7 @@
 #ifndef VOTE_WORLD_H
 #define VOTE_WORLD_H
 
-#include "rd_reach.h"
+#include "rd_tries.h"
 #include "rd_vote.h"
 #include "rd_witness.h"
 

@@ -403,6 +403,32 @@ test_hanging_logins_leave_room(void **state UNUSED)
 	}
 }
 
+/* Servers that let us in and don't answer hold their places for long; with dead ones they leave room for others. */
+static void
+test_hung_servers_delay_only_each_other(void **state UNUSED)
+{
+	struct pr_sched_conf c = {.poll_us = POLL, .dead_factor = 1, .max_in_flight = 20};
+	struct pr_sched_item v[40] = {0}, well = {0}, *it, *hung = NULL;
+	struct mono now = at(POLL / CLK_MS), later = mono_add_us(now, 2 * CLK_S);
+	struct pr_sched s;
+
+	pr_sched_limits(&c, lanes, 0);
+	pr_sched_init(&s, &c, at(0));
+	for (size_t k = 0; k < ARRAY_LEN(v); k++) {
+		v[k].slow = k % 4 != 0; /* as after PR_SCHED_SLOW */
+		v[k].backoffs = k % 4 == 0;
+		pr_sched_add(&s, &v[k], k % 2 == 0 ? IPC_TARGET_HAS_REPLICAS : 0, at(0));
+	}
+	while ((it = pr_sched_next(&s, now)) != NULL)
+		hung = it->class == PR_CLASS_SLOW ? it : hung;
+	pr_sched_add(&s, &well, IPC_TARGET_HURRY, now);
+	assert_ptr_equal(pr_sched_next(&s, now), &well);
+	pr_sched_finish(&s, hung, PR_SCHED_SLOW, later);
+	assert_int_equal(hung->backoffs, 0);
+	assert_in_range(hung->node.due.us, later.us, later.us + POLL * 5 / 4);
+	pr_sched_done(&s);
+}
+
 static void
 test_limits(void **state UNUSED)
 {
@@ -410,7 +436,7 @@ test_limits(void **state UNUSED)
 
 	pr_sched_limits(&c, lanes, 0);
 	assert_int_equal(c.limit[PR_CLASS_REGULAR], 5); /* connects never take all the room */
-	assert_int_equal(c.limit[PR_CLASS_LIVE], 10);
+	assert_int_equal(c.limit[PR_CLASS_LIVE], 9);	/* nor do probes that are late */
 	c.max_in_flight = 1;
 	pr_sched_limits(&c, lanes, 0);
 	assert_int_equal(c.limit[PR_CLASS_REGULAR], 1);
@@ -419,32 +445,38 @@ test_limits(void **state UNUSED)
 	assert_int_equal(c.limit[PR_CLASS_DEAD], 3); /* DeadInstanceDiscoveryMaxConcurrency */
 }
 
+/* Two hundred a second, or as many more as connect all within two intervals; and as many at once, first. */
 static void
 test_connects_are_paced(void **state UNUSED)
 {
-	enum { N = 2000 };
-	struct pr_sched_item *v = mem_calloc(N, sizeof(*v));
-	struct pr_sched s;
-	int64_t first_second = 0, next_seconds = 0;
+	static const struct {
+		int n, per_s;
+	} cases[] = {{1500, 200}, {2000, 200}, {6000, 600}};
 
-	begin(&s);
-	for (int i = 0; i < N; i++)
-		pr_sched_add(&s, &v[i], IPC_TARGET_HURRY, at(0));
-	for (int64_t t = 0; t < 4000; t++) {
-		struct pr_sched_item *it;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct pr_sched_item *v = mem_calloc((size_t)cases[i].n, sizeof(*v));
+		int64_t first_second = 0, next_seconds = 0, per_s = cases[i].per_s;
+		struct pr_sched s;
 
-		while ((it = pr_sched_next(&s, at(t))) != NULL) {
-			if (!it->probed)
-				*(t < 1000 ? &first_second : &next_seconds) += 1;
-			probe_well(&s, it, at(t));
+		begin(&s);
+		for (int k = 0; k < cases[i].n; k++)
+			pr_sched_add(&s, &v[k], IPC_TARGET_HURRY, at(0));
+		for (int64_t t = 0; t < 4000; t++) {
+			struct pr_sched_item *it;
+
+			while ((it = pr_sched_next(&s, at(t))) != NULL) {
+				if (!it->probed)
+					*(t < 1000 ? &first_second : &next_seconds) += 1;
+				probe_well(&s, it, at(t));
+			}
+			if (first_second + next_seconds < cases[i].n)
+				assert_true(pr_sched_wake(&s, at(t)).us <= at(t).us + CLK_S / per_s);
 		}
-		if (first_second + next_seconds < N)
-			assert_true(pr_sched_wake(&s, at(t)).us <= at(t).us + CLK_S / PR_SCHED_CONNECTS_PER_S);
+		assert_in_range(first_second, 2 * per_s - 5, 2 * per_s + 5); /* a full bucket and a second's worth */
+		assert_in_range(next_seconds, 3 * per_s - 5, 3 * per_s + 5);
+		pr_sched_done(&s);
+		free(v);
 	}
-	assert_in_range(first_second, 395, 405); /* a full bucket and a second's worth */
-	assert_in_range(next_seconds, 595, 605);
-	pr_sched_done(&s);
-	free(v);
 }
 
 static void
@@ -509,32 +541,26 @@ test_wake(void **state UNUSED)
 	pr_sched_done(&s);
 }
 
-/* The heap against sorting, with removals in the middle. */
+/* Idle connections are looked at in even ticks, several at once; what is due, or urgent, or not connected, isn't held up. */
 static void
-test_heap(void **state UNUSED)
+test_wake_in_ticks(void **state UNUSED)
 {
-	enum { N = 500 };
-	struct pr_heap_node v[N] = {0};
-	struct pr_heap h = {0};
-	unsigned seed = 7;
-	int64_t before = -1;
+	struct pr_sched_item a = {0};
+	struct mono due, wake;
+	struct pr_sched s;
 
-	for (int i = 0; i < N; i++) {
-		seed = seed * 1103515245u + 12345u;
-		pr_heap_put(&h, &v[i], (struct mono){seed % 1000});
-	}
-	for (int i = 0; i < N; i += 3)
-		pr_heap_take(&h, &v[i]);
-	pr_heap_take(&h, &v[0]); /* already out */
-	for (size_t left = h.n; left > 0; left--) {
-		struct pr_heap_node *node = pr_heap_first(&h);
-
-		assert_true(node->due.us >= before);
-		before = node->due.us;
-		pr_heap_take(&h, node);
-	}
-	assert_null(pr_heap_first(&h));
-	pr_heap_done(&h);
+	begin(&s);
+	pr_sched_add(&s, &a, 0, at(0));
+	due = a.node.due;
+	assert_true(pr_sched_wake(&s, at(0)).us == due.us);
+	pr_sched_set_connected(&s, &a, true, at(0));
+	wake = pr_sched_wake(&s, at(0));
+	assert_int_equal(wake.us % (PR_SCHED_TICK_MS * CLK_MS), 0);
+	assert_in_range(mono_diff_us(wake, due), 0, PR_SCHED_TICK_MS * CLK_MS - 1);
+	assert_true(pr_sched_wake(&s, due).us == due.us);
+	pr_sched_hurry(&s, &a, at(1));
+	assert_true(pr_sched_wake(&s, at(0)).us == at(1).us);
+	pr_sched_done(&s);
 }
 
 int
@@ -553,12 +579,13 @@ main(void)
 	    cmocka_unit_test(test_failed_over_primary_is_tried_often),
 	    cmocka_unit_test(test_full_class_delays_no_other),
 	    cmocka_unit_test(test_hanging_logins_leave_room),
+	    cmocka_unit_test(test_hung_servers_delay_only_each_other),
 	    cmocka_unit_test(test_limits),
 	    cmocka_unit_test(test_connects_are_paced),
 	    cmocka_unit_test(test_mass_loss_sources_first),
 	    cmocka_unit_test(test_pings),
 	    cmocka_unit_test(test_wake),
-	    cmocka_unit_test(test_heap),
+	    cmocka_unit_test(test_wake_in_ticks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,6 +23,7 @@ static bool update;
 	{                                           \
 		.hostname = "fe80::1", .port = 3307 \
 	}
+#define HEX64 "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 static struct topo_key two_keys[] = {DB1, DB2};
 static struct rd_witness witnesses[] = {
     {.witness = "node1.example:10008",
@@ -67,7 +68,15 @@ static const void *const samples[RD_OP_COUNT] = {
 					 .uids_before_us = 1763713600000000,
 					 .maintenances_before_us = 1763800000000000,
 					 .pools_before_us = 1763796400000000,
-					 .unresolves_before_us = 1763796300000000},
+					 .unresolves_before_us = 1763796300000000,
+					 .tokens_before_us = 1763713600000000},
+    [RD_OP_SET_ATTRIBUTE] = &(struct rd_cmd_set_attribute){.hostname = "*",
+							   .attribute_name = "shop.example",
+							   .attribute_value = "db1.example:3306"},
+    [RD_OP_ISSUE_TOKEN] = &(struct rd_cmd_issue_token){.public_token = HEX64, .owner = "gromit"},
+    [RD_OP_ACQUIRE_TOKEN] = &(struct rd_cmd_acquire_token){.public_token = HEX64,
+							   .secret_digest = HEX64,
+							   .issued_after_us = 1763799940000000},
     [RD_OP_BEGIN_MAINTENANCE] = &(struct rd_cmd_begin_maintenance){.key = DB1,
 								   .owner = "gromit",
 								   .reason = "disks",
@@ -324,6 +333,14 @@ static const struct {
     {RD_OP_SUBMIT_POOL, &(struct rd_cmd_submit_pool){"", {two_keys, 1}}, "pool name"},
     {RD_OP_SUBMIT_POOL, &(struct rd_cmd_submit_pool){"web", {no_key, 1}}, "_:3306"},
     {RD_OP_REGISTER_HOSTNAME_UNRESOLVE, &(struct rd_cmd_register_hostname_unresolve){{"db1", 0}, "v"}, "db1:0"},
+    {RD_OP_SET_ATTRIBUTE, &(struct rd_cmd_set_attribute){"", "n", "v"}, "host name"},
+    {RD_OP_SET_ATTRIBUTE, &(struct rd_cmd_set_attribute){"*", "", "v"}, "attribute name"},
+    {RD_OP_SET_ATTRIBUTE, &(struct rd_cmd_set_attribute){"*", "n", ""}, "attribute value"},
+    {RD_OP_ISSUE_TOKEN, &(struct rd_cmd_issue_token){HEX64 "0", "o"}, "64 hex digits"},
+    {RD_OP_ISSUE_TOKEN, &(struct rd_cmd_issue_token){"secret", "o"}, "64 hex digits"},
+    {RD_OP_ISSUE_TOKEN, &(struct rd_cmd_issue_token){HEX64, ""}, "owner"},
+    {RD_OP_ACQUIRE_TOKEN, &(struct rd_cmd_acquire_token){"", HEX64, 0}, "public part"},
+    {RD_OP_ACQUIRE_TOKEN, &(struct rd_cmd_acquire_token){"p", "secret", 0}, "64 hex digits"},
     {RD_OP_CLUSTER_FOUND, &(struct rd_cmd_cluster_found){""}, "id of the group"},
     {RD_OP_CLUSTER_RESCUE, &(struct rd_cmd_cluster_rescue){""}, "id of the group"},
     {RD_OP_NODE_RECORD, &(struct rd_cmd_node_record){"", "d", 1, "", 1, ""}, "node name"},

@@ -33,6 +33,7 @@ live(struct world *w)
 	APPLY(w, SUBMIT_POOL, submit_pool, T0, "web", {pool, 2});
 	APPLY(w, SUBMIT_POOL, submit_pool, T0, "app", {pool + 1, 1});
 	APPLY(w, REGISTER_HOSTNAME_UNRESOLVE, register_hostname_unresolve, T0, DB1, "vip1");
+	APPLY(w, SET_ATTRIBUTE, set_attribute, T0, "*", "example.com", "db1:3306");
 	APPLY(w, DISABLE_GLOBAL_RECOVERIES, disable_global_recoveries, T0, "me");
 }
 
@@ -53,10 +54,11 @@ apply_some(struct world *w, const struct rd_import *m, size_t n)
 static void
 assert_same(const struct rd_state *a, const struct rd_state *b)
 {
-	static const char *const given[] = {
-	    "last_suggested_us",  "last_updated_us",	      "registered_at_us",
-	    "last_registered_us", "begin_timestamp_us",	      "created_at_us",
-	    "updated_at_us",	  "processing_node_hostname", "database_instance_maintenance_id"};
+	static const char *const given[] = {"last_suggested_us",	"last_updated_us",
+					    "registered_at_us",		"last_registered_us",
+					    "begin_timestamp_us",	"created_at_us",
+					    "submit_timestamp_us",	"updated_at_us",
+					    "processing_node_hostname", "database_instance_maintenance_id"};
 
 	for (enum rd_table t = 0; t < RD_TABLE_COUNT; t++) {
 		struct rd_cursor c = {.table = t};

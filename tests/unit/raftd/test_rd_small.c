@@ -1,4 +1,4 @@
-/* test_rd_small.c — the smaller parts: candidates, the periodic schedule, figures of the pool, slices of long work. */
+/* test_rd_small.c — the smaller parts: candidates, the periodic schedule, figures of the pool, samples, slices of long work. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +12,7 @@
 #include "rd_candidates.h"
 #include "rd_metrics.h"
 #include "rd_periodic.h"
+#include "rd_samples.h"
 #include "rd_turn.h"
 
 static const struct topo_key db1 = {"db1", 3306}, db2 = {"db2", 3306};
@@ -211,7 +212,7 @@ names_of_the_pool_are_bounded(void **state UNUSED)
 		(void)snprintf(name, sizeof(name), "n%d", i);
 		rd_pool_stats_take(p, 0, &l);
 	}
-	assert_in_range(rd_metrics_list(&m, p, list, ARRAY_LEN(list)), RD_POOL_NAMES_MAX, RD_POOL_NAMES_MAX + 100);
+	assert_in_range(rd_metrics_list(&m, p, list, ARRAY_LEN(list)), RD_POOL_NAMES_MAX, RD_POOL_NAMES_MAX + 200);
 	assert_int_equal(rd_metrics_list(&m, p, list, 10), 10);
 	rd_pool_stats_free(p);
 }
@@ -267,6 +268,59 @@ a_slice_is_a_turn_and_is_not_put_off_by_messages(void **state UNUSED)
 	(void)close(fds[1]);
 }
 
+/* --- samples --------------------------------------------------------------------------------------------------- */
+static void
+a_probe_becomes_a_sample(void **state UNUSED)
+{
+	static const struct {
+		bool found;
+		int64_t errno_mysql, failure;
+		const char *error;
+	} cases[] = {
+	    {true, 0, 0, ""},		{true, 1227, 0, ""},   {false, 2003, -1, ""}, {false, 1045, 1045, "why"},
+	    {false, 3118, 3118, "why"}, {false, 5013, -1, ""}, {false, 0, -1, ""},
+	};
+	struct rd_samples s = {0};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		char host[] = "db1"; /* the message it is in is gone when samples are sent */
+		struct topo_probe probe = {.asked_key = {host, 3306},
+					   .started_us = 5 * CLK_S,
+					   .ended_us = 5 * CLK_S + 300,
+					   .found = cases[i].found,
+					   .errno_mysql = cases[i].errno_mysql,
+					   .error = "why"};
+		const struct ipc_probe_sample *p;
+		assert_false(rd_samples_probe(&s, (struct wall){5 * CLK_S + 1000}, &probe, 70));
+		host[0] = '?';
+		p = &s.m.probes.v[i];
+		assert_true(p->failure == cases[i].failure && strcmp(p->error, cases[i].error) == 0);
+		assert_true(strcmp(p->key.hostname, "db1") == 0 && p->key.port == 3306);
+		assert_true(p->instance_us == 300 && p->backend_us == 70 && p->total_us == 1000);
+	}
+	rd_samples_done(&s);
+}
+
+static void
+full_lists_are_told(void **state UNUSED)
+{
+	struct ipc_write_sample w = {.took_us = 1};
+	struct ipc_flush_sample f = {.instances = 1};
+	struct rd_samples s = {0};
+	size_t n = 1;
+
+	assert_true(rd_samples_is_empty(&s));
+	while (!rd_samples_write(&s, &w))
+		n++;
+	assert_int_equal(n, IPC_SAMPLES_MAX);
+	assert_false(rd_samples_flush(&s, &f));
+	assert_true(!rd_samples_is_empty(&s) && s.m.writes.n == IPC_SAMPLES_MAX && s.m.flushes.n == 1);
+	rd_samples_clear(&s);
+	assert_true(rd_samples_is_empty(&s));
+	assert_false(rd_samples_write(&s, &w));
+	rd_samples_done(&s);
+}
+
 int
 main(void)
 {
@@ -281,6 +335,8 @@ main(void)
 	    cmocka_unit_test(the_wake_time_is_that_of_the_next_task),
 	    cmocka_unit_test(the_pool_is_added_up_over_restarts),
 	    cmocka_unit_test(names_of_the_pool_are_bounded),
+	    cmocka_unit_test(a_probe_becomes_a_sample),
+	    cmocka_unit_test(full_lists_are_told),
 	    cmocka_unit_test(a_slice_is_a_turn_and_is_not_put_off_by_messages),
 	};
 

@@ -39,6 +39,8 @@ sample(void)
 	rd_state_put(s, RD_TABLE_pool, &(struct db_pool){"db1", 3306, "web", T0});
 	rd_state_put(s, RD_TABLE_hostname_unresolve, &(struct db_hostname_unresolve){"db1", "vip", T0});
 	rd_state_put(s, RD_TABLE_recovery_disable, &(struct db_recovery_disable){1});
+	rd_state_put(s, RD_TABLE_host_attribute, &(struct db_host_attribute){"*", "shop.example", "db1:3306", T0, 0});
+	rd_state_put(s, RD_TABLE_access_token, &(struct db_access_token){17, "p", "digest", T0, "me", true, false, T0});
 	rd_state_put(s, RD_TABLE_node_record,
 		     &(struct db_node_record){"n1:10008", "dir", 7, "http://n1:3000", 1, "v", T0});
 	rd_state_put(s, RD_TABLE_detection,

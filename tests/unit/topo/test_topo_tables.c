@@ -1,6 +1,6 @@
 /* test_topo_tables.c — drift: instance.def against the lists of the historical JSON keys and backend columns.
  *
- * tests/golden/topo/instance_keys.txt is json-shapes.md section 2, instance_columns.txt is backend-schema.md section 4.
+ * Both are tables of tests/compat, which is held against a running node by its own tests.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,17 +22,24 @@ struct lines {
 	size_t n;
 };
 
+/* The first words of the lines after `heading`, up to an empty one; or with NULL the second words of the lines whose first
+ * is `table`. */
 static void
-read_lines(const char *path, struct lines *l)
+read_words(const char *path, const char *heading, const char *table, struct lines *l)
 {
-	char line[256];
+	char line[256], *save;
 	FILE *f = fopen(path, "r");
+	bool within = heading == NULL;
 
 	assert_non_null(f);
 	l->n = 0;
-	while (fgets(line, sizeof(line), f) != NULL) {
-		assert_true(l->n < ARRAY_LEN(l->v));
-		l->v[l->n++] = mem_strdup(str_trim(line));
+	while (fgets(line, sizeof(line), f) != NULL && !(within && table == NULL && line[0] == '\n')) {
+		char *word = strtok_r(line, " \n", &save);
+		if (within && word != NULL && (table == NULL || str_eq(word, table))) {
+			assert_true(l->n < ARRAY_LEN(l->v));
+			l->v[l->n++] = mem_strdup(table == NULL ? word : strtok_r(NULL, " ", &save));
+		}
+		within = within || (word != NULL && str_eq(word, heading));
 	}
 	(void)fclose(f);
 }
@@ -51,7 +58,7 @@ json_keys_are_the_historical_ones_in_order(void **state UNUSED)
 	size_t n, at = 0;
 	const struct topo_json_key *keys = topo_instance_json(&n);
 
-	read_lines(GOLDEN_DIR "/instance_keys.txt", &want);
+	read_words(COMPAT_DIR "/json_keys.txt", "[Instance]", NULL, &want);
 	for (size_t i = 0; i < n; i++) {
 		const char *json = keys[i].json != NULL ? keys[i].json : keys[i].field->json;
 		if (json == NULL)
@@ -91,7 +98,7 @@ every_column_has_its_field_and_no_other(void **state UNUSED)
 {
 	struct lines want, have = {0};
 
-	read_lines(GOLDEN_DIR "/instance_columns.txt", &want);
+	read_words(COMPAT_DIR "/columns.txt", NULL, "database_instance", &want);
 	assert_int_equal(want.n, 78);
 	for (size_t i = 0; i < topo_instance_desc.n_fields; i++)
 		if (topo_instance_desc.fields[i].column != NULL)

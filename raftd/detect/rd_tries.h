@@ -1,12 +1,12 @@
-/* rd_reach.h — what attempts to reach a server prove, as one node holds them: answered, failed, or nothing yet; and when
+/* rd_tries.h — what attempts to reach a server prove, as one node holds them: answered, failed, or nothing yet; and when
  * a server becomes suspected. Pure: times are given, nothing is owned. Rules: design.md sections 5 and 6,
  * failover-timing.md sections 1 to 3.
  *
  * Any answer, an error packet too, is life. A failure that comes at once (refused, reset, unreachable) counts when it was
  * met again RD_APART_US later: a server that is being restarted, or a connection cut by a firewall, looks the same for a
  * moment. A time-out counts when it lasted. An unresolved name and our own limits say nothing about the server. */
-#ifndef RD_REACH_H
-#define RD_REACH_H
+#ifndef RD_TRIES_H
+#define RD_TRIES_H
 
 #include "base/clock.h"
 #include "topo/topo.h"

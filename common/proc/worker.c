@@ -1,6 +1,6 @@
-/* rd_worker.c — see rd_worker.h. Used by the view writer and the log writer. Owns the thread, its lock and the eventfd by
+/* worker.c — see worker.h. Used by raftd's writers and apid's look-up of groups. Owns the thread, its lock and the eventfd by
  * which it wakes the loop. Logs nothing. */
-#include "rd_worker.h"
+#include "proc/worker.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 void
-rd_worker_wake(struct rd_worker *w)
+worker_wake(struct worker *w)
 {
 	static const uint64_t one = 1;
 
@@ -19,30 +19,30 @@ rd_worker_wake(struct rd_worker *w)
 }
 
 bool
-rd_worker_pause(struct rd_worker *w, int64_t ms)
+worker_pause(struct worker *w, int64_t ms)
 {
 	struct timespec until = clk_cond_deadline(ms);
 	bool go_on;
 
-	rd_worker_lock(w);
+	worker_lock(w);
 	while (!w->stopping && pthread_cond_timedwait(&w->more, &w->lock, &until) != ETIMEDOUT)
 		continue;
 	go_on = !w->stopping;
-	rd_worker_unlock(w);
+	worker_unlock(w);
 	return go_on;
 }
 
 static void *
 thread_main(void *arg)
 {
-	struct rd_worker *w = arg;
+	struct worker *w = arg;
 
 	w->conf.run(w->conf.ctx);
-	rd_worker_lock(w);
+	worker_lock(w);
 	w->ended = true;
 	(void)pthread_cond_broadcast(&w->more);
-	rd_worker_unlock(w);
-	rd_worker_wake(w);
+	worker_unlock(w);
+	worker_wake(w);
 	return NULL;
 }
 
@@ -50,16 +50,16 @@ thread_main(void *arg)
 static void
 on_readable(evutil_socket_t fd, short what UNUSED, void *arg)
 {
-	struct rd_worker *w = arg;
+	struct worker *w = arg;
 	void (*on_stopped)(void *ctx);
 	uint64_t count;
 	bool ended;
 	ssize_t n = read(fd, &count, sizeof(count));
 
 	(void)n;
-	rd_worker_lock(w);
+	worker_lock(w);
 	ended = w->ended; /* before on_wake looks: then it has seen everything */
-	rd_worker_unlock(w);
+	worker_unlock(w);
 	w->conf.on_wake(w->conf.ctx);
 	on_stopped = w->on_stopped;
 	if (!ended || on_stopped == NULL)
@@ -69,20 +69,20 @@ on_readable(evutil_socket_t fd, short what UNUSED, void *arg)
 }
 
 void
-rd_worker_stop(struct rd_worker *w, void (*on_stopped)(void *ctx), void *ctx)
+worker_stop(struct worker *w, void (*on_stopped)(void *ctx), void *ctx)
 {
 	w->on_stopped = on_stopped;
 	w->stopped_ctx = ctx;
-	rd_worker_lock(w);
+	worker_lock(w);
 	w->stopping = true;
 	(void)pthread_cond_signal(&w->more);
-	rd_worker_unlock(w);
-	rd_worker_wake(w); /* it may have ended already */
+	worker_unlock(w);
+	worker_wake(w); /* it may have ended already */
 }
 
 /* --- life ------------------------------------------------------------------------------------------------------ */
 static void
-init_sync(struct rd_worker *w)
+init_sync(struct worker *w)
 {
 	pthread_condattr_t attr;
 
@@ -94,7 +94,7 @@ init_sync(struct rd_worker *w)
 }
 
 static void
-release(struct rd_worker *w)
+release(struct worker *w)
 {
 	if (w->wake != NULL)
 		event_free(w->wake);
@@ -105,7 +105,7 @@ release(struct rd_worker *w)
 }
 
 static int
-start_thread(struct rd_worker *w, struct err *e)
+start_thread(struct worker *w, struct err *e)
 {
 	sigset_t all, old;
 	int rc;
@@ -118,11 +118,11 @@ start_thread(struct rd_worker *w, struct err *e)
 }
 
 int
-rd_worker_start(struct rd_worker *w, const struct rd_worker_conf *conf, struct err *e)
+worker_start(struct worker *w, const struct worker_conf *conf, struct err *e)
 {
 	int rc;
 
-	*w = (struct rd_worker){.conf = *conf};
+	*w = (struct worker){.conf = *conf};
 	init_sync(w);
 	w->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (w->wake_fd >= 0)
@@ -137,17 +137,17 @@ rd_worker_start(struct rd_worker *w, const struct rd_worker_conf *conf, struct e
 }
 
 bool
-rd_worker_end(struct rd_worker *w, int64_t wait_ms)
+worker_end(struct worker *w, int64_t wait_ms)
 {
 	struct timespec until = clk_cond_deadline(wait_ms);
 	bool ended;
 
-	rd_worker_stop(w, NULL, NULL);
-	rd_worker_lock(w);
+	worker_stop(w, NULL, NULL);
+	worker_lock(w);
 	while (!w->ended && pthread_cond_timedwait(&w->more, &w->lock, &until) != ETIMEDOUT)
 		continue;
 	ended = w->ended;
-	rd_worker_unlock(w);
+	worker_unlock(w);
 	if (!ended)
 		return false;
 	(void)pthread_join(w->thread, NULL);

@@ -1,4 +1,4 @@
-/* test_rd_worker.c — a thread that works for the loop: everything comes back before the end is told, a stop ends a pause,
+/* test_worker.c — a thread that works for the loop: everything comes back before the end is told, a stop ends a pause,
  * a thread that is stuck is not waited for for ever. Run under TSan too. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,13 +9,13 @@
 #include <cmocka.h>
 #include <event2/event.h>
 
-#include "rd_worker.h"
+#include "proc/worker.h"
 
 #define JOBS 1000
 #define DEADLINE_US (20 * CLK_S)
 
 struct owner {
-	struct rd_worker worker;
+	struct worker worker;
 	struct event_base *base;
 	/* under the worker's lock */
 	unsigned todo, done;
@@ -31,19 +31,19 @@ work(void *arg)
 {
 	struct owner *o = arg;
 
-	rd_worker_lock(&o->worker);
+	worker_lock(&o->worker);
 	while (o->todo > 0 || !o->worker.stopping || o->stuck) {
 		if (o->todo == 0 || o->stuck) {
-			rd_worker_wait(&o->worker);
+			worker_wait(&o->worker);
 			continue;
 		}
 		o->todo--;
 		o->done++;
-		rd_worker_unlock(&o->worker);
-		rd_worker_wake(&o->worker);
-		rd_worker_lock(&o->worker);
+		worker_unlock(&o->worker);
+		worker_wake(&o->worker);
+		worker_lock(&o->worker);
 	}
-	rd_worker_unlock(&o->worker);
+	worker_unlock(&o->worker);
 }
 
 static void
@@ -51,9 +51,9 @@ rest(void *arg)
 {
 	struct owner *o = arg;
 
-	o->paused = rd_worker_pause(&o->worker, 1);
-	rd_worker_wake(&o->worker);
-	o->interrupted = !rd_worker_pause(&o->worker, 3600 * 1000);
+	o->paused = worker_pause(&o->worker, 1);
+	worker_wake(&o->worker);
+	o->interrupted = !worker_pause(&o->worker, 3600 * 1000);
 }
 
 static void
@@ -66,9 +66,9 @@ on_wake(void *arg)
 {
 	struct owner *o = arg;
 
-	rd_worker_lock(&o->worker);
+	worker_lock(&o->worker);
 	o->seen = o->done;
-	rd_worker_unlock(&o->worker);
+	worker_unlock(&o->worker);
 }
 
 static void
@@ -83,12 +83,12 @@ on_stopped(void *arg)
 static void
 begin(struct owner *o, void (*run)(void *ctx))
 {
-	struct rd_worker_conf conf = {.name = "worker", .ctx = o, .run = run, .on_wake = on_wake};
+	struct worker_conf conf = {.name = "worker", .ctx = o, .run = run, .on_wake = on_wake};
 	struct err e;
 
 	*o = (struct owner){.base = event_base_new()};
 	conf.base = o->base;
-	assert_int_equal(rd_worker_start(&o->worker, &conf, &e), 0);
+	assert_int_equal(worker_start(&o->worker, &conf, &e), 0);
 }
 
 static void
@@ -104,7 +104,7 @@ run_until_stopped(struct owner *o)
 static void
 end(struct owner *o)
 {
-	assert_true(rd_worker_end(&o->worker, DEADLINE_US / CLK_MS));
+	assert_true(worker_end(&o->worker, DEADLINE_US / CLK_MS));
 	assert_int_equal(event_base_loop(o->base, EVLOOP_NONBLOCK), 1); /* no event is left */
 	event_base_free(o->base);
 }
@@ -116,12 +116,12 @@ all_work_is_seen_before_the_end_is_told(void **state UNUSED)
 
 	begin(&o, work);
 	for (int i = 0; i < JOBS; i++) {
-		rd_worker_lock(&o.worker);
+		worker_lock(&o.worker);
 		o.todo++;
-		rd_worker_tell(&o.worker);
-		rd_worker_unlock(&o.worker);
+		worker_tell(&o.worker);
+		worker_unlock(&o.worker);
 	}
-	rd_worker_stop(&o.worker, on_stopped, &o);
+	worker_stop(&o.worker, on_stopped, &o);
 	run_until_stopped(&o);
 	assert_int_equal(o.seen_at_stop, JOBS);
 	end(&o);
@@ -135,7 +135,7 @@ the_end_of_one_that_ended_by_itself_is_told(void **state UNUSED)
 
 	begin(&o, at_once);
 	assert_int_equal(event_base_loop(o.base, EVLOOP_ONCE), 0); /* its end: nobody has asked yet */
-	rd_worker_stop(&o.worker, on_stopped, &o);
+	worker_stop(&o.worker, on_stopped, &o);
 	run_until_stopped(&o);
 	end(&o);
 }
@@ -147,7 +147,7 @@ a_stop_ends_a_pause(void **state UNUSED)
 
 	begin(&o, rest);
 	assert_int_equal(event_base_loop(o.base, EVLOOP_ONCE), 0);
-	rd_worker_stop(&o.worker, on_stopped, &o);
+	worker_stop(&o.worker, on_stopped, &o);
 	run_until_stopped(&o);
 	end(&o);
 	assert_true(o.paused);
@@ -160,29 +160,29 @@ one_that_is_stuck_is_left(void **state UNUSED)
 	struct owner o;
 
 	begin(&o, work);
-	rd_worker_lock(&o.worker);
+	worker_lock(&o.worker);
 	o.stuck = true;
-	rd_worker_unlock(&o.worker);
-	assert_false(rd_worker_end(&o.worker, 20));
-	rd_worker_lock(&o.worker);
+	worker_unlock(&o.worker);
+	assert_false(worker_end(&o.worker, 20));
+	worker_lock(&o.worker);
 	o.stuck = false;
-	rd_worker_tell(&o.worker);
-	rd_worker_unlock(&o.worker);
+	worker_tell(&o.worker);
+	worker_unlock(&o.worker);
 	end(&o);
 }
 
 static void
 without_descriptors_it_does_not_start(void **state UNUSED)
 {
-	struct rd_worker_conf conf = {.base = event_base_new(), .name = "worker", .run = at_once, .on_wake = on_wake};
+	struct worker_conf conf = {.base = event_base_new(), .name = "worker", .run = at_once, .on_wake = on_wake};
 	struct rlimit before, none;
-	struct rd_worker w;
+	struct worker w;
 	struct err e;
 
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
 	none = (struct rlimit){0, before.rlim_max};
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-	assert_int_equal(rd_worker_start(&w, &conf, &e), -ERR_UNAVAILABLE);
+	assert_int_equal(worker_start(&w, &conf, &e), -ERR_UNAVAILABLE);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 	assert_string_equal(e.msg, "no event descriptor for the worker");
 	event_base_free(conf.base);

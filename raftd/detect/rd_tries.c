@@ -1,6 +1,6 @@
-/* rd_reach.c — see rd_reach.h. Pure; called by rd_voter.c for votes, by rd_verdict.c to judge what voters say, and by the
+/* rd_tries.c — see rd_tries.h. Pure; called by rd_voter.c for votes, by rd_verdict.c to judge what voters say, and by the
  * node for its own suspicions. */
-#include "rd_reach.h"
+#include "rd_tries.h"
 
 /* --- one attempt ----------------------------------------------------------------------------------------------------- */
 enum rd_reach

@@ -1,4 +1,4 @@
-/* test_rd_reach.c — what attempts prove, and when a server is suspected: tables in both directions. */
+/* test_rd_tries.c — what attempts prove, and when a server is suspected: tables in both directions. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "rd_reach.h"
+#include "rd_tries.h"
 
 #define REFUSED TOPO_EVIDENCE_REFUSED
 #define RESET TOPO_EVIDENCE_RESET
