@@ -97,11 +97,16 @@ on_expired(void *ctx UNUSED, const struct rd_proposed *p)
 struct rd_lives
 rd_house_lives(const struct rd_node *n)
 {
+	const struct conf *c = proc_conf(n->proc);
+
 	return (struct rd_lives){.candidate_us = n->rules->candidate_life_us,
 				 .pool_us = n->rules->pool_life_us,
 				 .unresolve_us = n->rules->name_life_us,
 				 .token_us = max_i64(CLK_S, n->rules->token_life_us), /* 0 minutes are none */
-				 .uid_us = UID_LIFE_US};
+				 .uid_us = UID_LIFE_US,
+				 .detection_us = max_i64(1, c->FailureDetectionPeriodBlockMinutes * 60) * CLK_S,
+				 .recovery_us = max_i64(1, c->RecoveryPeriodBlockSeconds) * CLK_S,
+				 .record_us = n->rules->audit_life_us};
 }
 
 void

@@ -320,6 +320,7 @@ rd_group_effect(struct rd_group *g, const struct rd_applied *a, const struct rd_
 	case RD_EFFECT_KNOWN:
 	case RD_EFFECT_FORGOTTEN:
 	case RD_EFFECT_CHANGED:
+	case RD_EFFECT_RECOVERY: /* whoever carries recoveries out */
 		break;
 	}
 }

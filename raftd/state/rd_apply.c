@@ -58,8 +58,9 @@ rd_effect_touched(struct apply *a, const struct topo_key *key)
 void
 rd_row_put(struct apply *a, enum rd_table table, const void *row)
 {
-	rd_state_put(a->s, table, row);
+	/* first the change: row may borrow from the one that it replaces */
 	rd_changes_add(&a->out->changes, RD_CHANGE_UPSERT, rd_table_db(table), row);
+	rd_state_put(a->s, table, row);
 }
 
 bool

@@ -17,6 +17,7 @@ enum rd_effect_kind {
 	/* Only of an entry of the term that is current now (rd_applied.term): entries are applied again after a restart. */
 	RD_EFFECT_YIELD,      /* message: the member that should lead */
 	RD_EFFECT_YIELD_HINT, /* message: part of the host names that may go on */
+	RD_EFFECT_RECOVERY,   /* message: a recovery's uid; todo: what its new state asks for (rd_records.h) */
 };
 /* Ended maintenance stays in the backend this long (historically MaintenancePurgeDays). */
 #define RD_MAINTENANCE_HISTORY_US (7 * 24 * 3600 * INT64_C(1000000))
@@ -28,6 +29,7 @@ struct rd_effect {
 	struct topo_key key;	/* owning; empty for entries that concern no server */
 	const char *audit_type; /* owning, as message */
 	const char *message;
+	unsigned todo; /* RECOVERY: enum rd_recovery_effect */
 };
 
 /* Zero-initialise; rd_applied_done. */
@@ -65,6 +67,9 @@ struct rd_lives {
 	int64_t unresolve_us; /* a virtual host name */
 	int64_t token_us;     /* an access token */
 	int64_t uid_us;	      /* a remembered command */
+	int64_t detection_us; /* the active period of a detection */
+	int64_t recovery_us;  /* ... of a recovery: that long it blocks others */
+	int64_t record_us;    /* of either, as a record */
 };
 /* Whether a tick is due, and what it should say. False: there is nothing to expire. */
 bool rd_tick_due(const struct rd_state *s, int64_t now_us, const struct rd_lives *lives, struct rd_cmd_tick *ret);

@@ -17,6 +17,12 @@ is_active_like(const void *row, const void *what)
 	       strcmp(d->hostname, c->key.hostname) == 0;
 }
 
+void
+rd_add_key(struct str_buf *list, const struct topo_key *key)
+{
+	str_buf_printf(list, "%s%s", list->len == 0 ? "" : ",", TOPO_KEY_TEXT(key));
+}
+
 /* The entry's index: grows, and is the same everywhere. A database taken over may hold higher ones. */
 static int64_t
 new_detection_id(const struct apply *a)
@@ -46,7 +52,7 @@ put_detection(struct apply *a, const struct rd_cmd_register_failure_detection *c
 				   .is_actionable = c->is_actionable};
 
 	for (size_t i = 0; i < c->replicas.n; i++)
-		str_buf_printf(&replicas, "%s%s", i == 0 ? "" : ",", TOPO_KEY_TEXT(&c->replicas.v[i]));
+		rd_add_key(&replicas, &c->replicas.v[i]);
 	row.slave_hosts = str_buf_text(&replicas);
 	rd_row_put(a, RD_TABLE_detection, &row);
 	str_buf_done(&replicas);

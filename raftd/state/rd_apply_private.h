@@ -4,6 +4,7 @@
 #define RD_APPLY_PRIVATE_H
 
 #include "base/clock.h"
+#include "base/str.h"
 #include "rd_apply.h"
 
 struct apply {
@@ -44,6 +45,18 @@ struct rd_picked rd_row_pick(const struct rd_state *s, enum rd_table table, rd_m
 
 /* The backend keeps the ended row as history. */
 void rd_end_maintenance(struct apply *a, const struct db_maintenance *m, const char *audit_type);
+
+/* Ends of active periods (rd_apply_acks.c). A recovery's row that is active no more blocks nobody. */
+void rd_end_recovery(struct apply *a, const struct db_recovery *row);
+void rd_end_detection(struct apply *a, const struct db_detection *row);
+/* Detections of this server. */
+void rd_end_detections_of(struct apply *a, const char *hostname, int64_t port);
+/* A recovery is forgotten with all that belongs to it. */
+void rd_forget_recovery(struct apply *a, const struct db_recovery *row);
+void rd_forget_detection(struct apply *a, const struct db_detection *row);
+
+/* "a:1,b:2", after what is there already. */
+void rd_add_key(struct str_buf *list, const struct topo_key *key);
 
 int64_t rd_floor_s(int64_t us);
 int64_t rd_ceil_s(int64_t us);

@@ -54,6 +54,52 @@ token_over(const void *row, const void *what)
 	return !t->is_reentrant && t->generated_at_us < ((const struct rd_cmd_tick *)what)->tokens_before_us;
 }
 
+static bool
+detection_over(const void *row, const void *what)
+{
+	const struct db_detection *d = row;
+
+	return d->in_active_period &&
+	       d->start_active_period_us < ((const struct rd_cmd_tick *)what)->detections_before_us;
+}
+
+/* One that runs has no end yet and stays active (rd_end_recovery); one of a historical database may never get any. */
+static bool
+recovery_over(const void *row, const void *what)
+{
+	const struct db_recovery *r = row;
+	const struct rd_cmd_tick *c = what;
+
+	return r->in_active_period && r->start_active_period_us < c->recoveries_before_us &&
+	       (r->end_recovery_us != 0 || r->start_active_period_us < c->records_before_us);
+}
+
+/* Those that were not blocked again for so long are no more: the leader that said so may be gone. */
+static bool
+old_blocked(const void *row, const void *what)
+{
+	return ((const struct db_blocked_recovery *)row)->last_blocked_timestamp_us <
+	       ((const struct rd_cmd_tick *)what)->records_before_us;
+}
+
+static bool
+old_detection(const void *row, const void *what)
+{
+	const struct db_detection *d = row;
+
+	return !d->in_active_period &&
+	       d->start_active_period_us < ((const struct rd_cmd_tick *)what)->records_before_us;
+}
+
+static bool
+old_recovery(const void *row, const void *what)
+{
+	const struct db_recovery *r = row;
+
+	return !r->in_active_period &&
+	       r->start_active_period_us < ((const struct rd_cmd_tick *)what)->records_before_us;
+}
+
 /* --- ending it ------------------------------------------------------------------------------------------------- */
 static void
 end_row(struct apply *a, enum rd_table table, const struct topo_key *key, const void *row, const char *audit_type)
@@ -106,6 +152,36 @@ end_token(struct apply *a, const void *row)
 	(void)rd_row_take_away(a, RD_TABLE_access_token, row);
 }
 
+static void
+end_detection(struct apply *a, const void *row)
+{
+	rd_end_detection(a, row);
+}
+
+static void
+end_recovery(struct apply *a, const void *row)
+{
+	rd_end_recovery(a, row);
+}
+
+static void
+end_blocked(struct apply *a, const void *row)
+{
+	(void)rd_row_take_away(a, RD_TABLE_blocked_recovery, row);
+}
+
+static void
+forget_detection(struct apply *a, const void *row)
+{
+	rd_forget_detection(a, row);
+}
+
+static void
+forget_recovery(struct apply *a, const void *row)
+{
+	rd_forget_recovery(a, row);
+}
+
 static const struct {
 	enum rd_table table;
 	rd_match_fn over;
@@ -117,6 +193,11 @@ static const struct {
     {RD_TABLE_pool, pool_over, end_pool},
     {RD_TABLE_hostname_unresolve, unresolve_over, end_unresolve},
     {RD_TABLE_access_token, token_over, end_token},
+    {RD_TABLE_detection, detection_over, end_detection},
+    {RD_TABLE_recovery, recovery_over, end_recovery},
+    {RD_TABLE_blocked_recovery, old_blocked, end_blocked},
+    {RD_TABLE_detection, old_detection, forget_detection},
+    {RD_TABLE_recovery, old_recovery, forget_recovery},
 };
 
 /* Whole seconds, as the backend compares them. */
@@ -172,13 +253,21 @@ rd_tick_due(const struct rd_state *s, int64_t now_us, const struct rd_lives *liv
 				.candidates_before_us = before(now_us, lives->candidate_us),
 				.pools_before_us = before(now_us, lives->pool_us),
 				.unresolves_before_us = before(now_us, lives->unresolve_us),
-				.tokens_before_us = before(now_us, lives->token_us)};
+				.tokens_before_us = before(now_us, lives->token_us),
+				.detections_before_us = before(now_us, lives->detection_us),
+				.recoveries_before_us = before(now_us, lives->recovery_us),
+				.records_before_us = before(now_us, lives->record_us)};
 	int64_t oldest_us = rd_state_oldest_uid_us(s);
 
 	/* uids in batches of an hour: each expiry is a command itself, and leaves a uid */
 	if (oldest_us != 0 && oldest_us < now_us - lives->uid_us - 3600 * CLK_S)
 		c.uids_before_us = now_us - lives->uid_us;
 	c.uids_before_us = max_i64(c.uids_before_us, rd_state_surplus_uids_us(s));
+	/* a group of level 1 has no such rows, and would refuse to be told of them */
+	if (rd_state_count(s, RD_TABLE_detection) + rd_state_count(s, RD_TABLE_recovery) +
+		rd_state_count(s, RD_TABLE_blocked_recovery) ==
+	    0)
+		c.detections_before_us = c.recoveries_before_us = c.records_before_us = 0;
 	*ret = c;
 	return any_over(s, &c) || c.uids_before_us > 0;
 }

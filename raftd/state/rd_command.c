@@ -10,6 +10,10 @@
 REC_DEFINE(rd_witness, RD_WITNESS_FIELDS);
 #undef REC_SELF
 
+#define REC_SELF struct rd_audit_line
+REC_DEFINE(rd_audit_line, RD_AUDIT_LINE_FIELDS);
+#undef REC_SELF
+
 /* A local typedef gives each op's F lines their struct (as in common/ipc/ipc.c). */
 #define REC_SELF rec_self
 #define F REC_FIELD

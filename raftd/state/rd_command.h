@@ -7,6 +7,7 @@
 
 #include "base/rec.h"
 #include "ipc/codec.h"
+#include "rd_plan.h"
 #include "topo/topo.h"
 
 #define RD_COMMAND_MAX ((size_t)256 << 10)
@@ -29,6 +30,21 @@
 	F(STR, reader, _, 300, .doc = "the voter that read the replica")           \
 	F(I64, seen_us, _, 0, .doc = "wall clock of the voter")
 REC_DECLARE(rd_witness, RD_WITNESS_FIELDS);
+
+#define RD_INPUT_PART_MAX 49152	  /* bytes of a part of a recovery's input */
+#define RD_INPUT_PARTS_MAX 1024	  /* of one recovery */
+#define RD_RECOVERY_LINES_MAX 128 /* audit lines in one command */
+
+/* One line of a recovery's audit: a step, or what was decided. */
+#define RD_AUDIT_LINE_FIELDS(F)                                             \
+	F(I64, at_us, _, 0, .doc = "wall; 0 = the command's time")          \
+	F(U64, term, _, 0)                                                  \
+	F(U64, number, _, 0, .doc = "of the step in its term; 0 = no step") \
+	F(REC, key, topo_key, 0, .doc = "server; empty host = none")        \
+	F(STR, statement, _, 64, .doc = "name in topo/step.def")            \
+	F(STR, outcome, _, 64, .doc = "ok, failed, unknown, late, ...")     \
+	F(STR, text, _, 1024, .doc = "for people: the server's error, what was chosen")
+REC_DECLARE(rd_audit_line, RD_AUDIT_LINE_FIELDS);
 
 #define F REC_MEMBER
 #define RD_OP(NAME, name, wire, since, ...) \

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "rd_fsm.h"
+#include "rd_hook_seq.h"
 #include "topo/key.h"
 
 /* "must" was never supported by the historical program either; rows of old databases may hold it. */
@@ -281,6 +283,87 @@ check_register_failure_detection(const struct rd_cmd_register_failure_detection 
 			return -e->code;
 	}
 	return c->replicas.n == 0 ? 0 : check_keys(&c->replicas, e);
+}
+
+/* --- recoveries ------------------------------------------------------------------------------------------------ */
+static int
+check_recovery_input(const struct rd_cmd_recovery_input *c, struct err *e)
+{
+	if (c->part >= RD_INPUT_PARTS_MAX)
+		return err_set(e, ERR_LIMIT, "input of a recovery: at most %d parts", RD_INPUT_PARTS_MAX);
+	return check_not_empty(c->recovery_uid, "uid of a recovery", e);
+}
+
+static int
+check_recovery_begin(const struct rd_cmd_recovery_begin *c, struct err *e)
+{
+	if (check_not_empty(c->recovery_uid, "uid of a recovery", e) != 0 || check_key(&c->key, e) != 0 ||
+	    check_not_empty(c->cluster_id, "cluster id", e) != 0 ||
+	    check_not_empty(c->cluster_name, "cluster name", e) != 0)
+		return -e->code;
+	if (c->input_parts > RD_INPUT_PARTS_MAX || c->count_replicas > UINT32_MAX || c->block_us < 0)
+		return err_set(e, ERR_INVALID, "recovery %s: a number is out of range", c->recovery_uid);
+	return c->replicas.n == 0 ? 0 : check_keys(&c->replicas, e);
+}
+
+static int
+check_recovery_event(const struct rd_cmd_recovery_event *c, struct err *e)
+{
+	if (c->event >= RD_EVENTS)
+		return err_set(e, ERR_INVALID, "no such event of a recovery: %llu", (unsigned long long)c->event);
+	if (c->event == RD_EVENT_CHOSEN && check_key(&c->successor, e) != 0)
+		return -e->code;
+	return check_not_empty(c->recovery_uid, "uid of a recovery", e);
+}
+
+static int
+check_recovery_record(const struct rd_cmd_recovery_record *c, struct err *e)
+{
+	for (size_t i = 0; i < c->lost.n; i++) {
+		if (check_key(&c->lost.v[i].key, e) != 0)
+			return -e->code;
+	}
+	if (c->participating.n > 0 && check_keys(&c->participating, e) != 0)
+		return -e->code;
+	return check_not_empty(c->recovery_uid, "uid of a recovery", e);
+}
+
+static int
+check_recovery_step(const struct rd_cmd_recovery_step *c, struct err *e)
+{
+	return check_not_empty(c->recovery_uid, "uid of a recovery", e);
+}
+
+static int
+check_hook_ran(const struct rd_cmd_hook_ran *c, struct err *e)
+{
+	if (c->mark == RD_HOOK_MARK_NONE || c->mark > RD_HOOK_MARK_FAILED || c->number > UINT32_MAX)
+		return err_set(e, ERR_INVALID, "mark of a hook is out of range");
+	return check_not_empty(c->recovery_uid, "uid of a recovery", e) != 0
+		   ? -e->code
+		   : check_not_empty(c->hook_list, "list of hooks", e);
+}
+
+/* http-api.md: a comment is mandatory. */
+static int
+check_ack_recoveries(const struct rd_cmd_ack_recoveries *c, struct err *e)
+{
+	bool of_something = c->all || c->recovery_id > 0 || c->recovery_uid[0] != '\0' || c->key.hostname[0] != '\0' ||
+			    c->cluster_name[0] != '\0';
+
+	if (!of_something)
+		return err_set(e, ERR_INVALID, "no recovery to acknowledge given");
+	return check_not_empty(c->owner, "who acknowledges", e) != 0
+		   ? -e->code
+		   : check_not_empty(c->comment, "comment of an acknowledgement", e);
+}
+
+static int
+check_blocked_recovery(const struct rd_cmd_blocked_recovery *c, struct err *e)
+{
+	if (c->blocking_recovery_id < 0)
+		return err_set(e, ERR_INVALID, "not a recovery id: %lld", (long long)c->blocking_recovery_id);
+	return check_key(&c->key, e);
 }
 
 /* Typed dispatch: an op without a check does not compile. */

@@ -299,9 +299,14 @@ void
 rd_state_put(struct rd_state *s, enum rd_table table, const void *row)
 {
 	struct row *r = find(s, table, row);
+	void *fresh;
 
 	if (r != NULL) {
-		rec_assign(rd_table_desc(table), r->rec, row);
+		fresh = mem_alloc(rd_table_desc(table)->size);
+		rec_dup(rd_table_desc(table), fresh, row);
+		rec_done(rd_table_desc(table), r->rec);
+		free(r->rec);
+		r->rec = fresh;
 		s->rows_hash -= r->hash;
 	} else {
 		r = new_row(table, row);

@@ -92,7 +92,8 @@ bool rd_state_hash_at(const struct rd_state *s, uint64_t index, uint64_t *ret_ha
 uint64_t rd_state_newest_hash(const struct rd_state *s, uint64_t *ret_hash);
 
 /* --- for rd_apply.c, rd_load.c and rd_snapshot_load.c only ----------------------------------------------------- */
-void rd_state_put(struct rd_state *s, enum rd_table table, const void *row);	    /* insert or replace */
+/* Inserts or replaces; row may borrow from the one that it replaces. */
+void rd_state_put(struct rd_state *s, enum rd_table table, const void *row);
 bool rd_state_remove(struct rd_state *s, enum rd_table table, const void *key_row); /* false: there was none */
 /* An entry begins to be applied … */
 /* It goes on without raft: its terms count from nothing again, its index goes on. */

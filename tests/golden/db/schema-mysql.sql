@@ -323,6 +323,46 @@ CREATE TABLE blocked_topology_recovery (
 ) ENGINE=InnoDB DEFAULT CHARSET=ascii;
 CREATE INDEX cluster_blocked_idx ON blocked_topology_recovery (cluster_name,last_blocked_timestamp);
 CREATE INDEX last_blocked_idx ON blocked_topology_recovery (last_blocked_timestamp);
+CREATE TABLE recovery_machine (
+  uid varchar(128) NOT NULL DEFAULT '',
+  recovery_id bigint unsigned NOT NULL DEFAULT 0,
+  cluster_id varchar(64) NOT NULL DEFAULT '',
+  hostname varchar(128) NOT NULL DEFAULT '',
+  port smallint unsigned NOT NULL DEFAULT 0,
+  state tinyint unsigned NOT NULL DEFAULT 0,
+  began bigint NOT NULL DEFAULT 0,
+  since bigint NOT NULL DEFAULT 0,
+  deadline bigint NOT NULL DEFAULT 0,
+  turns int unsigned NOT NULL DEFAULT 0,
+  why text NOT NULL /*!80013 DEFAULT ('') *//*M!100201 DEFAULT '' */,
+  successor_hostname varchar(128) NOT NULL DEFAULT '',
+  successor_port smallint unsigned NOT NULL DEFAULT 0,
+  promoted_at text NOT NULL /*!80013 DEFAULT ('') *//*M!100201 DEFAULT '' */,
+  promoted tinyint unsigned NOT NULL DEFAULT 0,
+  returned tinyint unsigned NOT NULL DEFAULT 0,
+  dropped text NOT NULL /*!80013 DEFAULT ('') *//*M!100201 DEFAULT '' */,
+  suspects text NOT NULL /*!80013 DEFAULT ('') *//*M!100201 DEFAULT '' */,
+  forced tinyint unsigned NOT NULL DEFAULT 0,
+  input_parts int unsigned NOT NULL DEFAULT 0,
+  step_count int unsigned NOT NULL DEFAULT 0,
+  loss text NOT NULL /*!80013 DEFAULT ('') *//*M!100201 DEFAULT '' */,
+  PRIMARY KEY (uid)
+) ENGINE=InnoDB DEFAULT CHARSET=ascii;
+CREATE TABLE recovery_input (
+  recovery_uid varchar(128) NOT NULL DEFAULT '',
+  part int unsigned NOT NULL DEFAULT 0,
+  content text CHARACTER SET utf8 NOT NULL /*!80013 DEFAULT ('') *//*M!100201 DEFAULT '' */,
+  written_at timestamp NULL DEFAULT NULL,
+  PRIMARY KEY (recovery_uid,part)
+) ENGINE=InnoDB DEFAULT CHARSET=ascii;
+CREATE TABLE recovery_hook (
+  recovery_uid varchar(128) NOT NULL DEFAULT '',
+  hook_list varchar(64) NOT NULL DEFAULT '',
+  number int unsigned NOT NULL DEFAULT 0,
+  mark tinyint unsigned NOT NULL DEFAULT 0,
+  marked_at timestamp NULL DEFAULT NULL,
+  PRIMARY KEY (recovery_uid,hook_list,number)
+) ENGINE=InnoDB DEFAULT CHARSET=ascii;
 CREATE TABLE active_node (
   anchor tinyint unsigned NOT NULL DEFAULT 0,
   hostname varchar(128) NOT NULL DEFAULT '',

@@ -318,6 +318,46 @@ CREATE TABLE blocked_topology_recovery (
 );
 CREATE INDEX cluster_blocked_blocked_topology_recovery ON blocked_topology_recovery (cluster_name,last_blocked_timestamp);
 CREATE INDEX last_blocked_blocked_topology_recovery ON blocked_topology_recovery (last_blocked_timestamp);
+CREATE TABLE recovery_machine (
+  uid text NOT NULL DEFAULT '',
+  recovery_id integer NOT NULL DEFAULT 0,
+  cluster_id text NOT NULL DEFAULT '',
+  hostname text NOT NULL DEFAULT '',
+  port integer NOT NULL DEFAULT 0,
+  state integer NOT NULL DEFAULT 0,
+  began integer NOT NULL DEFAULT 0,
+  since integer NOT NULL DEFAULT 0,
+  deadline integer NOT NULL DEFAULT 0,
+  turns integer NOT NULL DEFAULT 0,
+  why text NOT NULL DEFAULT '',
+  successor_hostname text NOT NULL DEFAULT '',
+  successor_port integer NOT NULL DEFAULT 0,
+  promoted_at text NOT NULL DEFAULT '',
+  promoted integer NOT NULL DEFAULT 0,
+  returned integer NOT NULL DEFAULT 0,
+  dropped text NOT NULL DEFAULT '',
+  suspects text NOT NULL DEFAULT '',
+  forced integer NOT NULL DEFAULT 0,
+  input_parts integer NOT NULL DEFAULT 0,
+  step_count integer NOT NULL DEFAULT 0,
+  loss text NOT NULL DEFAULT '',
+  PRIMARY KEY (uid)
+);
+CREATE TABLE recovery_input (
+  recovery_uid text NOT NULL DEFAULT '',
+  part integer NOT NULL DEFAULT 0,
+  content text NOT NULL DEFAULT '',
+  written_at text NULL DEFAULT NULL,
+  PRIMARY KEY (recovery_uid,part)
+);
+CREATE TABLE recovery_hook (
+  recovery_uid text NOT NULL DEFAULT '',
+  hook_list text NOT NULL DEFAULT '',
+  number integer NOT NULL DEFAULT 0,
+  mark integer NOT NULL DEFAULT 0,
+  marked_at text NULL DEFAULT NULL,
+  PRIMARY KEY (recovery_uid,hook_list,number)
+);
 CREATE TABLE active_node (
   anchor integer NOT NULL DEFAULT 0,
   hostname text NOT NULL DEFAULT '',

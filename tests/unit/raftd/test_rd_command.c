@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/str.h"
+#include "rd_fsm.h"
 #include "rd_command_check.h"
 
 static bool update;
@@ -39,6 +40,18 @@ static struct rd_witness witnesses[] = {
      .cause = "",
      .errno_mysql = 2013,
      .reader = "node2.example:10008"},
+};
+
+static struct rd_lost lost[] = {{.key = DB2, .why = "it does not answer"}};
+static struct rd_audit_line lines[] = {
+    {.at_us = 1763800000000002,
+     .term = 3,
+     .number = 7,
+     .key = DB1,
+     .statement = "set-read-only",
+     .outcome = "failed",
+     .text = "error 1227"},
+    {.text = "chosen: db2.example:3306", .key = {.hostname = ""}, .statement = "", .outcome = ""},
 };
 
 /* One sample per op; the table is indexed by op, so a new op without a sample fails the test. */
@@ -111,6 +124,53 @@ static const void *const samples[RD_OP_COUNT] = {
 										     .count_replicas = 2,
 										     .replicas = {two_keys, 2},
 										     .witnesses = {witnesses, 2}},
+    [RD_OP_RECOVERY_INPUT] =
+	&(struct rd_cmd_recovery_input){.recovery_uid = "r1", .part = 1, .content = "server key=db1.example:3306\n"},
+    [RD_OP_RECOVERY_BEGIN] = &(struct rd_cmd_recovery_begin){.recovery_uid = "r1",
+							     .cluster_id = "c0ffee",
+							     .cluster_name = "db1.example:3306",
+							     .cluster_alias = "main",
+							     .key = DB1,
+							     .analysis = "DeadMaster",
+							     .detection_id = 41,
+							     .forced = true,
+							     .skip_hooks = true,
+							     .block_us = 3600000000,
+							     .token = "0f0f",
+							     .by = "gromit",
+							     .input_parts = 2,
+							     .count_replicas = 2,
+							     .replicas = {two_keys, 2}},
+    [RD_OP_RECOVERY_EVENT] = &(struct rd_cmd_recovery_event){.recovery_uid = "r1",
+							     .event = RD_EVENT_CHOSEN,
+							     .turn = 3,
+							     .successor = DB2,
+							     .promoted_at = "0-1-100",
+							     .deadline_us = 1763800010000000,
+							     .downtime_ends_us = 1795336000000000,
+							     .text = "it ranks first"},
+    [RD_OP_RECOVERY_RECORD] = &(struct rd_cmd_recovery_record){.recovery_uid = "r1",
+							       .lost = {lost, 1},
+							       .participating = {two_keys, 2},
+							       .error = "one is lost",
+							       .loss = "none",
+							       .downtime_ends_us = 1795336000000000},
+    [RD_OP_RECOVERY_STEP] = &(struct rd_cmd_recovery_step){.recovery_uid = "r1", .lines = {lines, 2}},
+    [RD_OP_HOOK_RAN] =
+	&(struct rd_cmd_hook_ran){.recovery_uid = "r1", .hook_list = "PreFailoverProcesses", .number = 1, .mark = 2},
+    [RD_OP_ACK_RECOVERIES] = &(struct rd_cmd_ack_recoveries){.owner = "gromit",
+							     .comment = "seen",
+							     .all = true,
+							     .recovery_id = 42,
+							     .recovery_uid = "r1",
+							     .key = DB1,
+							     .cluster_name = "db1.example:3306",
+							     .cluster_alias = "main"},
+    [RD_OP_BLOCKED_RECOVERY] = &(struct rd_cmd_blocked_recovery){.key = DB1,
+								 .cluster_name = "db1.example:3306",
+								 .analysis = "DeadMaster",
+								 .blocking_recovery_id = 42,
+								 .is_over = true},
 };
 
 static struct rd_command

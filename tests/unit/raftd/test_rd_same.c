@@ -14,6 +14,7 @@
 #include "base/str.h"
 #include "db_temp.h"
 #include "rd_apply.h"
+#include "rd_fsm.h"
 #include "rd_rebuild.h"
 #include "rd_snapshot.h"
 #include "rd_view_write.h"
@@ -45,6 +46,7 @@ static const struct {
     {"promotion_rule", {"prefer", "neutral", "prefer_not", "must_not", "must", "prefer"}},
     {"owner", {"gromit", "caf\xc3\xa9", "", "wallace", "o", "p"}},
     {"pool", {"web", "batch", "web", "web", "batch", ""}},
+    {"recovery_uid", {"r1", "r2", "r3", "r4", "r5", "detection-7"}},
     {"cluster_id", {"c1", "c2", "c3", "c4", "c5", "c6"}},
     {"", {"a", "b", "c'; --", "", "x y", "\xe2\x82\xac"}},
 };
@@ -72,6 +74,12 @@ draw_number(struct rng *r, const struct rec_field *f, int64_t now_us)
 		return now_us + (int64_t)draw(r, 400 * CLK_S) - 100 * CLK_S;
 	if (strcmp(f->name, "level") == 0)
 		return 1;
+	if (strcmp(f->name, "input_parts") == 0 || strcmp(f->name, "part") == 0 || strcmp(f->name, "turn") == 0)
+		return (int64_t)draw(r, 2);
+	if (strcmp(f->name, "event") == 0)
+		return (int64_t)draw(r, RD_EVENTS);
+	if (strcmp(f->name, "mark") == 0)
+		return (int64_t)draw(r, 4);
 	return (int64_t)draw(r, COMMANDS);
 }
 

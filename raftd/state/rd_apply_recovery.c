@@ -1,0 +1,591 @@
+/* rd_apply_recovery.c — commands of a recovery: its input, its beginning, its events, steps, hooks and record
+ * (rd_command.def; recovery.md section 17). The states themselves are recovery/rd_fsm.c's, and who may begin is
+ * recovery/rd_block.c's. Pure: see rd_apply.h. Dispatched by rd_apply.c. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "rd_apply_private.h"
+#include "rd_records.h"
+#include "topo/key.h"
+
+#define STEPS_KEPT 20000 /* audit lines of one recovery */
+
+/* --- rows ------------------------------------------------------------------------------------------------------- */
+static const struct db_recovery_machine *
+find_machine(const struct apply *a, const char *uid)
+{
+	return rd_state_get(a->s, RD_TABLE_recovery_machine, &(struct db_recovery_machine){.uid = uid});
+}
+
+static int
+no_such(const char *uid, struct err *e)
+{
+	return err_set(e, ERR_NOT_FOUND, "no recovery %.128s", uid);
+}
+
+/* The entry's index, as for detections. */
+static int64_t
+new_recovery_id(const struct apply *a)
+{
+	struct db_recovery row = {.recovery_id = (int64_t)a->out->index};
+
+	while (rd_state_get(a->s, RD_TABLE_recovery, &row) != NULL)
+		row.recovery_id++;
+	return row.recovery_id;
+}
+
+static void
+put_machine(struct apply *a, const struct db_recovery_machine *old, const struct rd_recovery *r)
+{
+	struct db_recovery_machine row = *old;
+	struct str_buf dropped = {0}, suspects = {0};
+
+	topo_key_list_write_json(&r->excluded, &dropped);
+	topo_key_list_write_json(&r->suspects, &suspects);
+	row.state = (int64_t)r->state;
+	row.since = r->since_us;
+	row.deadline = r->deadline_us;
+	row.turns = (int64_t)r->turns;
+	row.why = r->why;
+	row.successor_hostname = r->successor.hostname;
+	row.successor_port = r->successor.port;
+	row.promoted_at = r->promoted_at;
+	row.promoted = r->promoted;
+	row.returned = r->returned;
+	row.dropped = str_buf_text(&dropped);
+	row.suspects = str_buf_text(&suspects);
+	rd_row_put(a, RD_TABLE_recovery_machine, &row);
+	str_buf_done(&dropped);
+	str_buf_done(&suspects);
+}
+
+static void
+put_step(struct apply *a, int64_t *id, const char *uid, int64_t at_us, const char *message)
+{
+	struct db_recovery_step row = {.recovery_step_id = *id, .recovery_uid = uid, .message = message};
+
+	while (rd_state_get(a->s, RD_TABLE_recovery_step, &row) != NULL)
+		row.recovery_step_id++;
+	row.audit_at_us = rd_floor_s(at_us == 0 ? a->now_us : at_us);
+	*id = row.recovery_step_id;
+	rd_row_put(a, RD_TABLE_recovery_step, &row);
+}
+
+static void say_step(struct apply *a, const char *uid, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+static void
+say_step(struct apply *a, const char *uid, const char *fmt, ...)
+{
+	int64_t id = (int64_t)a->out->index;
+	struct str_buf b = {0};
+	va_list ap;
+
+	va_start(ap, fmt);
+	str_buf_vprintf(&b, fmt, ap);
+	va_end(ap);
+	put_step(a, &id, uid, 0, str_buf_text(&b));
+	str_buf_done(&b);
+}
+
+static void
+say_todo(struct apply *a, const char *uid, unsigned todo)
+{
+	struct rd_effect *x = rd_effect_add(a, RD_EFFECT_RECOVERY, NULL);
+
+	rec_set_str(&x->message, uid);
+	x->todo = todo;
+}
+
+/* --- input ------------------------------------------------------------------------------------------------------ */
+int
+rd_apply_recovery_input(struct apply *a, const struct rd_cmd_recovery_input *c, struct err *e UNUSED)
+{
+	struct db_recovery_input row = {.recovery_uid = c->recovery_uid,
+					.part = (int64_t)c->part,
+					.content = c->content,
+					.written_at_us = a->now_us};
+
+	if (find_machine(a, c->recovery_uid) == NULL) /* one that has begun keeps what it began with */
+		rd_row_put(a, RD_TABLE_recovery_input, &row);
+	return 0;
+}
+
+static bool
+has_input(const struct apply *a, const struct rd_cmd_recovery_begin *c)
+{
+	for (uint64_t i = 0; i < c->input_parts; i++) {
+		struct db_recovery_input key = {.recovery_uid = c->recovery_uid, .part = (int64_t)i};
+		if (rd_state_get(a->s, RD_TABLE_recovery_input, &key) == NULL)
+			return false;
+	}
+	return true;
+}
+
+static void
+drop_input(struct apply *a, const struct db_recovery_machine *old)
+{
+	struct db_recovery_machine row = *old;
+
+	for (int64_t i = 0; i < old->input_parts; i++) {
+		struct db_recovery_input key = {.recovery_uid = old->uid, .part = i};
+		(void)rd_row_take_away(a, RD_TABLE_recovery_input, &key);
+	}
+	row.input_parts = 0;
+	rd_row_put(a, RD_TABLE_recovery_machine, &row);
+}
+
+/* Of recoveries that are over the newest keep their input. */
+static bool
+is_over_with_input(const void *row, const void *what UNUSED)
+{
+	const struct db_recovery_machine *m = row;
+
+	return m->input_parts > 0 && !rd_records_is_running(m);
+}
+
+static void
+drop_oldest_input(struct apply *a)
+{
+	struct rd_picked over = rd_row_pick(a->s, RD_TABLE_recovery_machine, is_over_with_input, NULL);
+	const struct db_recovery_machine *oldest = NULL;
+
+	for (size_t i = 0; i < over.n; i++) {
+		const struct db_recovery_machine *m = over.rows[i];
+		if (oldest == NULL || m->recovery_id < oldest->recovery_id)
+			oldest = m;
+	}
+	if (over.n > RD_INPUTS_KEPT)
+		drop_input(a, oldest);
+	free(over.rows);
+}
+
+/* --- beginning -------------------------------------------------------------------------------------------------- */
+static bool
+is_in_the_way(const void *row, const void *what)
+{
+	const struct db_recovery *r = row;
+	const struct topo_key *failed = what;
+
+	return r->port == failed->port && str_eq(r->hostname, failed->hostname);
+}
+
+/* At most one active row per server: those that block no more end here, and an operator who forces one has seen them
+ * (recovery.md section 2, step 3). */
+static void
+end_former(struct apply *a, const struct rd_cmd_recovery_begin *c)
+{
+	struct rd_picked former = rd_row_pick(a->s, RD_TABLE_recovery, is_in_the_way, &c->key);
+
+	for (size_t i = 0; i < former.n; i++) {
+		struct db_recovery row = *(const struct db_recovery *)former.rows[i];
+		if (c->forced && !row.acknowledged) {
+			row.acknowledged = true;
+			row.acknowledged_at_us = a->now_us;
+			row.acknowledged_by = "orchestrator"; /* historical */
+			row.acknowledge_comment = "a recovery of this server was forced";
+		}
+		if (row.in_active_period || c->forced)
+			rd_end_recovery(a, &row);
+	}
+	free(former.rows);
+}
+
+static void
+put_recovery(struct apply *a, const struct rd_cmd_recovery_begin *c)
+{
+	struct str_buf replicas = {0};
+	struct db_recovery row = {.recovery_id = a->out->id,
+				  .uid = c->recovery_uid,
+				  .hostname = c->key.hostname,
+				  .port = c->key.port,
+				  .in_active_period = true,
+				  .start_active_period_us = a->now_us,
+				  .end_active_period_unixtime = {0, true},
+				  .processing_node_hostname = a->c->originator,
+				  .processcing_node_token = c->token,
+				  .successor_hostname = "",
+				  .successor_port = {0, true},
+				  .successor_alias = "",
+				  .analysis = c->analysis,
+				  .cluster_name = c->cluster_name,
+				  .cluster_alias = c->cluster_alias,
+				  .count_affected_slaves = (int64_t)c->count_replicas, /* historical */
+				  .participating_instances = "",
+				  .lost_slaves = "", /* historical */
+				  .all_errors = "",
+				  .acknowledged_by = "",
+				  .acknowledge_comment = "",
+				  .last_detection_id = c->detection_id};
+
+	for (size_t i = 0; i < c->replicas.n; i++)
+		rd_add_key(&replicas, &c->replicas.v[i]);
+	row.slave_hosts = str_buf_text(&replicas);
+	rd_row_put(a, RD_TABLE_recovery, &row);
+	str_buf_done(&replicas);
+}
+
+/* What locks is a cluster's id, so it has one from here on. */
+static void
+keep_cluster(struct apply *a, const struct rd_cmd_recovery_begin *c)
+{
+	struct db_cluster_record row = {.cluster_id = c->cluster_id,
+					.cluster_name = c->cluster_name,
+					.alias = c->cluster_alias,
+					.domain_name = "",
+					.created_at_us = a->now_us,
+					.updated_at_us = a->now_us};
+
+	if (rd_state_get(a->s, RD_TABLE_cluster_record, &row) == NULL)
+		rd_row_put(a, RD_TABLE_cluster_record, &row);
+}
+
+static unsigned
+start_machine(struct apply *a, const struct rd_cmd_recovery_begin *c)
+{
+	struct db_recovery_machine row = {.uid = c->recovery_uid,
+					  .recovery_id = a->out->id,
+					  .cluster_id = c->cluster_id,
+					  .hostname = c->key.hostname,
+					  .port = c->key.port,
+					  .forced = c->forced,
+					  .input_parts = (int64_t)c->input_parts,
+					  .loss = ""};
+	struct rd_recovery r;
+	unsigned todo;
+
+	rd_fsm_begin(c->recovery_uid, c->cluster_id, &c->key, c->skip_hooks, a->out->time_us, &r, &todo);
+	row.began = r.began_us;
+	put_machine(a, &row, &r);
+	return todo;
+}
+
+static int
+check_begin(struct apply *a, const struct rd_cmd_recovery_begin *c, struct err *e)
+{
+	int64_t by = 0;
+	enum rd_block block =
+	    rd_records_block(a->s, c->cluster_id, &c->key, c->forced, a->out->time_us, c->block_us, &by);
+
+	if (block != RD_BLOCK_NONE)
+		return err_set(e, ERR_BUSY, "%s: %s (recovery %lld)", TOPO_KEY_TEXT(&c->key), rd_block_text(block),
+			       (long long)by);
+	if (!has_input(a, c))
+		return err_set(e, ERR_PRECONDITION, "recovery %.128s: its input is not complete", c->recovery_uid);
+	return 0;
+}
+
+int
+rd_apply_recovery_begin(struct apply *a, const struct rd_cmd_recovery_begin *c, struct err *e)
+{
+	const struct db_recovery_machine *there = find_machine(a, c->recovery_uid);
+	struct db_blocked_recovery blocked = {.hostname = c->key.hostname, .port = c->key.port};
+	unsigned todo;
+
+	if (there != NULL) {
+		a->out->id = there->recovery_id;
+		return 0;
+	}
+	if (check_begin(a, c, e) != 0)
+		return -e->code;
+	a->out->id = new_recovery_id(a);
+	end_former(a, c);
+	keep_cluster(a, c);
+	put_recovery(a, c);
+	todo = start_machine(a, c);
+	drop_oldest_input(a);
+	(void)rd_row_take_away(a, RD_TABLE_blocked_recovery, &blocked);
+	say_step(a, c->recovery_uid, "recovery of %s (%s) begins%s%s", TOPO_KEY_TEXT(&c->key), c->analysis,
+		 c->by[0] == '\0' ? "" : ", asked for by ", c->by);
+	rd_effect_touched(a, &c->key);
+	rd_effect_audit(a, "recover-dead-master", &c->key, "%s: recovery %s begins", c->analysis, c->recovery_uid);
+	say_todo(a, c->recovery_uid, todo);
+	return 0;
+}
+
+/* --- what a promotion moves ------------------------------------------------------------------------------------- */
+static void
+begin_downtime(struct apply *a, const struct topo_key *key, int64_t ends_us)
+{
+	struct db_downtime row = {.hostname = key->hostname,
+				  .port = key->port,
+				  .downtime_active = {1, true},
+				  .begin_timestamp_us = a->now_us,
+				  .end_timestamp_us = rd_ceil_s(ends_us),
+				  .owner = "orchestrator", /* historical */
+				  .reason = RD_LOST_REASON};
+
+	if (ends_us <= a->now_us)
+		return;
+	rd_row_put(a, RD_TABLE_downtime, &row);
+	rd_effect_touched(a, key);
+	rd_effect_audit(a, "begin-downtime", key, "owner: %s, reason: %s", row.owner, row.reason);
+}
+
+static void
+end_downtime(struct apply *a, const struct topo_key *key)
+{
+	struct db_downtime row = {.hostname = key->hostname, .port = key->port};
+
+	if (!rd_row_take_away(a, RD_TABLE_downtime, &row))
+		return;
+	rd_effect_touched(a, key);
+	rd_effect_audit(a, "end-downtime", key, "promoted");
+}
+
+static void
+move_alias(struct apply *a, const char *from, const char *to)
+{
+	const struct db_cluster_alias_override *old = rd_state_get(
+	    a->s, RD_TABLE_cluster_alias_override, &(struct db_cluster_alias_override){.cluster_name = from});
+	struct db_cluster_alias_override row = {.cluster_name = to};
+
+	if (old == NULL || str_eq(from, to))
+		return;
+	row.alias = old->alias;
+	rd_row_put(a, RD_TABLE_cluster_alias_override, &row);
+	(void)rd_row_take_away(a, RD_TABLE_cluster_alias_override, old);
+}
+
+/* The domain of a cluster leads to its writer (host_attributes of the host "*"). */
+static void
+move_domain(struct apply *a, const char *domain, const char *to)
+{
+	struct db_host_attribute row = {
+	    .hostname = "*", .attribute_name = domain, .attribute_value = to, .submit_timestamp_us = a->now_us};
+
+	if (domain[0] != '\0')
+		rd_row_put(a, RD_TABLE_host_attribute, &row);
+}
+
+static void
+move_cluster(struct apply *a, const char *cluster_id, const struct topo_key *successor)
+{
+	const struct db_cluster_record *old =
+	    rd_state_get(a->s, RD_TABLE_cluster_record, &(struct db_cluster_record){.cluster_id = cluster_id});
+	struct topo_key_text name = topo_key_text(successor);
+	struct db_cluster_record row;
+
+	if (old == NULL)
+		return;
+	move_alias(a, old->cluster_name, name.text);
+	move_domain(a, old->domain_name, name.text);
+	row = *old;
+	row.cluster_name = name.text;
+	row.updated_at_us = a->now_us;
+	rd_row_put(a, RD_TABLE_cluster_record, &row);
+}
+
+static void
+announce(struct apply *a, const struct rd_recovery *r, const struct rd_cmd_recovery_event *c)
+{
+	struct db_recovery row = *rd_records_row(a->s, r->uid);
+
+	row.successor_hostname = r->successor.hostname;
+	row.successor_port = (struct rec_ni64){r->successor.port, true};
+	row.successor_alias = "";
+	rd_row_put(a, RD_TABLE_recovery, &row);
+	move_cluster(a, r->cluster_id, &r->successor);
+	end_downtime(a, &r->successor);
+	begin_downtime(a, &r->failed, c->downtime_ends_us);
+	rd_effect_touched(a, &r->successor);
+	rd_effect_audit(a, "recover-dead-master", &r->failed, "promoted: %s, recovery %s", TOPO_KEY_TEXT(&r->successor),
+			r->uid);
+}
+
+/* --- events ----------------------------------------------------------------------------------------------------- */
+static void
+add_line(struct str_buf *b, const char *lines, const char *line)
+{
+	str_buf_printf(b, "%s%s%s", lines, lines[0] == '\0' || line[0] == '\0' ? "" : "\n", line);
+}
+
+/* It is over. Why nobody was promoted stands among its errors. */
+static void
+finish(struct apply *a, const struct rd_recovery *r)
+{
+	struct db_recovery row = *rd_records_row(a->s, r->uid);
+	struct rd_past_recovery past = {r, row.acknowledged};
+	struct str_buf errors = {0};
+
+	add_line(&errors, row.all_errors, r->promoted ? "" : r->why);
+	row.all_errors = str_buf_text(&errors);
+	row.is_successful = r->promoted;
+	row.end_recovery_us = a->now_us;
+	if (rd_block_is_active(&past, a->out->time_us, INT64_MAX))
+		rd_row_put(a, RD_TABLE_recovery, &row);
+	else
+		rd_end_recovery(a, &row);
+	str_buf_done(&errors);
+	if (r->promoted)
+		rd_end_detections_of(a, r->failed.hostname, r->failed.port);
+	rd_effect_touched(a, &r->failed);
+	rd_effect_audit(a, "recover-dead-master", &r->failed, "recovery %s %s: %s", r->uid,
+			r->promoted ? "succeeded" : "failed", r->why);
+}
+
+static int
+step(struct apply *a, const struct rd_cmd_recovery_event *c, const struct rd_recovery *r, struct mem_arena *arena,
+     struct rd_recovery *ret, unsigned *ret_todo, struct err *e)
+{
+	struct rd_recovery_happening h = {.event = (enum rd_recovery_event)c->event,
+					  .successor = &c->successor,
+					  .position = c->promoted_at[0] == '\0' ? NULL : c->promoted_at,
+					  .deadline_us = c->deadline_us};
+
+	if (c->turn != 0 && c->turn != rd_records_turn(r))
+		return err_set(e, ERR_PRECONDITION, "recovery %.128s: %s comes too late", r->uid,
+			       rd_recovery_event_name(h.event));
+	return rd_fsm_step(r, &h, a->out->time_us, arena, ret, ret_todo, e);
+}
+
+static void
+follow(struct apply *a, const struct rd_cmd_recovery_event *c, const struct rd_recovery *was,
+       const struct rd_recovery *now, unsigned todo)
+{
+	put_machine(a, find_machine(a, c->recovery_uid), now);
+	say_step(a, c->recovery_uid, "%s: %s, %s%s%s", rd_recovery_state_name(was->state),
+		 rd_recovery_event_name((enum rd_recovery_event)c->event), now->why, c->text[0] == '\0' ? "" : ": ",
+		 c->text);
+	if ((todo & RD_DO_ANNOUNCE) != 0)
+		announce(a, now, c);
+	if ((rd_recovery_state_flags((enum rd_recovery_state)now->state) & RD_STATE_TERMINAL) != 0)
+		finish(a, now);
+	say_todo(a, c->recovery_uid, todo);
+}
+
+int
+rd_apply_recovery_event(struct apply *a, const struct rd_cmd_recovery_event *c, struct err *e)
+{
+	struct mem_arena arena = {0};
+	struct rd_recovery was, now;
+	unsigned todo;
+	int rc;
+
+	if (!rd_records_machine(a->s, c->recovery_uid, &arena, &was))
+		return no_such(c->recovery_uid, e);
+	rc = step(a, c, &was, &arena, &now, &todo, e);
+	if (rc == 0)
+		follow(a, c, &was, &now, todo);
+	mem_arena_done(&arena);
+	return rc;
+}
+
+/* --- its record --------------------------------------------------------------------------------------------------- */
+static bool
+list_has(const char *list, const struct topo_key *key)
+{
+	struct topo_key_text text = topo_key_text(key);
+	size_t n = strlen(text.text);
+
+	for (const char *p = list; (p = strstr(p, text.text)) != NULL; p += n) {
+		if ((p == list || p[-1] == ',') && (p[n] == '\0' || p[n] == ','))
+			return true;
+	}
+	return false;
+}
+
+static void
+add_to_list(struct str_buf *list, const struct topo_key *key)
+{
+	if (!list_has(str_buf_text(list), key) && list->len + TOPO_KEY_TEXT_BYTES < 65535)
+		rd_add_key(list, key);
+}
+
+static void
+record_loss(struct apply *a, const struct rd_cmd_recovery_record *c)
+{
+	struct db_recovery_machine row = *find_machine(a, c->recovery_uid);
+
+	if (c->loss[0] == '\0')
+		return;
+	row.loss = c->loss;
+	rd_row_put(a, RD_TABLE_recovery_machine, &row);
+	say_step(a, c->recovery_uid, "lost transactions: %.1000s", c->loss);
+}
+
+static void
+record_row(struct apply *a, const struct rd_cmd_recovery_record *c)
+{
+	struct db_recovery row = *rd_records_row(a->s, c->recovery_uid);
+	struct str_buf lost = {0}, participants = {0}, errors = {0};
+
+	str_buf_add(&lost, row.lost_slaves); /* historical */
+	for (size_t i = 0; i < c->lost.n; i++)
+		add_to_list(&lost, &c->lost.v[i].key);
+	str_buf_add(&participants, row.participating_instances);
+	for (size_t i = 0; i < c->participating.n; i++)
+		add_to_list(&participants, &c->participating.v[i]);
+	if (strlen(row.all_errors) + strlen(c->error) < 65535)
+		add_line(&errors, row.all_errors, c->error);
+	else
+		str_buf_add(&errors, row.all_errors);
+	row.lost_slaves = str_buf_text(&lost); /* historical */
+	row.participating_instances = str_buf_text(&participants);
+	row.all_errors = str_buf_text(&errors);
+	rd_row_put(a, RD_TABLE_recovery, &row);
+	str_buf_done(&lost);
+	str_buf_done(&participants);
+	str_buf_done(&errors);
+}
+
+int
+rd_apply_recovery_record(struct apply *a, const struct rd_cmd_recovery_record *c, struct err *e)
+{
+	if (find_machine(a, c->recovery_uid) == NULL)
+		return no_such(c->recovery_uid, e);
+	record_row(a, c);
+	record_loss(a, c);
+	for (size_t i = 0; i < c->lost.n; i++) {
+		begin_downtime(a, &c->lost.v[i].key, c->downtime_ends_us);
+		say_step(a, c->recovery_uid, "lost: %s: %s", TOPO_KEY_TEXT(&c->lost.v[i].key), c->lost.v[i].why);
+	}
+	return 0;
+}
+
+/* --- steps and hooks ------------------------------------------------------------------------------------------------ */
+static void
+write_line(const struct rd_audit_line *l, struct str_buf *b)
+{
+	if (l->number > 0)
+		str_buf_printf(b, "step %llu.%llu ", (unsigned long long)l->term, (unsigned long long)l->number);
+	if (l->key.hostname[0] != '\0')
+		str_buf_printf(b, "%s ", TOPO_KEY_TEXT(&l->key));
+	str_buf_printf(b, "%s%s%s%s%s", l->statement, l->statement[0] == '\0' ? "" : ": ", l->outcome,
+		       l->outcome[0] == '\0' || l->text[0] == '\0' ? "" : ", ", l->text);
+}
+
+int
+rd_apply_recovery_step(struct apply *a, const struct rd_cmd_recovery_step *c, struct err *e)
+{
+	const struct db_recovery_machine *there = find_machine(a, c->recovery_uid);
+	struct db_recovery_machine row;
+	int64_t id = (int64_t)a->out->index;
+
+	if (there == NULL)
+		return no_such(c->recovery_uid, e);
+	for (size_t i = 0; i < c->lines.n && there->step_count + (int64_t)i < STEPS_KEPT; i++) {
+		struct str_buf b = {0};
+		write_line(&c->lines.v[i], &b);
+		put_step(a, &id, c->recovery_uid, c->lines.v[i].at_us, str_buf_text(&b));
+		str_buf_done(&b);
+	}
+	row = *there;
+	row.step_count += (int64_t)c->lines.n;
+	rd_row_put(a, RD_TABLE_recovery_machine, &row);
+	return 0;
+}
+
+int
+rd_apply_hook_ran(struct apply *a, const struct rd_cmd_hook_ran *c, struct err *e UNUSED)
+{
+	struct db_recovery_hook row = {.recovery_uid = c->recovery_uid,
+				       .hook_list = c->hook_list,
+				       .number = (int64_t)c->number,
+				       .mark = (int64_t)c->mark,
+				       .marked_at_us = a->now_us};
+	const struct db_recovery_hook *old = rd_state_get(a->s, RD_TABLE_recovery_hook, &row);
+
+	if (old == NULL || old->mark <= row.mark)
+		rd_row_put(a, RD_TABLE_recovery_hook, &row);
+	return 0;
+}

@@ -1,0 +1,294 @@
+/* rd_records.c — see rd_records.h: recoveries, read from the replicated tables, and the proposing of one that begins.
+ * Called by the executor, by apply, and by what shows recoveries. */
+#include "rd_records.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "topo/key.h"
+
+/* --- machines ---------------------------------------------------------------------------------------------------- */
+static void
+read_keys(const char *json, struct mem_arena *arena, struct topo_key_list *ret)
+{
+	struct topo_key_list owned = {0};
+
+	topo_key_list_read_json(json, &owned);
+	*ret = (struct topo_key_list){mem_arena_alloc(arena, (owned.n + 1) * sizeof(*ret->v)), owned.n};
+	for (size_t i = 0; i < owned.n; i++) {
+		const char *host = owned.v[i].hostname;
+		ret->v[i] = (struct topo_key){mem_arena_strndup(arena, host, strlen(host)), owned.v[i].port};
+	}
+	topo_key_list_done(&owned);
+}
+
+static const char *
+keep(struct mem_arena *arena, const char *text)
+{
+	return mem_arena_strndup(arena, text, strlen(text));
+}
+
+void
+rd_records_from_row(const struct db_recovery_machine *row, struct mem_arena *arena, struct rd_recovery *ret)
+{
+	*ret = (struct rd_recovery){.uid = row->uid,
+				    .cluster_id = row->cluster_id,
+				    .failed = {row->hostname, row->port},
+				    .state = (uint64_t)row->state,
+				    .began_us = row->began,
+				    .since_us = row->since,
+				    .deadline_us = row->deadline,
+				    .turns = (uint64_t)row->turns,
+				    .why = row->why,
+				    .successor = {row->successor_hostname, row->successor_port},
+				    .promoted_at = row->promoted_at,
+				    .promoted = row->promoted,
+				    .returned = row->returned};
+	if (arena == NULL)
+		return;
+	ret->uid = keep(arena, row->uid);
+	ret->cluster_id = keep(arena, row->cluster_id);
+	ret->failed.hostname = keep(arena, row->hostname);
+	ret->why = keep(arena, row->why);
+	ret->successor.hostname = keep(arena, row->successor_hostname);
+	ret->promoted_at = keep(arena, row->promoted_at);
+	read_keys(row->dropped, arena, &ret->excluded);
+	read_keys(row->suspects, arena, &ret->suspects);
+}
+
+/* A state of a newer build is none that is known to be over. */
+bool
+rd_records_is_running(const struct db_recovery_machine *row)
+{
+	return row->state < 0 || row->state >= RD_RECOVERY_STATES ||
+	       (rd_recovery_state_flags((enum rd_recovery_state)row->state) & RD_STATE_TERMINAL) == 0;
+}
+
+static const struct db_recovery_machine *
+machine_row(const struct rd_state *s, const char *uid)
+{
+	return rd_state_get(s, RD_TABLE_recovery_machine, &(struct db_recovery_machine){.uid = uid});
+}
+
+bool
+rd_records_machine(const struct rd_state *s, const char *uid, struct mem_arena *arena, struct rd_recovery *ret)
+{
+	const struct db_recovery_machine *row = machine_row(s, uid);
+
+	if (row == NULL)
+		return false;
+	rd_records_from_row(row, arena, ret);
+	return true;
+}
+
+struct rd_recovery_list
+rd_records_running(const struct rd_state *s, struct mem_arena *arena)
+{
+	size_t max = rd_state_count(s, RD_TABLE_recovery_machine);
+	struct rd_recovery_list l = {mem_arena_alloc(arena, (max + 1) * sizeof(*l.v)), 0};
+	struct rd_cursor c = {.table = RD_TABLE_recovery_machine};
+	const void *row;
+
+	while (rd_state_next(s, &c, &row) && c.table == RD_TABLE_recovery_machine) {
+		if (rd_records_is_running(row))
+			rd_records_from_row(row, arena, &l.v[l.n++]);
+	}
+	return l;
+}
+
+const struct db_recovery *
+rd_records_row(const struct rd_state *s, const char *uid)
+{
+	const struct db_recovery_machine *m = machine_row(s, uid);
+	struct rd_cursor c = {.table = RD_TABLE_recovery};
+	const void *row;
+
+	if (m != NULL)
+		return rd_state_get(s, RD_TABLE_recovery, &(struct db_recovery){.recovery_id = m->recovery_id});
+	while (rd_state_next(s, &c, &row) && c.table == RD_TABLE_recovery) {
+		if (str_eq(((const struct db_recovery *)row)->uid, uid))
+			return row;
+	}
+	return NULL;
+}
+
+/* --- inputs ------------------------------------------------------------------------------------------------------- */
+static int
+read_lines(const char *text, struct mem_arena *arena, struct rd_recovery_input *ret, struct err *e)
+{
+	for (const char *end; *text != '\0'; text = *end == '\0' ? end : end + 1) {
+		end = strchrnul(text, '\n');
+		if (rd_recovery_input_read(mem_arena_strndup(arena, text, (size_t)(end - text)), arena, ret, e) != 0)
+			return -e->code;
+	}
+	return 0;
+}
+
+int
+rd_records_input(const struct rd_state *s, const char *uid, struct mem_arena *arena, struct rd_recovery_input *ret,
+		 struct err *e)
+{
+	const struct db_recovery_machine *m = machine_row(s, uid);
+	struct str_buf text = {0};
+	int rc = 0;
+
+	for (int64_t i = 0; m != NULL && i < m->input_parts; i++) {
+		struct db_recovery_input key = {.recovery_uid = uid, .part = i};
+		const struct db_recovery_input *part = rd_state_get(s, RD_TABLE_recovery_input, &key);
+		if (part == NULL)
+			rc = err_set(e, ERR_NOT_FOUND, "recovery %.64s: its input is not kept any more", uid);
+		else
+			str_buf_add(&text, part->content);
+	}
+	if (m == NULL || m->input_parts == 0)
+		rc = err_set(e, ERR_NOT_FOUND, "recovery %.64s has no input", uid);
+	rec_init(&rd_recovery_input_desc, ret);
+	if (rc == 0)
+		rc = read_lines(str_buf_text(&text), arena, ret, e);
+	str_buf_done(&text);
+	return rc;
+}
+
+/* --- questions ------------------------------------------------------------------------------------------------------ */
+const char *
+rd_records_cluster_id(const struct rd_state *s, const char *cluster_name)
+{
+	struct rd_cursor c = {.table = RD_TABLE_cluster_record};
+	const void *row;
+
+	while (rd_state_next(s, &c, &row) && c.table == RD_TABLE_cluster_record) {
+		if (str_eq(((const struct db_cluster_record *)row)->cluster_name, cluster_name))
+			return ((const struct db_cluster_record *)row)->cluster_id;
+	}
+	return "";
+}
+
+/* Of a historical row there is no machine: it is over, whatever it says, and its cluster is known by its name only. */
+static void
+past_from_row(const struct rd_state *s, const struct db_recovery *row, struct rd_recovery *ret)
+{
+	const struct db_recovery_machine *m = machine_row(s, row->uid);
+
+	if (m != NULL) {
+		rd_records_from_row(m, NULL, ret);
+		return;
+	}
+	rec_init(&rd_recovery_desc, ret);
+	ret->uid = row->uid;
+	ret->cluster_id = rd_records_cluster_id(s, row->cluster_name);
+	ret->failed = (struct topo_key){row->hostname, row->port};
+	ret->successor = (struct topo_key){row->successor_hostname, row->successor_port.v};
+	ret->state = row->is_successful ? RD_RECOVERY_DONE : RD_RECOVERY_UNDONE;
+	ret->began_us = row->start_active_period_us;
+	ret->promoted = row->is_successful;
+}
+
+/* What locks is the machine, so a server that is being recovered under another cluster's id is taken as well. */
+static enum rd_block
+running_of(const struct rd_state *s, const struct topo_key *failed, int64_t *ret_id)
+{
+	struct rd_cursor c = {.table = RD_TABLE_recovery_machine};
+	const void *row;
+
+	while (rd_state_next(s, &c, &row) && c.table == RD_TABLE_recovery_machine) {
+		const struct db_recovery_machine *m = row;
+		struct topo_key key = {m->hostname, m->port};
+		if (!rd_records_is_running(m) || !topo_key_equal(&key, failed))
+			continue;
+		*ret_id = m->recovery_id;
+		return RD_BLOCK_RUNNING;
+	}
+	return RD_BLOCK_NONE;
+}
+
+enum rd_block
+rd_records_block(const struct rd_state *s, const char *cluster_id, const struct topo_key *failed, bool forced,
+		 int64_t now_us, int64_t block_us, int64_t *ret_id)
+{
+	size_t max = rd_state_count(s, RD_TABLE_recovery), n = 0;
+	struct rd_recovery *r = mem_calloc(max + 1, sizeof(*r));
+	struct rd_past_recovery *past = mem_calloc(max + 1, sizeof(*past));
+	int64_t *ids = mem_calloc(max + 1, sizeof(*ids));
+	struct rd_cursor c = {.table = RD_TABLE_recovery};
+	const struct rd_recovery *by = NULL;
+	enum rd_block block;
+	const void *row;
+
+	*ret_id = 0;
+	while (rd_state_next(s, &c, &row) && c.table == RD_TABLE_recovery) {
+		const struct db_recovery *old = row;
+		past_from_row(s, old, &r[n]);
+		past[n] = (struct rd_past_recovery){&r[n], old->acknowledged};
+		ids[n++] = old->recovery_id;
+	}
+	block = rd_block_check(past, n, cluster_id, failed, forced, now_us, block_us, &by);
+	if (by != NULL)
+		*ret_id = ids[by - r];
+	if (block != RD_BLOCK_RUNNING && running_of(s, failed, ret_id) == RD_BLOCK_RUNNING)
+		block = RD_BLOCK_RUNNING;
+	free(ids);
+	free(past);
+	free(r);
+	return block;
+}
+
+const struct db_blocked_recovery *
+rd_records_blocked(const struct rd_state *s, const struct topo_key *key)
+{
+	struct db_blocked_recovery row = {.hostname = key->hostname, .port = key->port};
+
+	return rd_state_get(s, RD_TABLE_blocked_recovery, &row);
+}
+
+enum rd_hook_mark
+rd_records_mark(const struct rd_state *s, const char *uid, const char *list, uint64_t number)
+{
+	struct db_recovery_hook key = {.recovery_uid = uid, .hook_list = list, .number = (int64_t)number};
+	const struct db_recovery_hook *row = rd_state_get(s, RD_TABLE_recovery_hook, &key);
+
+	return row == NULL ? RD_HOOK_MARK_NONE : (enum rd_hook_mark)row->mark;
+}
+
+/* --- beginning one -------------------------------------------------------------------------------------------------- */
+/* At most RD_INPUT_PART_MAX bytes, and no character of several bytes is cut. */
+static size_t
+part_bytes(const char *text, size_t left)
+{
+	size_t n = min_size(left, RD_INPUT_PART_MAX);
+
+	while (n < left && n > 1 && ((unsigned char)text[n] & 0xc0) == 0x80)
+		n--;
+	return n;
+}
+
+static int
+propose_part(struct rd_proposer *p, const char *uid, uint64_t number, const char *text, size_t n, struct err *e)
+{
+	char *content = mem_strndup(text, n);
+	struct rd_cmd_recovery_input part = {.recovery_uid = uid, .part = number, .content = content};
+	int rc = rd_propose_recovery_input(p, &part, NULL, NULL, e);
+
+	free(content);
+	return rc;
+}
+
+int
+rd_records_begin(struct rd_proposer *p, const struct rd_cmd_recovery_begin *c, const struct rd_recovery_input *in,
+		 rd_proposed_fn cb, void *ctx, struct err *e)
+{
+	struct rd_cmd_recovery_begin begin = *c;
+	struct str_buf text = {0};
+	int rc = 0;
+
+	rd_recovery_input_write(in, &text);
+	begin.input_parts = 0;
+	for (size_t at = 0, n; rc == 0 && at < text.len; at += n) {
+		n = part_bytes(text.p + at, text.len - at);
+		rc = propose_part(p, c->recovery_uid, begin.input_parts++, text.p + at, n, e);
+	}
+	if (rc == 0)
+		rc = rd_propose_recovery_begin(p, &begin, cb, ctx, e);
+	str_buf_done(&text);
+	return rc;
+}
