@@ -41,7 +41,8 @@ struct pr_login {
 	const char *ca_file, *cert_file,
 	    *key_file; /* "" = none; without ca_file the system's directory is the trust root */
 	struct mono deadline;
-	size_t max_packet; /* bytes */
+	size_t max_packet;     /* bytes */
+	bool multi_statements; /* a text may hold several, with ";" between them */
 	/* Private to pr_conn_login.c */
 	size_t seen_bytes, greeting_bytes;
 	bool error_first;

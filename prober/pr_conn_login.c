@@ -232,7 +232,8 @@ attempt(struct pr_login *l, bool tls)
 	l->seen_bytes = l->greeting_bytes = 0;
 	set_options(m, l, tls);
 	running_login = l;
-	ok = mysql_real_connect(m, l->host, l->user, l->password, NULL, l->port, NULL, 0) != NULL;
+	ok = mysql_real_connect(m, l->host, l->user, l->password, NULL, l->port, NULL,
+				l->multi_statements ? CLIENT_MULTI_STATEMENTS : 0) != NULL;
 	if (!ok)
 		note_login_error(l, m);
 	running_login = NULL;

@@ -238,6 +238,26 @@ run_statement(struct step *st)
 	pr_conn_run(st->conn, st->queries, 1, &st->arena, false);
 }
 
+static bool
+has_flag(const struct step *st, enum topo_step_flag flag)
+{
+	return (topo_step_flags(topo_step_by_name(st->m.statement)) & (unsigned)flag) != 0;
+}
+
+static void
+run_reconnect(struct step *st)
+{
+	const struct pr_rows *channels = &st->queries[PR_BEFORE_CHANNELS].rows;
+	const char *obstacle = pr_step_reconnect_obstacle(channels);
+
+	if (!pr_rows_ok(channels))
+		finish(st, ERR_SERVER, channels->err_no, channels->err_text);
+	else if (obstacle != NULL)
+		finish(st, ERR_PRECONDITION, 0, obstacle);
+	else
+		run_statement(st);
+}
+
 static void
 on_prepared(struct step *st)
 {
@@ -254,14 +274,10 @@ on_prepared(struct step *st)
 		finish(st, ERR_SERVER, identity->err_no, identity->err_text);
 	else if (!is_expected_server(st, identity))
 		finish(st, ERR_PRECONDITION, 0, "it is another server than the step was planned for");
+	else if (has_flag(st, TOPO_STEP_RECONNECTS))
+		run_reconnect(st);
 	else
 		run_statement(st);
-}
-
-static bool
-has_flag(const struct step *st, enum topo_step_flag flag)
-{
-	return (topo_step_flags(topo_step_by_name(st->m.statement)) & (unsigned)flag) != 0;
 }
 
 static void
@@ -317,7 +333,8 @@ prepare(struct step *st)
 	if (has_flag(st, TOPO_STEP_UNLOCKED))
 		st->queries[PR_BEFORE_LOCK].sql = "select 1 as locked";
 	arm(st, earlier(not_after(st), seconds_us(st->conf->MySQLConnectTimeoutSeconds, 2)));
-	pr_conn_run(st->conn, st->queries, PR_BEFORE_COUNT, &st->arena, false);
+	pr_conn_run(st->conn, st->queries, has_flag(st, TOPO_STEP_RECONNECTS) ? PR_BEFORE_COUNT : PR_BEFORE_CHANNELS,
+		    &st->arena, false);
 }
 
 static void
@@ -370,6 +387,7 @@ start(struct pr_steps *s, const struct ipc_step *m)
 	st->login.host = st->m.key.hostname;
 	st->login.port = (unsigned)st->m.key.port;
 	st->login.tls = tls_mode(st->conf);
+	st->login.multi_statements = has_flag(st, TOPO_STEP_RECONNECTS);
 	st->login.deadline = earlier(not_after(st), seconds_us(s->conf->MySQLConnectTimeoutSeconds, 2));
 	arm(st, mono_add_us(st->login.deadline, 300 * CLK_MS));
 	st->in_thread = pr_lanes_submit(s->lanes, PR_LANE_STEPS, &st->job);

@@ -9,6 +9,7 @@
 #define PR_STEP_H
 
 #include "pr_lanes.h"
+#include "pr_rows.h"
 #include "pr_stats.h"
 
 #define PR_STEPS_MAX 256 /* under way */
@@ -34,5 +35,8 @@ enum pr_before_step {
 	PR_BEFORE_COUNT
 };
 const char *pr_before_step_sql(enum pr_before_step what, const char *version);
+/* Whether a receiver may be made to connect anew, by the answer to PR_BEFORE_CHANNELS; NULL = it may, else why not.
+ * MariaDB drops its relay log at a START while both threads are stopped, and what somebody stopped stays stopped. */
+const char *pr_step_reconnect_obstacle(const struct pr_rows *channels);
 
 #endif

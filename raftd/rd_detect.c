@@ -1,6 +1,6 @@
 /* rd_detect.c — suspicions, and the votes that this node as the leader holds about suspected servers (design.md section 6).
- * Who is suspected, what a round does next and what it concludes is decided in detect/; this carries it out and tells what
- * came of it. Owns the rounds and the timer. Called for every probe result, lost connection and message of the channel. */
+ * Who is suspected, what a round does next and what it concludes is decided in detect/; this carries it out, with
+ * rd_detect_restart.c (replicas) and rd_detect_end.c (what came of it). Owns the rounds and the timer. Called for every probe result, lost connection and message of the channel. */
 #include "rd_detect_private.h"
 
 #include <stdlib.h>
@@ -37,10 +37,14 @@ static void
 on_timer(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 {
 	struct rd_detect *d = arg;
-	struct mono votes = rd_detect_votes_work(d), rounds = rounds_work(d);
-	struct mono soonest = mono_before(votes, rounds) ? votes : rounds;
+	struct mono dues[] = {rd_detect_votes_work(d), rounds_work(d), rd_detect_errands_work(d)};
+	struct mono soonest = dues[0];
 	struct timeval wait;
 
+	for (size_t i = 1; i < ARRAY_LEN(dues); i++) {
+		if (mono_before(dues[i], soonest))
+			soonest = dues[i];
+	}
 	if (soonest.us == INT64_MAX)
 		return;
 	wait = clk_timeval(max_i64(CLK_MS, mono_diff_us(soonest, rd_mono(d->n))));
@@ -62,6 +66,7 @@ rd_detect_new(struct rd_node *n)
 	d->n = n;
 	LIST_INIT(&d->votes);
 	LIST_INIT(&d->rounds);
+	LIST_INIT(&d->errands);
 	d->timer = evtimer_new(n->base, on_timer, d);
 	ASSERT(d->timer != NULL);
 	return d;
@@ -71,7 +76,7 @@ static void
 drop(struct rd_detect *d, struct rd_asking *a)
 {
 	LIST_REMOVE(a, next);
-	d->n_rounds--;
+	d->n->metrics.votes_open = --d->n_rounds;
 	rd_round_free(a->round);
 	free(a);
 }
@@ -84,180 +89,9 @@ rd_detect_free(struct rd_detect *d)
 	while (!LIST_EMPTY(&d->rounds))
 		drop(d, LIST_FIRST(&d->rounds));
 	rd_detect_votes_done(d);
+	rd_detect_errands_done(d);
 	event_free(d->timer);
 	free(d);
-}
-
-/* --- what came of a round -------------------------------------------------------------------------------------------- */
-static void
-say_ballots(const struct rd_case *c)
-{
-	for (size_t i = 0; i < c->n_ballots; i++) {
-		const struct rd_facts *f = c->ballots[i].facts;
-		if (f == NULL)
-			log_info("detect", "instance=%s voter=%s has not answered", TOPO_KEY_TEXT(c->server),
-				 LOG_Q(c->ballots[i].voter));
-		else
-			log_info("detect", "instance=%s voter=%s sees=%s errno=%lld attempts=%llu cause=%s",
-				 TOPO_KEY_TEXT(c->server), LOG_Q(c->ballots[i].voter), topo_evidence_text(f->evidence),
-				 (long long)f->errno_mysql, (unsigned long long)f->failed,
-				 LOG_Q(rd_cause(f->evidence, f->found, f->errno_mysql)));
-	}
-	for (size_t i = 0; i < c->n_replicas; i++)
-		log_info("detect", "instance=%s replica=%s says=%s", TOPO_KEY_TEXT(c->server),
-			 TOPO_KEY_TEXT(c->replicas[i].key), LOG_Q(rd_word_text(c->replicas[i].word)));
-}
-
-/* The code of what the voters saw together, with this node's rows of the rest. */
-static enum topo_code
-code_of(struct rd_detect *d, const struct rd_case *c, const struct rd_server *s)
-{
-	const struct topo_analysed server = {.inst = &s->inst};
-	struct topo_analysed *rows = mem_calloc(c->n_replicas + 1, sizeof(*rows));
-	const struct topo_analysed **list = mem_calloc(c->n_replicas + 1, sizeof(*list));
-	struct topo_analysis_rules rules = d->n->rules->analysis;
-	struct mem_arena arena = {0};
-	struct topo_analysis a;
-	enum topo_code code;
-
-	rules.now = clk_wall(d->n->clock);
-	for (size_t i = 0; i < c->n_replicas; i++) {
-		const struct rd_server *r = rd_model_find(&d->n->model, c->replicas[i].key);
-		if (r == NULL)
-			continue;
-		rows[i].inst = &r->inst;
-		list[i] = &rows[i];
-	}
-	rd_judge_analysis(c, &server, list, &rules, &arena, &a);
-	code = (enum topo_code)a.code;
-	mem_arena_done(&arena);
-	free(rows);
-	free(list);
-	return code;
-}
-
-static void
-say_verdict(const struct rd_server *s, enum rd_verdict verdict, enum topo_code code, const struct rd_finding *f)
-{
-	struct str_buf b = {0};
-
-	str_buf_printf(&b, "%s", rd_verdict_text(verdict));
-	if (f->cause[0] != '\0')
-		str_buf_printf(&b, " (%s)", f->cause);
-	log_notice("detect", "instance=%s verdict=%s failed=%zu answered=%zu needed=%zu analysis=%s: %s", s->text,
-		   rd_verdict_name(verdict), f->failed, f->answered, f->needed, topo_code_name(code),
-		   b.p); /* tests: test_votes.py */
-	str_buf_done(&b);
-}
-
-static const char *
-alias_of(struct rd_detect *d, const struct rd_server *s)
-{
-	const struct db_cluster_alias_override key = {.cluster_name = s->inst.cluster_name};
-	const struct db_cluster_alias_override *row =
-	    rd_state_get(rd_decisions(d->n), RD_TABLE_cluster_alias_override, &key);
-
-	return row != NULL ? row->alias : s->inst.suggested_cluster_alias;
-}
-
-/* --- the record ------------------------------------------------------------------------------------------------------ */
-#define LISTED_MAX 256
-
-static struct rd_witness
-of_ballot(const struct rd_ballot *b)
-{
-	const struct rd_facts *f = b->facts;
-
-	if (f == NULL)
-		return (struct rd_witness){.witness = b->voter, .seen = "no answer", .cause = "", .reader = ""};
-	return (struct rd_witness){.witness = b->voter,
-				   .seen = topo_evidence_text(f->evidence),
-				   .cause = rd_cause(f->evidence, f->found, f->errno_mysql),
-				   .errno_mysql = f->errno_mysql,
-				   .attempts = f->failed,
-				   .reader = "",
-				   .seen_us = f->at_us};
-}
-
-static struct rd_witness
-of_replica(const struct rd_testimony *t, const struct topo_key_text *name)
-{
-	return (struct rd_witness){.witness = name->text,
-				   .is_replica = true,
-				   .seen = rd_word_text(t->word),
-				   .cause = "",
-				   .errno_mysql = t->view.io_errno,
-				   .reader = t->reader == NULL ? "" : t->reader};
-}
-
-static void
-on_registered(void *ctx UNUSED, const struct rd_proposed *p)
-{
-	if (p->e != NULL) /* who leads next holds a vote of its own */
-		log_warning("detect", "a failure that was detected is not recorded: %s", p->e->msg);
-}
-
-static void
-propose(struct rd_detect *d, const struct rd_cmd_register_failure_detection *c)
-{
-	struct err e;
-
-	if (rd_propose_register_failure_detection(d->n->decide, c, on_registered, d, &e) != 0)
-		log_warning("detect", "failure of instance=%s is not recorded: %s", TOPO_KEY_TEXT(&c->key), e.msg);
-}
-
-static void
-record(struct rd_detect *d, const struct rd_case *c, const struct rd_server *s, enum topo_code code)
-{
-	size_t listed = min_size(c->n_replicas, LISTED_MAX), n = c->n_ballots;
-	struct rd_witness *seen = mem_calloc(n + listed, sizeof(*seen));
-	struct topo_key_text *names = mem_calloc(listed + 1, sizeof(*names));
-	struct topo_key *keys = mem_calloc(listed + 1, sizeof(*keys));
-
-	for (size_t i = 0; i < n; i++)
-		seen[i] = of_ballot(&c->ballots[i]);
-	for (size_t i = 0; i < listed; i++) {
-		keys[i] = *c->replicas[i].key;
-		names[i] = topo_key_text(&keys[i]);
-		seen[n + i] = of_replica(&c->replicas[i], &names[i]);
-	}
-	topo_key_list_sort(&(struct topo_key_list){keys, listed});
-	propose(d, &(struct rd_cmd_register_failure_detection){.key = *c->server,
-							       .analysis = topo_code_name(code),
-							       .cluster_name = s->inst.cluster_name,
-							       .cluster_alias = alias_of(d, s),
-							       .is_actionable = rd_code_is_actionable(code),
-							       .token = proc_setup(d->n->proc)->node_token,
-							       .count_replicas = c->n_replicas,
-							       .replicas = {keys, listed},
-							       .witnesses = {seen, n + listed}});
-	free(keys);
-	free(names);
-	free(seen);
-}
-
-/* Said when it differs from what was found before: the same is found again every second. Nobody acts on it yet. */
-static void
-conclude(struct rd_detect *d, const struct rd_round *r)
-{
-	const struct rd_case *c = rd_round_case(r);
-	const struct rd_finding *f = rd_round_finding(r);
-	struct rd_server *s = rd_model_find(&d->n->model, c->server);
-	enum topo_code code = TOPO_NO_PROBLEM;
-	enum rd_verdict verdict = f->verdict;
-
-	if (s == NULL)
-		return;
-	s->vote_ended = rd_mono(d->n);
-	if (verdict == RD_VERDICT_DEAD && !rd_code_is_dead(code = code_of(d, c, s)))
-		verdict = RD_VERDICT_NO_FAILURE;
-	if (s->verdict == (uint64_t)verdict)
-		return;
-	s->verdict = verdict;
-	say_ballots(c);
-	say_verdict(s, verdict, code, f);
-	if (verdict == RD_VERDICT_DEAD && rd_code_is_detected(code))
-		record(d, c, s, code);
 }
 
 /* --- a round --------------------------------------------------------------------------------------------------------- */
@@ -300,15 +134,40 @@ work(struct rd_detect *d, struct rd_asking *a)
 	if (!rd_node_leads(d->n))
 		rd_round_lease_lost(a->round, now);
 	while ((act = rd_round_next(a->round, now)) != RD_ACT_NONE) {
-		if (act == RD_ACT_ASK)
+		switch (act) {
+		case RD_ACT_ASK:
 			ask(d, a->round);
-		if (act != RD_ACT_DONE)
-			continue; /* receivers are not restarted from here (may_restart is false) */
-		conclude(d, a->round);
-		drop(d, a);
-		return;
+			break;
+		case RD_ACT_RESTART:
+			rd_detect_restart(d, a);
+			break;
+		case RD_ACT_READ:
+			rd_detect_read(d, a);
+			break;
+		case RD_ACT_DONE:
+			rd_detect_conclude(d, a);
+			drop(d, a);
+			return;
+		case RD_ACT_NONE:
+			break;
+		}
 	}
+	if (rd_round_finding(a->round)->verdict == RD_VERDICT_HELD && !a->said_held)
+		rd_detect_say_held(a);
+	a->said_held |= rd_round_finding(a->round)->verdict == RD_VERDICT_HELD;
 	rd_detect_arm(d);
+}
+
+struct rd_asking *
+rd_detect_round(struct rd_detect *d, uint64_t id)
+{
+	struct rd_asking *a;
+
+	LIST_FOREACH (a, &d->rounds, next) {
+		if (rd_round_question(a->round)->id == id)
+			return a;
+	}
+	return NULL;
 }
 
 static struct rd_asking *
@@ -390,6 +249,12 @@ replicas_of(struct rd_detect *d, const struct rd_server *s)
 	return l;
 }
 
+static bool
+may_restart(struct rd_detect *d, const struct rd_server *s)
+{
+	return s->restarted.us == 0 || mono_diff_us(rd_mono(d->n), s->restarted) >= RD_ROUND_RESTART_AGAIN_US;
+}
+
 static void
 begin(struct rd_detect *d, const struct rd_server *s, const struct rd_electorate *who,
       const struct rd_suspect_replica_list *replicas)
@@ -402,12 +267,16 @@ begin(struct rd_detect *d, const struct rd_server *s, const struct rd_electorate
 				     .server_uuid = s->inst.server_uuid,
 				     .replicas = *replicas,
 				     .answered = s->seen.answered,
-				     .hold_us = rd_rules_hold_us(d->n->rules, s->inst.cluster_name, alias_of(d, s))};
+				     .may_restart = may_restart(d, s),
+				     .hold_us =
+					 rd_rules_hold_us(d->n->rules, s->inst.cluster_name, rd_detect_alias(d, s))};
 	struct rd_asking *a = mem_new(struct rd_asking);
 
 	a->round = rd_round_new(&conf, rd_mono(d->n));
+	a->term = d->term = who->term;
 	LIST_INSERT_HEAD(&d->rounds, a, next);
-	d->n_rounds++;
+	d->n->metrics.votes++;
+	d->n->metrics.votes_open = ++d->n_rounds;
 	work(d, a);
 }
 
@@ -428,7 +297,7 @@ look_at(struct rd_detect *d, struct rd_server *s)
 	    rests(d, s) || asking_about(d, &s->inst.key) != NULL)
 		return;
 	if (d->n_rounds >= RD_ROUNDS_MAX) {
-		d->overflows++;
+		d->n->metrics.vote_overflows++;
 		return;
 	}
 	replicas = replicas_of(d, s);
@@ -447,9 +316,10 @@ note_answer(struct rd_detect *d, struct rd_server *s, const struct rd_attempt *a
 		rd_round_answered(asking->round, rd_cause(a->evidence, a->found, a->errno_mysql), a->ended);
 		rd_detect_arm(d);
 	} else if (s->verdict != RD_VERDICT_OPEN) {
-		log_notice("detect", "instance=%s answers again", s->text);
+		log_notice("detect", "instance=%s answers again", s->text); /* tests: test_votes.py */
 		s->verdict = RD_VERDICT_OPEN;
 	}
+	rd_detect_tell_back(d, s, a->found ? RD_BACK_READ : RD_BACK_ANSWERS);
 }
 
 void

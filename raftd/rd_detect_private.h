@@ -5,8 +5,10 @@
 
 #include <sys/queue.h>
 
+#include "detect/rd_away.h"
 #include "detect/rd_round.h"
 #include "detect/rd_voter.h"
+#include "rd_detect.h"
 #include "rd_node_private.h"
 
 #define RD_VOTES_MAX 256 /* questions being answered; more are not answered: an abstention */
@@ -30,17 +32,27 @@ LIST_HEAD(rd_vote_list, rd_vote);
 struct rd_asking {
 	LIST_ENTRY(rd_asking) next;
 	struct rd_round *round;
+	uint64_t term;	/* of the leadership that asks */
+	uint64_t looks; /* a reading counts for the look that asked for it */
+	bool said_held;
 };
 LIST_HEAD(rd_asking_list, rd_asking);
+
+/* A step or probe of a replica on behalf of a round that may be over when it ends (rd_detect_restart.c). */
+struct rd_errand;
+LIST_HEAD(rd_errand_list, rd_errand);
 
 struct rd_detect {
 	struct rd_node *n;
 	struct event *timer;
 	struct rd_vote_list votes;
 	struct rd_asking_list rounds;
+	struct rd_errand_list errands;
 	size_t n_votes, n_rounds;
-	uint64_t last_id;
-	uint64_t overflows;
+	uint64_t last_id, last_number; /* of rounds, of steps */
+	uint64_t term;		       /* of the newest round */
+	struct rd_away away;
+	const struct rd_detect_ops *ops; /* NULL: nobody listens */
 };
 
 /* Answers a question of from, or NULL for an own one. */
@@ -55,5 +67,20 @@ void rd_detect_own_facts(struct rd_detect *d, const struct rd_facts *f);
 bool rd_detect_say(struct rd_detect *d, const char *peer, enum rd_vote_kind kind, const void *msg);
 /* Something changed: the timer is set anew. */
 void rd_detect_arm(struct rd_detect *d);
+/* NULL: it is over. */
+struct rd_asking *rd_detect_round(struct rd_detect *d, uint64_t id);
+
+/* rd_detect_restart.c: what rounds ask of replicas; errands due; their end (no callbacks). */
+void rd_detect_restart(struct rd_detect *d, struct rd_asking *a);
+void rd_detect_read(struct rd_detect *d, struct rd_asking *a);
+struct mono rd_detect_errands_work(struct rd_detect *d);
+void rd_detect_errands_done(struct rd_detect *d);
+
+/* rd_detect_end.c */
+void rd_detect_conclude(struct rd_detect *d, const struct rd_asking *a);
+void rd_detect_say_held(const struct rd_asking *a);
+void rd_detect_tell_back(struct rd_detect *d, struct rd_server *s, enum rd_back back);
+/* Of its cluster, "" = none. */
+const char *rd_detect_alias(struct rd_detect *d, const struct rd_server *s);
 
 #endif

@@ -91,6 +91,7 @@ answer(struct rd_vote *v)
 	struct rd_facts f;
 
 	v->answered = true;
+	n->metrics.votes_cast++;
 	rd_voter_facts(v->voter, answered, rd_mono(n), clk_wall(n->clock), &f);
 	if (v->from == NULL)
 		rd_detect_own_facts(v->d, &f);
@@ -129,7 +130,7 @@ rd_detect_vote(struct rd_detect *d, const char *from, const struct rd_suspect_ms
 	struct rd_vote *v;
 
 	if (d->n_votes >= RD_VOTES_MAX || d->n->decide == NULL) {
-		d->overflows++;
+		d->n->metrics.vote_overflows++;
 		return;
 	}
 	v = mem_new(struct rd_vote);

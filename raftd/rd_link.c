@@ -36,12 +36,10 @@ rd_on_connection_lost(struct rd_door *door, struct ipc_link *l UNUSED, const str
 	rd_work_lost(door->node, m);
 }
 
-/* Steps are issued by recoveries, of which there are none yet: nobody waits for this. */
 void
 rd_on_step_result(struct rd_door *door, struct ipc_link *l UNUSED, const struct ipc_step_result *m)
 {
-	log_warning("probe", "result of an unknown step, slot=%u number=%llu", door->slot,
-		    (unsigned long long)m->number);
+	rd_steps_result(door->node->steps, m);
 }
 
 void
@@ -123,6 +121,7 @@ on_prober_down(void *ctx, struct ipc_link *l UNUSED, const char *why)
 
 	log_warning("probe", "prober is gone (%s) slot=%u, its servers wait for it to come back", why, door->slot);
 	rd_probers_down(door->node->probers, door->slot);
+	rd_steps_prober_down(door->node->steps, door->slot);
 	rd_pool_stats_down(door->node->pool_stats, door->slot);
 }
 

@@ -44,12 +44,16 @@ struct rd_server {
 	struct rd_heard heard;	/* … and, as a replica, what was read of its receiver */
 	struct mono vote_ended; /* the newest vote about it; us 0 = none */
 	uint64_t verdict;	/* enum rd_verdict of that vote; OPEN = it answered since */
-	bool listed;		/* in the inventory */
-	bool probed;		/* since the start: a result came in */
-	bool found;		/* by the last probe */
-	char *asked_host;	/* name under which the last probe reached it; NULL = its own */
-	char *domain;		/* of its cluster, as the last probe said; NULL = unknown */
-	unsigned root_polls;	/* for how many polls in a row it has been the valid root of its cluster */
+	struct mono restarted;	/* its replicas' receivers, for a vote; us 0 = never */
+	uint64_t dead_code;  /* enum topo_code of its failure, as rd_detect.h told it; NO_PROBLEM: it didn't, or … */
+	uint64_t dead_term;  /* … in that term */
+	unsigned back;	     /* enum rd_back: how far it has come since */
+	bool listed;	     /* in the inventory */
+	bool probed;	     /* since the start: a result came in */
+	bool found;	     /* by the last probe */
+	char *asked_host;    /* name under which the last probe reached it; NULL = its own */
+	char *domain;	     /* of its cluster, as the last probe said; NULL = unknown */
+	unsigned root_polls; /* for how many polls in a row it has been the valid root of its cluster */
 	enum rd_dirty dirty;
 	bool tls_written; /* database_instance_tls says: required */
 	bool judged;	  /* rd_analyst.c: code is what the backend has, or will have */

@@ -231,6 +231,7 @@ new_node(struct proc *p)
 	rd_model_init(&n->model);
 	n->names = rd_resolve_new();
 	n->suspect = rd_suspect_new();
+	n->steps = rd_steps_new(n);
 	n->detect = rd_detect_new(n);
 	TAILQ_INIT(&n->waiters);
 	TAILQ_INIT(&n->parked);
@@ -369,6 +370,7 @@ rd_node_done(struct proc *p UNUSED, void *app)
 	rd_health_done(n);
 	rd_link_close(n);
 	rd_model_done(&n->model);
+	rd_steps_free(n->steps);
 	rd_detect_free(n->detect);
 	rd_suspect_free(n->suspect);
 	rd_resolve_free(n->names);

@@ -20,6 +20,7 @@
 #include "rd_resolve.h"
 #include "rd_rules.h"
 #include "rd_samples.h"
+#include "rd_steps.h"
 #include "rd_story.h"
 #include "rd_suspect.h"
 #include "state/rd_propose.h"
@@ -109,6 +110,7 @@ struct rd_node {
 	struct rd_suspect *suspect;
 	struct rd_detect *detect;
 	struct rd_probers *probers;
+	struct rd_steps *steps;
 
 	/* rd_link.c */
 	struct rd_door *prober_doors; /* n_probers */

@@ -2,7 +2,6 @@
  * Called by the links' handlers (rd_link.c) and by whoever wants a server probed. */
 #include "rd_probers.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +10,7 @@
 #include "topo/key.h"
 
 /* Slot of something that waits for a prober. */
-#define NO_SLOT UINT_MAX
+#define NO_SLOT RD_NO_PROBER
 
 struct ask {
 	UT_hash_handle hh;
@@ -173,6 +172,12 @@ pick_slot(const struct rd_probers *p, unsigned preferred)
 			return slot;
 	}
 	return NO_SLOT;
+}
+
+unsigned
+rd_probers_slot_of(const struct rd_probers *p, const struct topo_key *key)
+{
+	return pick_slot(p, rd_watch_slot(p->watch, key));
 }
 
 static int

@@ -6,6 +6,8 @@
 #ifndef RD_PROBERS_H
 #define RD_PROBERS_H
 
+#include <limits.h>
+
 #include "base/clock.h"
 #include "rd_watch.h"
 
@@ -31,6 +33,9 @@ void rd_probers_free(struct rd_probers *p); /* NULL is fine; no callbacks */
 void rd_probers_up(struct rd_probers *p, unsigned slot);
 void rd_probers_down(struct rd_probers *p, unsigned slot);
 unsigned rd_probers_up_count(const struct rd_probers *p);
+/* Whom to send what concerns this server: its own prober when that is up, else another. */
+#define RD_NO_PROBER UINT_MAX
+unsigned rd_probers_slot_of(const struct rd_probers *p, const struct topo_key *key);
 
 struct rd_watch *rd_probers_watches(struct rd_probers *p);
 /* Tells the probers what changed; call after changes of the watches. True: something could not be sent, call again

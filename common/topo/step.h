@@ -12,6 +12,9 @@ enum topo_step_flag {
 	TOPO_STEP_IRREVERSIBLE = 1, /* nothing brings back what was before */
 	TOPO_STEP_WAITS = 2,	    /* answers one row, "waited": 0 = done, anything else = not in time */
 	TOPO_STEP_UNLOCKED = 4,	    /* sent without holding the server's lock for steps */
+	TOPO_STEP_RECONNECTS =
+	    8, /* several statements in one packet; only on a replica of one source whose applier runs
+				       and whose receiver was not stopped */
 };
 /* What a server's version understands; none of it when the version is unknown. */
 enum topo_dialect {

@@ -25,6 +25,8 @@ bool rd_group_is_audited(struct rd_group *g, uint64_t index);
 
 /* Whether this node leads and may decide: its lease holds and all of former terms is applied. */
 bool rd_group_leads(struct rd_group *g);
+/* The same, in which term and until when; written only with true. */
+bool rd_group_lease(struct rd_group *g, uint64_t *ret_term, struct mono *ret_end);
 /* Whether a majority of the group was heard of within the last moments. */
 bool rd_group_in_quorum(struct rd_group *g);
 /* Whether a leader may take an operator's change: not before its group has an id. Until then decisions of a life without

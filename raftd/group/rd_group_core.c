@@ -210,9 +210,17 @@ bool
 rd_group_leads(struct rd_group *g)
 {
 	uint64_t term;
-	struct mono end, now = rd_group_now(g);
+	struct mono end;
 
-	return rd_group_runs(g) && rd_raft_lease(g->raft, now, &term, &end) && mono_before(now, end);
+	return rd_group_lease(g, &term, &end);
+}
+
+bool
+rd_group_lease(struct rd_group *g, uint64_t *ret_term, struct mono *ret_end)
+{
+	struct mono now = rd_group_now(g);
+
+	return rd_group_runs(g) && rd_raft_lease(g->raft, now, ret_term, ret_end) && mono_before(now, *ret_end);
 }
 
 /* At each change, and when it moved on by a tenth of an election timeout: apid needs no more. */

@@ -2,7 +2,10 @@
 TLS and ways of logging in, steps."""
 
 import re
+import select
+import socket
 import subprocess
+import threading
 import time
 import uuid
 
@@ -513,6 +516,91 @@ def test_steps_of_recoveries(servers, prober):
     assert step(prober, server, "point-to", 5, args=[before["Source_Host"], before["Source_Port"]])["code"] == 0
     assert step(prober, server, "start-replica", 6)["code"] == 0
     server.wait_replicating()
+
+
+# -- silent replicas are made to connect anew
+
+
+def receiver(server):
+    """Connection id of its receiver; None while it is not connected."""
+    return server.value("SELECT id FROM information_schema.processlist WHERE state LIKE 'Waiting for % to send event'")
+
+
+def reconnects(server, before):
+    wait_until(lambda: receiver(server) not in (None, before), 15, "another receiver")
+    status = status_of(server)
+    assert status["Replica_IO_Running"] == status["Replica_SQL_Running"] == "Yes"
+
+
+def test_receiver_connects_anew(servers, prober):
+    server = servers["c"]
+    before = wait_until(lambda: receiver(server), 15, "its receiver")
+    done = step(prober, server, "restart-replica-io", 1, precondition=server.value("SELECT @@global.server_id"))
+    assert done["code"] == 0 and done["sent"], done
+    reconnects(server, before)
+    old = "SLAVE" if servers.flavor == "mariadb" else "REPLICA"
+    for thread in "SQL", "IO":  # one of them stands still; nobody starts it
+        server.sql(f"STOP {old} {thread}_THREAD")
+        refused = step(prober, server, "restart-replica-io", 2 if thread == "SQL" else 3)
+        assert refused["code"] == CODES["PRECONDITION"] and not refused["sent"], refused
+        assert status_of(server)[f"Replica_{thread}_Running"] == "No"
+        server.sql(f"START {old} {thread}_THREAD")
+    assert step(prober, servers["a"], "restart-replica-io", 4)["code"] == CODES["PRECONDITION"]  # no replica
+    server.wait_replicating()
+
+
+class Cutting:
+    """Forwards one connection after the other, and hangs up as soon as the word has been passed on."""
+
+    def __init__(self, target, word):
+        self.target, self.word, self.cut = target, word, threading.Event()
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self.socket.getsockname()[1]}"
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self):
+        while not self.cut.is_set():
+            client, _ = self.socket.accept()
+            with client, socket.create_connection(self.target) as server:
+                self._forward(client, server)
+
+    def _forward(self, client, server):
+        while True:
+            for source in select.select([client, server], [], [])[0]:
+                data = source.recv(65536)
+                if not data:
+                    return
+                (server if source is client else client).sendall(data)
+                if source is client and self.word in data:
+                    self.cut.set()
+                    return
+
+
+def test_receiver_runs_though_whoever_stopped_it_is_gone(servers):
+    """The connection ends before the server has begun: as if the prober were killed right after sending."""
+    server = servers["c"]
+    with Prober(MySQLTopologyUseMixedTLS=False) as prober:
+        between = Cutting((server.host, server.port), b"io_thread; start")
+        before = wait_until(lambda: receiver(server), 15, "its receiver")
+        prober.send("STEP", recovery_uid="r1", term=1, number=1, key=key(between.address), statement="restart-replica-io",
+                    not_after_us=boottime_us(5000))
+        lost = prober.expect("STEP_RESULT", number=1, deadline=15)
+        assert between.cut.is_set() and lost["code"] == CODES["UNKNOWN_OUTCOME"] and lost["sent"], lost
+    reconnects(server, before)
+
+
+def test_receiver_of_a_silent_source(servers, prober):
+    """It is told within the time that a vote waits, and says that it cannot connect."""
+    source, server = servers["a"], servers["b"]
+    before = wait_until(lambda: receiver(server), 15, "its receiver")
+    source.stop()
+    try:
+        done = step(prober, server, "restart-replica-io", 1)
+        assert done["code"] == 0, done
+        assert status_of(server)["Replica_IO_Running"] == "Connecting"
+    finally:
+        source.cont()
+    reconnects(server, before)
 
 
 def test_error_of_the_server_is_told(servers, prober):

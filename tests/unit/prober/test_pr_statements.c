@@ -297,6 +297,10 @@ check_statement(const struct server *s, const char *sql)
 		char word[128];
 		size_t n = 0;
 
+		if (str_starts(p, "; ")) { /* another statement */
+			p = skip_head(s, p + 2);
+			continue;
+		}
 		if (*p == '\'') { /* a text */
 			p = strchr(p + 1, '\'');
 			assert_non_null(p);

@@ -69,6 +69,41 @@ test_fence_forgets_the_oldest(void **state UNUSED)
 }
 
 static void
+test_who_may_be_made_to_connect_anew(void **state UNUSED)
+{
+	static const char *const old[] = {"Slave_IO_Running", "Slave_SQL_Running"};
+	static const char *const fresh[] = {"Replica_IO_Running", "Replica_SQL_Running"};
+	static const struct {
+		const char *const *names;
+		const char *io, *sql;
+		size_t rows, dropped;
+		const char *expect; /* a part of the obstacle; NULL: none */
+	} cases[] = {
+	    {old, "Yes", "Yes", 1, 0, NULL},	     {fresh, "Yes", "Yes", 1, 0, NULL},
+	    {old, "Connecting", "Yes", 1, 0, NULL},  {old, "Preparing", "Yes", 1, 0, NULL},
+	    {old, "No", "Yes", 1, 0, "receiver"},    {fresh, "No", "Yes", 1, 0, "receiver"},
+	    {old, "Yes", "No", 1, 0, "applier"},     {fresh, "Connecting", "No", 1, 0, "applier"},
+	    {old, "No", "No", 1, 0, "applier"}, /* MariaDB would drop its relay log */
+	    {old, NULL, "Yes", 1, 0, "receiver"},    {old, "Yes", NULL, 1, 0, "applier"},
+	    {old, "Yes", "Yes", 0, 0, "no replica"}, {old, "Yes", "Yes", 1, 1, "several"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		const char *cells[] = {cases[i].io, cases[i].sql};
+		struct pr_rows r = {.answered = true,
+				    .n_cols = 2,
+				    .n_rows = cases[i].rows,
+				    .n_dropped = cases[i].dropped,
+				    .names = cases[i].names,
+				    .cells = cells};
+		const char *why = pr_step_reconnect_obstacle(&r);
+
+		if ((why == NULL) != (cases[i].expect == NULL) || (why != NULL && strstr(why, cases[i].expect) == NULL))
+			fail_msg("case %zu: %s", i, why == NULL ? "no obstacle" : why);
+	}
+}
+
+static void
 test_mass_loss(void **state UNUSED)
 {
 	static const struct {
@@ -102,6 +137,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_fence),
 	    cmocka_unit_test(test_fence_forgets_the_oldest),
+	    cmocka_unit_test(test_who_may_be_made_to_connect_anew),
 	    cmocka_unit_test(test_mass_loss),
 	};
 

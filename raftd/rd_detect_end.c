@@ -1,0 +1,282 @@
+/* rd_detect_end.c — what comes of a round: the log, the record, and whoever acts on it (rd_detect.h). Owns nothing; called
+ * by rd_detect.c at the end of each round and for each answer of a server. */
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/str.h"
+#include "group/rd_group.h"
+#include "rd_detect_private.h"
+#include "topo/key.h"
+
+#define SAID_MAX 16 /* replicas; in the record stand more */
+
+/* --- the log --------------------------------------------------------------------------------------------------------- */
+static void
+say_ballots(const struct rd_case *c)
+{
+	for (size_t i = 0; i < c->n_ballots; i++) {
+		const struct rd_facts *f = c->ballots[i].facts;
+		if (f == NULL)
+			log_notice("detect", "instance=%s voter=%s has not answered", TOPO_KEY_TEXT(c->server),
+				   LOG_Q(c->ballots[i].voter));
+		else
+			log_notice("detect", "instance=%s voter=%s sees=%s errno=%lld attempts=%llu cause=%s",
+				   TOPO_KEY_TEXT(c->server), LOG_Q(c->ballots[i].voter),
+				   topo_evidence_text(f->evidence), (long long)f->errno_mysql,
+				   (unsigned long long)f->failed,
+				   LOG_Q(rd_cause(f->evidence, f->found, f->errno_mysql))); /* tests: test_votes.py */
+	}
+}
+
+static void
+say_replicas(const struct rd_case *c)
+{
+	for (size_t i = 0; i < min_size(c->n_replicas, SAID_MAX); i++)
+		log_notice("detect", "instance=%s replica=%s says=%s", TOPO_KEY_TEXT(c->server),
+			   TOPO_KEY_TEXT(c->replicas[i].key), LOG_Q(rd_word_text(c->replicas[i].word)));
+	if (c->n_replicas > SAID_MAX)
+		log_notice("detect", "instance=%s has %zu more replicas", TOPO_KEY_TEXT(c->server),
+			   c->n_replicas - SAID_MAX);
+}
+
+static void
+say_verdict(const struct rd_server *s, enum rd_verdict verdict, const char *code, const struct rd_finding *f)
+{
+	struct str_buf b = {0};
+
+	str_buf_printf(&b, "%s", rd_verdict_text(verdict));
+	if (f->cause[0] != '\0')
+		str_buf_printf(&b, " (%s)", f->cause);
+	if (f->replica != NULL)
+		str_buf_printf(&b, "; replica %s", TOPO_KEY_TEXT(f->replica));
+	log_notice("detect", "instance=%s verdict=%s failed=%zu answered=%zu needed=%zu analysis=%s: %s", s->text,
+		   rd_verdict_name(verdict), f->failed, f->answered, f->needed, code, b.p); /* tests: test_votes.py */
+	str_buf_done(&b);
+}
+
+void
+rd_detect_say_held(const struct rd_asking *a)
+{
+	const struct rd_case *c = rd_round_case(a->round);
+
+	log_notice("detect", "instance=%s verdict=%s: %s", TOPO_KEY_TEXT(c->server), rd_verdict_name(RD_VERDICT_HELD),
+		   rd_verdict_text(RD_VERDICT_HELD)); /* tests: test_votes.py */
+	say_ballots(c);
+}
+
+/* --- the merged view ------------------------------------------------------------------------------------------------- */
+/* What the voters saw together, with this node's rows of the rest. ret borrows from the model and the arena. */
+static void
+merge(struct rd_detect *d, const struct rd_case *c, const struct rd_server *s, struct mem_arena *arena,
+      struct topo_analysis *ret)
+{
+	const struct topo_analysed server = {.inst = &s->inst};
+	struct topo_analysed *rows = mem_arena_alloc(arena, (c->n_replicas + 1) * sizeof(*rows));
+	const struct topo_analysed **list = mem_arena_alloc(arena, (c->n_replicas + 1) * sizeof(*list));
+	struct topo_analysis_rules rules = d->n->rules->analysis;
+
+	rules.now = clk_wall(d->n->clock);
+	for (size_t i = 0; i < c->n_replicas; i++) {
+		const struct rd_server *r = rd_model_find(&d->n->model, c->replicas[i].key);
+		list[i] = NULL;
+		if (r == NULL)
+			continue;
+		rows[i] = (struct topo_analysed){.inst = &r->inst};
+		list[i] = &rows[i];
+	}
+	rd_judge_analysis(c, &server, list, &rules, arena, ret);
+}
+
+const char *
+rd_detect_alias(struct rd_detect *d, const struct rd_server *s)
+{
+	const struct db_cluster_alias_override key = {.cluster_name = s->inst.cluster_name};
+	const struct db_cluster_alias_override *row =
+	    rd_state_get(rd_decisions(d->n), RD_TABLE_cluster_alias_override, &key);
+
+	return row != NULL ? row->alias : s->inst.suggested_cluster_alias;
+}
+
+/* --- the record ------------------------------------------------------------------------------------------------------ */
+#define LISTED_MAX 256
+
+static struct rd_witness
+of_ballot(const struct rd_ballot *b)
+{
+	const struct rd_facts *f = b->facts;
+
+	if (f == NULL)
+		return (struct rd_witness){.witness = b->voter, .seen = "no answer", .cause = "", .reader = ""};
+	return (struct rd_witness){.witness = b->voter,
+				   .seen = topo_evidence_text(f->evidence),
+				   .cause = rd_cause(f->evidence, f->found, f->errno_mysql),
+				   .errno_mysql = f->errno_mysql,
+				   .attempts = f->failed,
+				   .reader = "",
+				   .seen_us = f->at_us};
+}
+
+static struct rd_witness
+of_replica(const struct rd_testimony *t, const struct topo_key_text *name)
+{
+	return (struct rd_witness){.witness = name->text,
+				   .is_replica = true,
+				   .seen = rd_word_text(t->word),
+				   .cause = "",
+				   .errno_mysql = t->view.io_errno,
+				   .reader = t->reader == NULL ? "" : t->reader};
+}
+
+static void
+on_registered(void *ctx UNUSED, const struct rd_proposed *p)
+{
+	if (p->e != NULL) /* who leads next holds a vote of its own */
+		log_warning("detect", "a failure that was detected is not recorded: %s", p->e->msg);
+}
+
+static void
+propose(struct rd_detect *d, const struct rd_cmd_register_failure_detection *c)
+{
+	struct err e;
+
+	if (rd_propose_register_failure_detection(d->n->decide, c, on_registered, d, &e) != 0)
+		log_warning("detect", "failure of instance=%s is not recorded: %s", TOPO_KEY_TEXT(&c->key), e.msg);
+}
+
+static void
+record(struct rd_detect *d, const struct rd_dead *dead, enum topo_code code)
+{
+	const struct rd_case *c = dead->c;
+	size_t listed = min_size(c->n_replicas, LISTED_MAX), n = c->n_ballots;
+	struct rd_witness *seen = mem_calloc(n + listed, sizeof(*seen));
+	struct topo_key_text *names = mem_calloc(listed + 1, sizeof(*names));
+	struct topo_key *keys = mem_calloc(listed + 1, sizeof(*keys));
+
+	for (size_t i = 0; i < n; i++)
+		seen[i] = of_ballot(&c->ballots[i]);
+	for (size_t i = 0; i < listed; i++) {
+		keys[i] = *c->replicas[i].key;
+		names[i] = topo_key_text(&keys[i]);
+		seen[n + i] = of_replica(&c->replicas[i], &names[i]);
+	}
+	topo_key_list_sort(&(struct topo_key_list){keys, listed});
+	propose(d, &(struct rd_cmd_register_failure_detection){.key = *c->server,
+							       .analysis = topo_code_name(code),
+							       .cluster_name = dead->cluster_name,
+							       .cluster_alias = dead->cluster_alias,
+							       .is_actionable = rd_code_is_actionable(code),
+							       .token = proc_setup(d->n->proc)->node_token,
+							       .count_replicas = c->n_replicas,
+							       .replicas = {keys, listed},
+							       .witnesses = {seen, n + listed}});
+	free(keys);
+	free(names);
+	free(seen);
+}
+
+/* --- whoever acts on it ---------------------------------------------------------------------------------------------- */
+void
+rd_detect_listen(struct rd_node *n, const struct rd_detect_ops *ops)
+{
+	n->detect->ops = ops;
+}
+
+static void
+tell_dead(struct rd_detect *d, struct rd_dead *dead)
+{
+	struct rd_server *s = dead->server;
+
+	dead->again = s->dead_code == dead->analysis->code && s->dead_term == dead->term;
+	s->dead_code = dead->analysis->code;
+	s->dead_term = dead->term;
+	s->back = 0;
+	if (d->ops != NULL)
+		d->ops->dead(d->n, dead);
+}
+
+void
+rd_detect_tell_back(struct rd_detect *d, struct rd_server *s, enum rd_back back)
+{
+	if (s->dead_code == TOPO_NO_PROBLEM || s->back >= (unsigned)back)
+		return;
+	s->back = (unsigned)back;
+	if (d->ops != NULL && rd_node_leads(d->n))
+		d->ops->back(d->n, s, back);
+	if (back == RD_BACK_READ)
+		s->dead_code = TOPO_NO_PROBLEM;
+}
+
+/* --- the end of a round ---------------------------------------------------------------------------------------------- */
+static void
+count(struct rd_metrics *m, enum rd_verdict verdict)
+{
+	m->votes_dead += verdict == RD_VERDICT_DEAD;
+	m->votes_own_network += verdict == RD_VERDICT_OWN_NETWORK;
+	m->votes_alive +=
+	    verdict == RD_VERDICT_ALIVE || verdict == RD_VERDICT_HEARD || verdict == RD_VERDICT_NO_FAILURE;
+	m->votes_undecided +=
+	    verdict == RD_VERDICT_NO_QUORUM || verdict == RD_VERDICT_UNTESTED || verdict == RD_VERDICT_TOO_OLD;
+}
+
+/* Others reach it, and this node, which leads, does not: somebody else may lead. */
+static void
+give_way(struct rd_detect *d, const struct rd_server *s, const struct rd_finding *f)
+{
+	bool own = f->verdict == RD_VERDICT_OWN_NETWORK && f->answered >= f->needed;
+
+	if (d->n->group == NULL || !rd_away_note(&d->away, own, d->term, rd_mono(d->n)))
+		return;
+	log_warning("detect", "instance=%s answers a majority of the nodes but not this one, which leads", s->text);
+	rd_group_give_way(d->n->group, "its network is in trouble"); /* tests: test_votes.py */
+}
+
+/* Said and recorded when it differs from what was found before: the same is found again every second. */
+static void
+finish(struct rd_detect *d, struct rd_dead *dead)
+{
+	struct rd_server *s = dead->server;
+	enum topo_code code = (enum topo_code)dead->analysis->code;
+	enum rd_verdict verdict = dead->finding->verdict;
+	bool is_news;
+
+	if (verdict == RD_VERDICT_DEAD && !rd_code_is_dead(code))
+		verdict = RD_VERDICT_NO_FAILURE;
+	count(&d->n->metrics, verdict);
+	is_news = s->verdict != (uint64_t)verdict;
+	s->verdict = verdict;
+	if (is_news) {
+		say_ballots(dead->c);
+		say_replicas(dead->c);
+		say_verdict(s, verdict, topo_code_name(code), dead->finding);
+	}
+	if (verdict != RD_VERDICT_DEAD || !rd_code_is_detected(code))
+		return;
+	if (is_news)
+		record(d, dead, code);
+	tell_dead(d, dead);
+}
+
+void
+rd_detect_conclude(struct rd_detect *d, const struct rd_asking *a)
+{
+	const struct rd_finding *f = rd_round_finding(a->round);
+	const struct rd_case *c = rd_round_case(a->round);
+	struct rd_server *s = rd_model_find(&d->n->model, c->server);
+	struct topo_analysis analysis = {.code = TOPO_NO_PROBLEM};
+	struct mem_arena arena = {0};
+	struct rd_dead dead = {.server = s, .finding = f, .c = c, .analysis = &analysis, .at = rd_mono(d->n)};
+
+	if (s == NULL)
+		return;
+	s->vote_ended = dead.at;
+	dead.term = a->term;
+	dead.cluster_name = s->inst.cluster_name;
+	dead.cluster_alias = rd_detect_alias(d, s);
+	if (f->verdict == RD_VERDICT_DEAD)
+		merge(d, c, s, &arena, &analysis);
+	finish(d, &dead);
+	mem_arena_done(&arena);
+	if (f->verdict == RD_VERDICT_ALIVE || f->verdict == RD_VERDICT_OWN_NETWORK)
+		rd_detect_tell_back(d, s, RD_BACK_ELSEWHERE);
+	give_way(d, s, f);
+}
