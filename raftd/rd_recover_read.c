@@ -1,0 +1,143 @@
+/* rd_recover_read.c — the executor's readings: servers are read again, and what they say becomes the input of the next
+ * choice or plan. See rd_recover.h. Belongs to rd_recover.c. */
+#include "rd_recover_private.h"
+
+#include "topo/key.h"
+
+struct rd_recovery_input
+rd_recover_view(const struct rd_recover *r)
+{
+	struct rd_recovery_input in = r->now;
+
+	in.successor = r->record.successor;
+	in.excluded = r->record.excluded;
+	return in;
+}
+
+static struct rd_recovery_server *
+server_at(struct rd_recover *r, size_t i)
+{
+	return i < r->now.servers.n ? &r->now.servers.v[i] : &r->now.failed;
+}
+
+static void
+ask(struct rd_recover *r, size_t i)
+{
+	if (r->reading[i] == RD_READING_ASKED || r->reading[i] == RD_READING_STALE_WANTED)
+		return;
+	r->n_reading++;
+	if (r->reading[i] == RD_READING_STALE) {
+		r->reading[i] = RD_READING_STALE_WANTED;
+		return;
+	}
+	r->reading[i] = RD_READING_ASKED;
+	r->stats.readings++;
+	r->ops->read(r->ctx, &server_at(r, i)->key, RD_RECOVER_PATIENCE_US);
+}
+
+static void
+start(struct rd_recover *r)
+{
+	r->stage = RD_STAGE_READ;
+	r->one_read = false;
+}
+
+void
+rd_recover_read_all(struct rd_recover *r, bool failed_too)
+{
+	start(r);
+	r->read_all = true;
+	for (size_t i = 0; i < r->now.servers.n + (failed_too ? 1 : 0); i++)
+		ask(r, i);
+}
+
+void
+rd_recover_read_keys(struct rd_recover *r, const struct topo_key_list *keys)
+{
+	start(r);
+	for (size_t i = 0; i <= r->now.servers.n; i++) {
+		if (topo_key_list_has(keys, &server_at(r, i)->key))
+			ask(r, i);
+	}
+}
+
+void
+rd_recover_read_silent(struct rd_recover *r)
+{
+	start(r);
+	r->news = false;
+	for (size_t i = 0; i < r->now.servers.n; i++) {
+		if (!rd_recovery_is_fresh(&r->now, &r->now.servers.v[i]))
+			ask(r, i);
+	}
+}
+
+void
+rd_recover_read_stop(struct rd_recover *r)
+{
+	for (size_t i = 0; i <= r->now.servers.n; i++) {
+		if (r->reading[i] != RD_READING_NONE)
+			r->reading[i] = RD_READING_STALE;
+	}
+	r->n_reading = 0;
+}
+
+static void
+take(struct rd_recover *r, struct rd_recovery_server *into, const struct rd_recovery_server *s)
+{
+	struct rd_recovery_server row = *s, copy;
+
+	row.key = into->key;
+	row.was_direct = into->was_direct;
+	row.in_maintenance = into->in_maintenance;
+	row.is_banned = into->is_banned;
+	row.answered = true;
+	if (row.semi_sync_wait_point[0] == '\0')
+		row.semi_sync_wait_point = into->semi_sync_wait_point;
+	/* read by order of this recovery, and so after its beginning, whatever the nodes' clocks say */
+	if (row.answered_us < r->now.suspected_us)
+		row.answered_us = r->now.suspected_us;
+	rec_dup(&rd_recovery_server_desc, &copy, &row);
+	rec_done(&rd_recovery_server_desc, into);
+	*into = copy;
+}
+
+static size_t
+index_of(struct rd_recover *r, const struct topo_key *key)
+{
+	for (size_t i = 0; i <= r->now.servers.n; i++) {
+		if (topo_key_equal(&server_at(r, i)->key, key))
+			return i;
+	}
+	return r->now.servers.n + 1;
+}
+
+void
+rd_recover_read(struct rd_recover *r, const struct topo_key *key, const struct rd_recovery_server *s)
+{
+	size_t i = index_of(r, key);
+	enum rd_reading was;
+
+	if (i > r->now.servers.n || r->reading[i] == RD_READING_NONE)
+		return;
+	was = r->reading[i];
+	r->reading[i] = RD_READING_NONE;
+	if (was == RD_READING_STALE)
+		return;
+	r->n_reading--;
+	if (was == RD_READING_STALE_WANTED) {
+		ask(r, i);
+		return;
+	}
+	/* where somebody else may hold the lock, or a step of ours may still arrive, a reading proves nothing */
+	if (s != NULL && rd_recover_is_open(r, key))
+		rd_recover_relock(r, key);
+	if (s == NULL || rd_recover_is_open(r, key)) {
+		server_at(r, i)->answered = false;
+		return;
+	}
+	r->one_read = topo_key_equal(key, &r->record.successor) || r->one_read;
+	if (!rd_recovery_is_fresh(&r->now, server_at(r, i)))
+		r->news = true;
+	take(r, server_at(r, i), s);
+}

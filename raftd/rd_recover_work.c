@@ -1,0 +1,585 @@
+/* rd_recover_work.c — the executor's stages: locks are taken, open outcomes settled, a server is chosen, a phase is planned
+ * and run, and what its steps came to decides the next event. See rd_recover.h. Belongs to rd_recover.c. */
+#include "rd_recover_private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "topo/key.h"
+#include "topo/step.h"
+
+/* --- lists ------------------------------------------------------------------------------------------------------- */
+static struct rd_open *
+find_open(const struct rd_recover *r, const struct topo_key *key)
+{
+	for (size_t i = 0; i < r->n_open; i++) {
+		if (topo_key_equal(&r->open[i].key, key))
+			return &r->open[i];
+	}
+	return NULL;
+}
+
+bool
+rd_recover_is_open(const struct rd_recover *r, const struct topo_key *key)
+{
+	return find_open(r, key) != NULL;
+}
+
+void
+rd_recover_open(struct rd_recover *r, const struct topo_key *key, struct mono not_after, bool held)
+{
+	struct rd_open *o = find_open(r, key);
+
+	if (o == NULL) { /* at most one per server */
+		mem_grow(r->open, r->cap_open, r->n_open + 1);
+		o = &r->open[r->n_open++];
+		*o = (struct rd_open){.not_after = not_after};
+		rec_dup(&topo_key_desc, &o->key, key);
+	}
+	if (mono_before(o->not_after, not_after))
+		o->not_after = not_after;
+	o->held = held;
+}
+
+static void
+close_open(struct rd_recover *r, const struct topo_key *key)
+{
+	struct rd_open *o = find_open(r, key);
+
+	if (o == NULL)
+		return;
+	topo_key_done(&o->key);
+	*o = r->open[--r->n_open];
+}
+
+bool
+rd_recover_is_lost(const struct rd_recover *r, const struct topo_key *key)
+{
+	for (size_t i = 0; i < r->lost.n; i++) {
+		if (topo_key_equal(&r->lost.v[i].key, key))
+			return true;
+	}
+	return false;
+}
+
+void
+rd_recover_lose(struct rd_recover *r, const struct topo_key *key, const char *why)
+{
+	if (rd_recover_is_lost(r, key))
+		return;
+	mem_grow(r->lost.v, r->cap_lost, r->lost.n + 1);
+	rec_dup(&rd_lost_desc, &r->lost.v[r->lost.n++], &(struct rd_lost){*key, why});
+}
+
+static void
+give_up(struct rd_recover *r, const struct topo_key *key, const char *why)
+{
+	(void)topo_key_list_add(&r->given_up, key);
+	if (r->record.state == RD_RECOVERY_REPOINT)
+		rd_recover_lose(r, key, why);
+}
+
+/* A plan says anew who does not follow, but for those where a step failed. */
+static void
+renew_lost(struct rd_recover *r, const struct rd_plan *plan)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < r->lost.n; i++) {
+		if (topo_key_list_has(&r->given_up, &r->lost.v[i].key))
+			r->lost.v[kept++] = r->lost.v[i];
+		else
+			rec_done(&rd_lost_desc, &r->lost.v[i]);
+	}
+	r->lost.n = kept;
+	for (size_t i = 0; i < plan->lost.n; i++)
+		rd_recover_lose(r, &plan->lost.v[i].key, plan->lost.v[i].why);
+}
+
+/* All steps of this run there succeeded; true as well where it had none. */
+static bool
+came_through(const struct rd_recover *r, const struct topo_key *key)
+{
+	for (size_t i = 0; i < r->run.n; i++) {
+		const struct rd_run_item *x = &r->run.items[i];
+		if (x->state != RD_RUN_DONE && x->step.on_failure == RD_FAILS_SERVER &&
+		    topo_key_equal(&x->step.key, key))
+			return false;
+	}
+	return true;
+}
+
+/* While a plan runs, who has no steps in it follows already, or is named by it; before it, and between plans, it is
+ * known of those who came through the last one, and of those who were read as replicas of the promoted server. */
+void
+rd_recover_lose_rest(struct rd_recover *r)
+{
+	bool runs = r->stage == RD_STAGE_RUN && r->phase == RD_PHASE_REPOINT;
+
+	for (size_t i = 0; i < r->now.servers.n; i++) {
+		const struct rd_recovery_server *s = &r->now.servers.v[i];
+		bool follows = runs ? came_through(r, &s->key)
+				    : topo_key_list_has(&r->followed, &s->key) ||
+					  (topo_key_equal(&s->source_key, &r->record.successor) && !rd_both_stopped(s));
+		if (rd_recovery_is_direct(&r->before, s) && !topo_key_equal(&s->key, &r->record.successor) && !follows)
+			rd_recover_lose(r, &s->key, "does not follow the promoted server yet");
+	}
+}
+
+static void
+note_followers(struct rd_recover *r)
+{
+	for (size_t i = 0; i < r->now.servers.n; i++) {
+		const struct topo_key *key = &r->now.servers.v[i].key;
+		if (came_through(r, key) && !rd_recover_is_lost(r, key))
+			(void)topo_key_list_add(&r->followed, key);
+	}
+}
+
+/* --- sending ----------------------------------------------------------------------------------------------------- */
+void
+rd_recover_note(struct rd_recover *r, const struct rd_run_item *i, enum rd_plan_phase phase)
+{
+	r->stats.done += i->state == RD_RUN_DONE;
+	r->stats.failed += i->state == RD_RUN_FAILED;
+	r->stats.unknown += i->state == RD_RUN_UNKNOWN;
+	r->ops->note(
+	    r->ctx, &(struct rd_recover_note){
+			.step = &i->step, .number = i->number, .phase = phase, .code = i->code, .message = i->message});
+}
+
+static void
+send_one(struct rd_recover *r, struct rd_run *run, struct rd_run_item *i, enum rd_plan_phase phase,
+	 struct mono not_after)
+{
+	uint64_t lowest = r->record.turns << 20;
+	struct ipc_step m = {.recovery_uid = r->record.uid,
+			     .term = r->term,
+			     .number = r->number + 1 > lowest ? r->number + 1 : lowest,
+			     .key = i->step.key,
+			     .statement = i->step.statement,
+			     .args = i->step.args,
+			     .precondition = i->step.precondition,
+			     .not_after_us = not_after.us};
+	struct err e;
+
+	r->number = m.number;
+	if (r->ops->send(r->ctx, &m, &e) == 0) {
+		rd_run_sent(run, i, r->number, not_after, rd_recover_now(r));
+		r->stats.sent++;
+	} else {
+		rd_run_not_sent(run, i, &e, rd_recover_now(r));
+		if (i->state == RD_RUN_FAILED)
+			rd_recover_note(r, i, phase);
+	}
+}
+
+void
+rd_recover_send(struct rd_recover *r, struct rd_run *run, enum rd_plan_phase phase)
+{
+	struct mono now = rd_recover_now(r), lease = r->ops->lease(r->ctx),
+		    latest = mono_add_us(now, RD_RECOVER_STEP_US);
+	struct rd_run_item *i;
+
+	rd_run_tick(run, now);
+	if (mono_diff_us(lease, now) < RD_RECOVER_LEASE_MIN_US)
+		return;
+	while ((i = rd_run_next(run, now)) != NULL)
+		send_one(r, run, i, phase, mono_before(lease, latest) ? lease : latest);
+	rd_run_tick(run, now);
+}
+
+/* --- locks ------------------------------------------------------------------------------------------------------- */
+static void
+begin_run(struct rd_recover *r, enum rd_stage stage, const struct rd_plan *plan)
+{
+	rd_run_init(&r->run, plan);
+	r->stage = stage;
+	r->phase = plan->phase;
+}
+
+/* Steps that end whoever holds the lock, on these servers; only: NULL = all that may answer. */
+static void
+break_locks(struct rd_recover *r, enum rd_stage stage, bool (*only)(struct rd_recover *r, const struct topo_key *key))
+{
+	struct mem_arena arena = {0};
+	struct rd_recovery_input in = rd_recover_view(r);
+	struct rd_recovery_server *rows = mem_arena_alloc(&arena, (in.servers.n + 1) * sizeof(*rows));
+	struct rd_plan plan;
+	size_t n = 0;
+
+	for (size_t i = 0; i <= in.servers.n; i++) {
+		const struct rd_recovery_server *s = i < in.servers.n ? &in.servers.v[i] : &in.failed;
+		if (only != NULL && !only(r, &s->key))
+			continue;
+		rows[n] = *s;
+		rows[n].answered = rows[n].answered || only != NULL;
+		rows[n].answered_us = only != NULL ? in.suspected_us : s->answered_us;
+		n++;
+	}
+	in.servers = (struct rd_recovery_server_list){rows, n};
+	rd_plan_build(RD_PHASE_FENCE, &in, NULL, NULL, &arena, &plan);
+	begin_run(r, stage, &plan);
+	mem_arena_done(&arena);
+}
+
+/* Taking a recovery over: everybody, as what is known of them is old. */
+static bool
+may_be_held(struct rd_recover *r, const struct topo_key *key)
+{
+	return !topo_key_equal(key, &r->record.failed) || r->record.returned || r->record.state == RD_RECOVERY_RESTORE;
+}
+
+static bool
+is_to_settle(struct rd_recover *r, const struct topo_key *key)
+{
+	const struct rd_open *o = find_open(r, key);
+
+	return o != NULL && !o->held;
+}
+
+void
+rd_recover_locks(struct rd_recover *r)
+{
+	break_locks(r, RD_STAGE_LOCKS, r->is_orphan && !r->read_all ? may_be_held : NULL);
+}
+
+bool
+rd_recover_settle(struct rd_recover *r)
+{
+	struct mono last = {0};
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->n_open; i++) {
+		if (r->open[i].held)
+			continue;
+		n++;
+		if (mono_before(last, r->open[i].not_after))
+			last = r->open[i].not_after;
+	}
+	if (n == 0)
+		return false;
+	if (mono_before(rd_recover_now(r), last))
+		r->again = last;
+	else
+		break_locks(r, RD_STAGE_SETTLE, is_to_settle);
+	return true;
+}
+
+/* It answers, though its lock could not be taken: that is tried again, lest a good server be left out. */
+void
+rd_recover_relock(struct rd_recover *r, const struct topo_key *key)
+{
+	struct rd_open *o = find_open(r, key);
+
+	if ((r->todo & RD_DO_ONLY_READ) != 0 || !o->held || o->tries >= RD_RECOVER_LOCKS_MAX)
+		return;
+	o->held = false;
+	o->tries++;
+	if ((r->todo & (RD_TODO_REREAD | RD_TODO_AGAIN)) == 0)
+		topo_key_list_done(&r->targets);
+	(void)topo_key_list_add(&r->targets, key);
+	r->todo |= RD_TODO_REREAD;
+}
+
+void
+rd_recover_locks_over(struct rd_recover *r)
+{
+	bool fence = r->stage == RD_STAGE_LOCKS && r->record.state == RD_RECOVERY_FENCE;
+
+	for (size_t i = 0; i < r->run.n; i++) {
+		const struct rd_run_item *x = &r->run.items[i];
+		if (x->state == RD_RUN_DONE)
+			close_open(r, &x->step.key);
+		else
+			rd_recover_open(r, &x->step.key, x->not_after, true);
+	}
+	rd_run_done(&r->run);
+	r->stage = RD_STAGE_IDLE;
+	if (fence)
+		rd_recover_say(r, RD_EVENT_STEPS_OVER, "");
+}
+
+void
+rd_recover_stop(struct rd_recover *r)
+{
+	for (size_t i = 0; i < r->run.n; i++) {
+		if (r->run.items[i].state == RD_RUN_SENT)
+			rd_recover_open(r, &r->run.items[i].step.key, r->run.items[i].not_after, false);
+	}
+	rd_run_done(&r->run);
+	rd_recover_read_stop(r);
+	r->stage = RD_STAGE_IDLE;
+}
+
+/* --- the choice and the plan -------------------------------------------------------------------------------------- */
+struct deciding {
+	struct mem_arena arena;
+	struct rd_recovery_input in;
+	struct rd_haves haves;
+	struct rd_choice choice;
+	struct rd_plan plan;
+};
+
+static void
+decide(struct rd_recover *r, struct deciding *d)
+{
+	*d = (struct deciding){.in = rd_recover_view(r)};
+	rd_haves_build(&d->in, &d->arena, &d->haves);
+	rd_choose(&d->in, &d->haves, rd_recover_wall_us(r), &d->arena, &d->choice);
+}
+
+static void
+decided(struct deciding *d)
+{
+	rd_haves_done(&d->haves);
+	mem_arena_done(&d->arena);
+}
+
+/* How long the preparation may take: its steps one after the other, as often as they may be planned. */
+static int64_t
+prepare_us(struct deciding *d)
+{
+	int64_t us = 10 * CLK_S;
+
+	rd_plan_build(RD_PHASE_PREPARE, &d->in, &d->haves, &d->choice, &d->arena, &d->plan);
+	for (size_t i = 0; i < d->plan.steps.n; i++)
+		us += d->plan.steps.v[i].within_ms * CLK_MS;
+	return us;
+}
+
+void
+rd_recover_pick(struct rd_recover *r)
+{
+	struct rd_recover_event ev = {.h = {.event = RD_EVENT_REFUSED}};
+	struct deciding d;
+	const char *no;
+
+	decide(r, &d);
+	no = rd_plan_refusal(&d.haves, &d.choice);
+	if (no == NULL && d.choice.verdict == RD_CHOICE_PROMOTE) {
+		ev.h.event = RD_EVENT_CHOSEN;
+		ev.h.successor = &d.choice.chosen->server->key;
+		ev.h.deadline_us = rd_recover_wall_us(r) + prepare_us(&d);
+	} else if (no == NULL && d.choice.verdict == RD_CHOICE_WAIT) {
+		ev.h.event = RD_EVENT_MAY_LOSE;
+		ev.h.deadline_us = d.choice.wait_until_us;
+		r->news_at = mono_add_us(rd_recover_now(r), RD_RECOVER_NEWS_US);
+	}
+	ev.detail = no != NULL ? no : d.choice.refusal;
+	if (d.choice.chosen != NULL) {
+		ev.loss = rd_loss_text(d.choice.loss);
+		ev.loss_set = d.choice.lost;
+		ev.loss_why = d.choice.loss_why;
+	}
+	rd_recover_propose(r, &ev);
+	decided(&d);
+}
+
+/* MariaDB: where the candidate stands once it has applied everything (rd_return.h). */
+static void
+keep_position(struct rd_recover *r, const struct deciding *d)
+{
+	const struct rd_ranked *j = d->choice.chosen;
+	struct rd_set has;
+	struct str_buf b = {0};
+	struct err e;
+
+	free(r->position);
+	r->position = NULL;
+	if (d->haves.family != GTID_MARIADB || j->have->unreadable != NULL ||
+	    rd_set_join(d->haves.family, &j->have->received, &(j->donor == NULL ? j->have : j->donor)->received, &has,
+			&e) != 0)
+		return;
+	rd_set_write(&has, &b);
+	rd_set_done(&has);
+	if (b.len > 0)
+		r->position = mem_strdup(str_buf_text(&b));
+	str_buf_done(&b);
+}
+
+/* Nobody is left to carry it out on: the record names a server that the cluster doesn't have. */
+static void
+no_candidate(struct rd_recover *r)
+{
+	static const char why[] = "the chosen server is no server of this cluster";
+
+	if (r->record.state == RD_RECOVERY_PREPARE)
+		rd_recover_say(r, RD_EVENT_CANDIDATE_FAILED, why);
+	else if (r->record.state == RD_RECOVERY_PROMOTE)
+		rd_recover_say(r, RD_EVENT_CANDIDATE_DEAD, why);
+	else
+		rd_recover_say(r, RD_EVENT_STEPS_OVER, why);
+}
+
+/* Servers where a step failed for good are left alone. */
+static void
+leave_out(struct rd_recover *r)
+{
+	for (size_t i = 0; i < r->run.n; i++) {
+		struct rd_run_item *x = &r->run.items[i];
+		if (x->step.on_failure >= RD_FAILS_SERVER && topo_key_list_has(&r->given_up, &x->step.key))
+			x->state = RD_RUN_SKIPPED;
+	}
+}
+
+static void
+run_restore(struct rd_recover *r)
+{
+	struct mem_arena arena = {0};
+	struct rd_recovery_input in = rd_recover_view(r);
+	struct rd_plan plan;
+	bool may_unfence = !r->record.promoted && r->record.suspects.n == 0;
+
+	rd_plan_restore(&r->before, &in, may_unfence, &arena, &plan);
+	begin_run(r, RD_STAGE_RUN, &plan);
+	leave_out(r);
+	mem_arena_done(&arena);
+}
+
+void
+rd_recover_run(struct rd_recover *r)
+{
+	struct deciding d;
+	enum rd_plan_phase phase = rd_recovery_phase((enum rd_recovery_state)r->record.state);
+
+	if (phase == RD_PHASE_RESTORE) {
+		run_restore(r);
+		return;
+	}
+	decide(r, &d);
+	if (d.choice.chosen == NULL) {
+		no_candidate(r);
+	} else {
+		rd_plan_build(phase, &d.in, &d.haves, &d.choice, &d.arena, &d.plan);
+		if (phase == RD_PHASE_PROMOTE)
+			keep_position(r, &d);
+		if (phase == RD_PHASE_REPOINT)
+			renew_lost(r, &d.plan);
+		begin_run(r, RD_STAGE_RUN, &d.plan);
+		leave_out(r);
+	}
+	decided(&d);
+}
+
+/* --- what came of it --------------------------------------------------------------------------------------------- */
+struct came_of {
+	bool candidate, phase, unknown;
+	char why[512];
+};
+
+static void
+look_at(struct rd_recover *r, const struct rd_run_item *x, struct came_of *c)
+{
+	if (x->state != RD_RUN_FAILED && x->state != RD_RUN_UNKNOWN)
+		return;
+	if (c->why[0] == '\0')
+		(void)snprintf(c->why, sizeof(c->why), "%.200s: %.64s: %.230s", TOPO_KEY_TEXT(&x->step.key),
+			       x->step.statement, x->message);
+	if (x->state == RD_RUN_UNKNOWN) {
+		rd_recover_open(r, &x->step.key, x->not_after, false);
+		(void)topo_key_list_add(&r->targets, &x->step.key);
+		c->unknown = true;
+	} else if (x->step.on_failure == RD_FAILS_CANDIDATE) {
+		c->candidate = true;
+	} else if (x->step.on_failure == RD_FAILS_PHASE) {
+		(void)topo_key_list_add(&r->targets, &x->step.key);
+		c->phase = true;
+	} else if (x->step.on_failure == RD_FAILS_SERVER) {
+		give_up(r, &x->step.key, c->why);
+	}
+}
+
+/* Reads who has to be read again, and plans again; or leaves it, after so many times. */
+static void
+again(struct rd_recover *r, const char *why)
+{
+	if (++r->tries <= RD_RECOVER_AGAIN_MAX) {
+		r->todo |= RD_TODO_REREAD | RD_TODO_AGAIN;
+		r->again = mono_add_us(rd_recover_now(r), r->tries == 1 ? 0 : RD_RECOVER_AGAIN_US * (int64_t)r->tries);
+		return;
+	}
+	for (size_t i = 0; i < r->targets.n; i++)
+		give_up(r, &r->targets.v[i], why);
+	rd_recover_say(r, r->record.state == RD_RECOVERY_PREPARE ? RD_EVENT_CANDIDATE_FAILED : RD_EVENT_STEPS_OVER,
+		       why);
+}
+
+static void
+promotion_over(struct rd_recover *r, const struct came_of *c)
+{
+	if (!c->unknown && !c->candidate && !c->phase)
+		rd_recover_propose(
+		    r, &(struct rd_recover_event){.h = {.event = RD_EVENT_WRITABLE, .position = r->position}});
+	else if ((r->todo & RD_DO_ONLY_READ) == 0) /* else it is going to be read anyway */
+		rd_recover_say(r, RD_EVENT_UNKNOWN, c->why);
+}
+
+void
+rd_recover_run_over(struct rd_recover *r)
+{
+	struct came_of c = {0};
+
+	topo_key_list_done(&r->targets);
+	for (size_t i = 0; i < r->run.n; i++)
+		look_at(r, &r->run.items[i], &c);
+	if (r->record.state == RD_RECOVERY_REPOINT)
+		note_followers(r);
+	rd_run_done(&r->run);
+	r->stage = RD_STAGE_IDLE;
+	if (r->record.state == RD_RECOVERY_PROMOTE)
+		promotion_over(r, &c);
+	else if (c.candidate)
+		rd_recover_say(r, RD_EVENT_CANDIDATE_FAILED, c.why);
+	else if (c.unknown || c.phase)
+		again(r, c.why);
+	else
+		rd_recover_say(r, RD_EVENT_STEPS_OVER, c.why);
+}
+
+/* Of the servers with open steps, some could not be read: their steps are not repeated. */
+void
+rd_recover_again(struct rd_recover *r)
+{
+	bool silent = false;
+
+	for (size_t i = 0; i < r->targets.n; i++) {
+		const struct rd_recovery_server *s = rd_recovery_find(&r->now, &r->targets.v[i]);
+		if (s == NULL || s->answered)
+			continue;
+		silent = true;
+		if (!topo_key_equal(&s->key, &r->record.successor))
+			give_up(r, &s->key, "what came of its last step is not known");
+	}
+	if (silent && r->record.state == RD_RECOVERY_PREPARE)
+		rd_recover_say(r, RD_EVENT_CANDIDATE_FAILED, "what came of its last step is not known");
+	else
+		rd_recover_say(r, RD_EVENT_PLAN_AGAIN, "");
+}
+
+/* The candidate was read in PROMOTE, or could not be. */
+void
+rd_recover_judge_candidate(struct rd_recover *r)
+{
+	const struct rd_recovery_server *s = rd_recovery_find(&r->now, &r->record.successor);
+	struct rd_open *o = find_open(r, &r->record.successor);
+	enum rd_recovery_event ev =
+	    rd_fsm_promotion_read(&r->record, s != NULL && r->one_read, s == NULL || s->read_only, o != NULL);
+
+	if (s == NULL) {
+		no_candidate(r);
+	} else if (ev == RD_EVENT_UNKNOWN) {
+		if (o != NULL)
+			o->held = false; /* it is tried again */
+		r->todo |= RD_DO_READ | RD_DO_ONLY_READ;
+		r->again = mono_add_us(rd_recover_now(r), RD_RECOVER_AGAIN_US);
+	} else if (ev == RD_EVENT_WRITABLE) {
+		rd_recover_propose(r, &(struct rd_recover_event){.h = {.event = ev, .position = r->position}});
+	} else if (ev == RD_EVENT_READ_ONLY && ++r->tries > RD_RECOVER_AGAIN_MAX) {
+		rd_recover_say(r, RD_EVENT_CANDIDATE_DEAD, "it does not become writable");
+	} else {
+		if (r->tries > 1)
+			r->again = mono_add_us(rd_recover_now(r), RD_RECOVER_AGAIN_US);
+		rd_recover_say(r, ev, "");
+	}
+}

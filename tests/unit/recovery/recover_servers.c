@@ -1,0 +1,113 @@
+/* recover_servers.c — the MySQL/MariaDB servers of recover_world.h. */
+#include "recover_world.h"
+
+#include <string.h>
+
+#include "topo/key.h"
+#include "topo/step.h"
+
+const char *
+world_kept(struct world *w, const char *s)
+{
+	return mem_arena_strndup(&w->arena, s, strlen(s));
+}
+
+struct world_server *
+world_server(struct world *w, const struct topo_key *key)
+{
+	for (size_t i = 0; i < WORLD_SERVERS; i++) {
+		if (topo_key_equal(&w->servers[i].row.key, key))
+			return &w->servers[i];
+	}
+	return NULL;
+}
+
+/* --- servers ----------------------------------------------------------------------------------------------------- */
+void
+world_make_server(struct world *w, size_t i)
+{
+	static const char *const names[] = {"a", "b", "c", "d"};
+	static const char *const uuids[] = {WORLD_UUID, "bbbbbbbb-bbbb-bbbb-bbbb-bbbbbbbbbbbb",
+					    "cccccccc-cccc-cccc-cccc-cccccccccccc",
+					    "dddddddd-dddd-dddd-dddd-dddddddddddd"};
+	static const char *const mysql[] = {WORLD_UUID ":1-100", WORLD_UUID ":1-98", WORLD_UUID ":1-100",
+					    WORLD_UUID ":1-99"};
+	static const char *const mariadb[] = {"0-97-100", "0-97-98", "0-97-100", "0-97-99"};
+	struct rd_recovery_server *s = &w->servers[i].row;
+
+	rec_init(&rd_recovery_server_desc, s);
+	w->servers[i].up = i > 0;
+	s->key = (struct topo_key){names[i], 3306};
+	s->server_id = 97 + i;
+	s->server_uuid = w->mariadb ? "" : uuids[i];
+	s->version = w->mariadb ? "10.11.14-MariaDB" : "8.4.0";
+	s->binlog_format = "ROW";
+	s->log_bin_enabled = s->log_replica_updates = true;
+	s->supports_oracle_gtid = !w->mariadb;
+	*(w->mariadb ? &s->gtid_current_pos : &s->executed_gtid_set) = w->mariadb ? mariadb[i] : mysql[i];
+	s->channels = 1;
+	s->answered = i > 0;
+	s->answered_us = WORLD_START_US + (i == 0 ? -2 * CLK_S : 100);
+	if (i == 0)
+		return;
+	s->read_only = true;
+	s->source_key = w->servers[0].row.key;
+	s->received_gtid_set = w->mariadb ? mariadb[i] : mysql[i];
+	s->using_mariadb_gtid = w->mariadb;
+	s->using_oracle_gtid = !w->mariadb;
+	s->io_thread_state = TOPO_THREAD_OTHER;
+	s->sql_thread_state = TOPO_THREAD_RUNNING;
+	s->was_direct = true;
+}
+
+int
+world_carry_out(struct world *w, struct rd_recovery_server *s, const struct ipc_step *m)
+{
+	bool is_replica = s->source_key.hostname[0] != '\0';
+
+	switch ((int)topo_step_by_name(m->statement)) {
+	case TOPO_STEP_SET_READ_ONLY:
+		s->read_only = true;
+		return 0;
+	case TOPO_STEP_SET_WRITABLE:
+		s->read_only = false;
+		return 0;
+	case TOPO_STEP_START_REPLICA:
+		s->io_thread_state = s->sql_thread_state = TOPO_THREAD_RUNNING;
+		return is_replica ? 0 : ERR_SERVER;
+	case TOPO_STEP_STOP_REPLICA:
+		s->io_thread_state = s->sql_thread_state = TOPO_THREAD_STOPPED;
+		return 0;
+	case TOPO_STEP_STOP_REPLICA_IO:
+		s->io_thread_state = TOPO_THREAD_STOPPED;
+		return 0;
+	case TOPO_STEP_START_REPLICA_IO:
+		s->io_thread_state = TOPO_THREAD_OTHER;
+		return 0;
+	case TOPO_STEP_START_REPLICA_SQL:
+		s->sql_thread_state = TOPO_THREAD_RUNNING;
+		return 0;
+	case TOPO_STEP_POINT_TO:
+		if (s->io_thread_state == TOPO_THREAD_RUNNING)
+			return ERR_SERVER;
+		s->source_key = (struct topo_key){world_kept(w, m->args.v[0].s), 3306};
+		return 0;
+	case TOPO_STEP_WAIT_EXECUTED: {
+		struct world_server *from = world_server(w, &s->source_key);
+		if (!str_eq(s->received_gtid_set, m->args.v[0].s) &&
+		    (from == NULL || !from->up || from == &w->servers[0]))
+			return ERR_TIMEOUT;
+		s->received_gtid_set = world_kept(w, m->args.v[0].s);
+		*(w->mariadb ? &s->gtid_current_pos : &s->executed_gtid_set) = s->received_gtid_set;
+		return 0;
+	}
+	case TOPO_STEP_RESET_REPLICA:
+		s->source_key = (struct topo_key){"", 0};
+		s->io_thread_state = s->sql_thread_state = TOPO_THREAD_NONE;
+		s->using_oracle_gtid = s->using_mariadb_gtid = false;
+		s->received_gtid_set = "";
+		return 0;
+	default:
+		return ERR_UNSUPPORTED;
+	}
+}

@@ -1,0 +1,104 @@
+/* recover_world.h — a group's replicated record, a prober and MySQL/MariaDB servers for the executor of recoveries
+ * (rd_recover.h), in virtual time. Faults are put in by the tests; what must always hold is checked at every event. */
+#ifndef TEST_RECOVER_WORLD_H
+#define TEST_RECOVER_WORLD_H
+
+#include "rd_recover.h"
+#include "rd_recover_run.h"
+
+#define WORLD_SERVERS 4 /* a failed, b c d its replicas */
+#define WORLD_UUID "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa"
+#define WORLD_START_US (INT64_C(1700000000) * CLK_S)
+#define WORLD_LEASE_US (400 * CLK_MS)
+
+enum world_what { WORLD_APPLY, WORLD_STEP, WORLD_RUN, WORLD_RESULT, WORLD_READING, WORLD_HOOKS, WORLD_FAULT };
+
+/* One thing that will happen. */
+struct world_event {
+	int64_t at_us;
+	enum world_what what;
+	unsigned leader; /* whose: results for a leader that is gone are lost */
+	struct rd_recover_event ev;
+	struct topo_key successor;
+	struct ipc_step step;
+	struct ipc_step_result result;
+	size_t server;
+	enum rd_hook_list list;
+	unsigned fault;
+};
+
+struct world_server {
+	struct rd_recovery_server row;
+	bool up;
+	uint64_t lock; /* number of the step that holds it; 0 = free */
+};
+
+enum world_fault {
+	WORLD_LEADER = 1,	/* dies; another one takes over after a second */
+	WORLD_CANDIDATE = 2,	/* dies */
+	WORLD_RETURN = 4,	/* the failed server is back, writable */
+	WORLD_LOSE_RESULTS = 8, /* results of steps are lost for half a second */
+	WORLD_SLOW_PROBER = 16, /* the prober is paused for a second: what it has is sent late, or not at all */
+	WORLD_SLOW_SERVER = 32, /* statements take a second, and are ended by whoever breaks the lock */
+	WORLD_ABORT = 64,
+	WORLD_REPLICA = 128 /* d dies */
+};
+
+struct world {
+	struct clock clock;
+	int64_t now_us;
+	struct mem_arena arena;
+	bool mariadb;
+	uint64_t random;
+	const char *name; /* of the case, for messages */
+	struct world_server servers[WORLD_SERVERS];
+	struct rd_recovery_input in;
+	struct rd_recovery_server in_servers[WORLD_SERVERS - 1];
+	/* replicated */
+	struct rd_recovery record;
+	unsigned effects;
+	struct rd_lost_list lost;
+	bool hooks_ran[RD_HOOK_LIST_COUNT];
+	/* the leader */
+	struct rd_recover *r;
+	unsigned leader; /* its term */
+	bool leads;
+	uint64_t last_number;
+	unsigned too_late;
+	/* what happens */
+	struct world_event events[512];
+	size_t n_events;
+	int64_t lose_until_us, prober_until_us, server_until_us;
+	/* faults: `faults` happen `after_us` after state `when` is entered for the first time */
+	unsigned faults;
+	enum rd_recovery_state when;
+	int64_t after_us;
+	bool fault_came, fail_pre_hook;
+	struct str_buf trace; /* "b:set-writable" … as carried out */
+	size_t steps;
+};
+
+void world_init(struct world *w, const char *name, bool mariadb, unsigned seed);
+/* The recovery begins. */
+void world_begin(struct world *w);
+/* Until nothing is left to be done; fails the test if that takes an hour of virtual time. */
+void world_go(struct world *w);
+/* What must hold in the end: invariants 5 and 6. */
+void world_check_end(struct world *w);
+void world_done(struct world *w);
+
+/* --- recover_servers.c */
+struct world_server *world_server(struct world *w, const struct topo_key *key);
+const char *world_kept(struct world *w, const char *s);
+void world_make_server(struct world *w, size_t i);
+/* 0, or what the server answers: a code. */
+int world_carry_out(struct world *w, struct rd_recovery_server *s, const struct ipc_step *m);
+
+#define WORLD_CHECK(w, x)                                                                                           \
+	do {                                                                                                        \
+		if (!(x))                                                                                           \
+			fail_msg("%s: %s\nstate %s, %zu steps:%s", (w)->name, #x,                                   \
+				 rd_recovery_state_name((w)->record.state), (w)->steps, str_buf_text(&(w)->trace)); \
+	} while (0)
+
+#endif

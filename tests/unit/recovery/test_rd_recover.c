@@ -1,0 +1,109 @@
+/* The executor of recoveries in a world of virtual time: the straight way for both families, and each fault in each state,
+ * at several moments. Invariants 3 to 6: recover_world.c. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "recover_world.h"
+
+static void
+test_straight(void **state UNUSED)
+{
+	for (int mariadb = 0; mariadb < 2; mariadb++) {
+		struct world w;
+
+		world_init(&w, mariadb ? "mariadb" : "mysql", mariadb == 1, 1);
+		world_begin(&w);
+		world_go(&w);
+		world_check_end(&w);
+		WORLD_CHECK(&w, w.record.state == RD_RECOVERY_DONE && w.record.promoted && w.lost.n == 0);
+		WORLD_CHECK(&w, str_eq(w.record.successor.hostname, "c"));
+		WORLD_CHECK(&w, str_eq(w.record.promoted_at, mariadb ? "0-97-100" : ""));
+		WORLD_CHECK(&w, w.hooks_ran[RD_HOOK_LIST_PRE_FAILOVER] && w.hooks_ran[RD_HOOK_LIST_POST_FAILOVER]);
+		WORLD_CHECK(&w, !w.hooks_ran[RD_HOOK_LIST_POST_UNSUCCESSFUL_FAILOVER]);
+		WORLD_CHECK(&w, rd_recover_stats(w.r).unknown == 0);
+		WORLD_CHECK(&w, rd_recover_is_fencing(w.r)); /* until the old one is back */
+		world_done(&w);
+	}
+}
+
+static void
+test_failing_pre_hook(void **state UNUSED)
+{
+	struct world w;
+
+	world_init(&w, "pre hook", false, 1);
+	w.fail_pre_hook = true;
+	world_begin(&w);
+	world_go(&w);
+	WORLD_CHECK(&w, w.record.state == RD_RECOVERY_UNDONE && w.steps == 0);
+	WORLD_CHECK(&w, !w.hooks_ran[RD_HOOK_LIST_POST_UNSUCCESSFUL_FAILOVER]); /* not attempted */
+	world_done(&w);
+}
+
+static void
+run_case(bool mariadb, unsigned faults, enum rd_recovery_state when, int64_t after_us, unsigned seed)
+{
+	char name[160];
+	struct world w;
+
+	(void)snprintf(name, sizeof(name), "%s, faults %u in %s after %lld us, seed %u", mariadb ? "mariadb" : "mysql",
+		       faults, rd_recovery_state_name(when), (long long)after_us, seed);
+	world_init(&w, name, mariadb, seed);
+	w.faults = faults;
+	w.when = when;
+	w.after_us = after_us;
+	world_begin(&w);
+	world_go(&w);
+	world_check_end(&w);
+	world_done(&w);
+}
+
+static void
+test_faults_in_every_state(void **state UNUSED)
+{
+	static const unsigned faults[] = {WORLD_LEADER,
+					  WORLD_CANDIDATE,
+					  WORLD_RETURN,
+					  WORLD_LOSE_RESULTS,
+					  WORLD_SLOW_PROBER,
+					  WORLD_SLOW_SERVER,
+					  WORLD_ABORT,
+					  WORLD_REPLICA,
+					  WORLD_LEADER | WORLD_RETURN,
+					  WORLD_LEADER | WORLD_CANDIDATE,
+					  WORLD_LEADER | WORLD_SLOW_PROBER,
+					  WORLD_LEADER | WORLD_SLOW_SERVER,
+					  WORLD_LEADER | WORLD_SLOW_SERVER | WORLD_RETURN,
+					  WORLD_SLOW_SERVER | WORLD_RETURN,
+					  WORLD_CANDIDATE | WORLD_RETURN,
+					  WORLD_LOSE_RESULTS | WORLD_RETURN};
+	static const int64_t after_us[] = {0, 700, 1500, 2500, 4000, 7000, 15000};
+	unsigned seeds = getenv("RD_SEEDS") == NULL ? 2 : (unsigned)atoi(getenv("RD_SEEDS"));
+
+	for (unsigned seed = 1; seed <= seeds; seed++) {
+		for (size_t f = 0; f < ARRAY_LEN(faults); f++) {
+			for (int s = RD_RECOVERY_HOOKS; s <= RD_RECOVERY_DONE; s++) {
+				for (size_t t = 0; t < ARRAY_LEN(after_us); t++)
+					run_case((seed + t) % 2 == 0, faults[f], (enum rd_recovery_state)s, after_us[t],
+						 seed);
+			}
+		}
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_straight),
+	    cmocka_unit_test(test_failing_pre_hook),
+	    cmocka_unit_test(test_faults_in_every_state),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
