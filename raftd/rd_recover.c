@@ -131,7 +131,9 @@ enter(struct rd_recover *r, enum rd_recovery_state from, unsigned effects)
 	enum rd_recovery_state to = (enum rd_recovery_state)r->record.state;
 
 	rd_recover_stop(r);
-	r->todo = effects;
+	r->todo = effects | (r->todo & RD_DO_TAKE_LOCKS); /* they were not begun yet */
+	if ((rd_recovery_state_flags(to) & RD_STATE_TERMINAL) != 0)
+		r->todo &= ~(unsigned)RD_DO_TAKE_LOCKS;
 	r->was_attempted = r->was_attempted || from != RD_RECOVERY_HOOKS;
 	if (to == from)
 		return;

@@ -300,12 +300,18 @@ rd_recover_locks_over(struct rd_recover *r)
 		rd_recover_say(r, RD_EVENT_STEPS_OVER, "");
 }
 
+/* Of locks all that were not taken, of other steps those that are under way. */
 void
 rd_recover_stop(struct rd_recover *r)
 {
+	bool locks = r->stage == RD_STAGE_LOCKS || r->stage == RD_STAGE_SETTLE;
+
 	for (size_t i = 0; i < r->run.n; i++) {
-		if (r->run.items[i].state == RD_RUN_SENT)
-			rd_recover_open(r, &r->run.items[i].step.key, r->run.items[i].not_after, false);
+		const struct rd_run_item *x = &r->run.items[i];
+		if (x->state == RD_RUN_SENT || (locks && x->state != RD_RUN_DONE))
+			rd_recover_open(r, &x->step.key, x->not_after, false);
+		else if (locks)
+			close_open(r, &x->step.key);
 	}
 	rd_run_done(&r->run);
 	rd_recover_read_stop(r);

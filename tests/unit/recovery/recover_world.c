@@ -120,6 +120,18 @@ on_step(struct world *w, struct world_event *ev)
 	}
 }
 
+/* Whatever was sent when: nobody becomes writable whom the record does not call for. */
+static bool
+may_become_writable(const struct world *w, const struct topo_key *key)
+{
+	unsigned flags = rd_recovery_state_flags((enum rd_recovery_state)w->record.state);
+
+	if (topo_key_equal(key, &w->record.failed))
+		return !w->record.promoted &&
+		       (w->record.state == RD_RECOVERY_RESTORE || w->record.state == RD_RECOVERY_UNDONE);
+	return (flags & RD_STATE_COMMITTED) != 0 && topo_key_equal(key, &w->record.successor);
+}
+
 static void
 on_run(struct world *w, struct world_event *ev)
 {
@@ -130,6 +142,8 @@ on_run(struct world *w, struct world_event *ev)
 		answer(w, ev, ERR_UNKNOWN_OUTCOME, 0, true);
 		return;
 	}
+	WORLD_CHECK(w, topo_step_by_name(ev->step.statement) != TOPO_STEP_SET_WRITABLE ||
+			   may_become_writable(w, &ev->step.key));
 	w->steps++;
 	str_buf_printf(&w->trace, " %s:%s", s->row.key.hostname, ev->step.statement);
 	answer(w, ev, world_carry_out(w, &s->row, &ev->step), 0, true);
@@ -308,6 +322,7 @@ on_fault(struct world *w, unsigned f)
 	w->lose_until_us = (f & WORLD_LOSE_RESULTS) != 0 ? w->now_us + CLK_S / 2 : w->lose_until_us;
 	w->prober_until_us = (f & WORLD_SLOW_PROBER) != 0 ? w->now_us + CLK_S : w->prober_until_us;
 	w->server_until_us = (f & WORLD_SLOW_SERVER) != 0 ? w->now_us + CLK_S : w->server_until_us;
+	w->server_until_us = (f & WORLD_HUNG_SERVER) != 0 ? w->now_us + 8 * CLK_S : w->server_until_us;
 	if ((f & FAULT_TAKE_OVER) != 0)
 		take_over(w);
 	if (w->r == NULL)

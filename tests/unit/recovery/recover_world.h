@@ -41,7 +41,8 @@ enum world_fault {
 	WORLD_SLOW_PROBER = 16, /* the prober is paused for a second: what it has is sent late, or not at all */
 	WORLD_SLOW_SERVER = 32, /* statements take a second, and are ended by whoever breaks the lock */
 	WORLD_ABORT = 64,
-	WORLD_REPLICA = 128 /* d dies */
+	WORLD_REPLICA = 128,	/* d dies */
+	WORLD_HUNG_SERVER = 256 /* as SLOW_SERVER, but eight seconds: longer than any answer is waited for */
 };
 
 struct world {

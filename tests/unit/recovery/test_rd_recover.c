@@ -81,7 +81,12 @@ test_faults_in_every_state(void **state UNUSED)
 					  WORLD_LEADER | WORLD_SLOW_SERVER | WORLD_RETURN,
 					  WORLD_SLOW_SERVER | WORLD_RETURN,
 					  WORLD_CANDIDATE | WORLD_RETURN,
-					  WORLD_LOSE_RESULTS | WORLD_RETURN};
+					  WORLD_LOSE_RESULTS | WORLD_RETURN,
+					  WORLD_HUNG_SERVER,
+					  WORLD_HUNG_SERVER | WORLD_RETURN,
+					  WORLD_HUNG_SERVER | WORLD_LOSE_RESULTS,
+					  WORLD_HUNG_SERVER | WORLD_LEADER,
+					  WORLD_HUNG_SERVER | WORLD_LEADER | WORLD_RETURN};
 	static const int64_t after_us[] = {0, 700, 1500, 2500, 4000, 7000, 15000};
 	unsigned seeds = getenv("RD_SEEDS") == NULL ? 2 : (unsigned)atoi(getenv("RD_SEEDS"));
 
