@@ -5,6 +5,7 @@ import re
 import pytest
 
 from fleet import Fleet
+from proberdrv import CODES
 from raftd_driven import ANSWERED, TIMED_OUT, Raftd, key
 from waiting import wait_until
 
@@ -17,8 +18,8 @@ def verdicts(text):
 
 
 @pytest.fixture
-def raftd():
-    with Raftd() as raftd:
+def raftd(request):
+    with Raftd(config=getattr(request, "param", {})) as raftd:
         raftd.prober.found(SOURCE, {"log_bin_enabled": True},
                            replicas=[{"hostname": "r1", "port": 3306}, {"hostname": "r2", "port": 3306}])
         for k in (R1, R2):
@@ -67,11 +68,84 @@ def test_a_refusing_source_whose_replicas_lost_it_is_dead(raftd):
     wait_until(lambda: "instance=source:3306 answers again" in raftd.log_text(), 10, "its return")
 
 
-def test_replicas_that_say_yes_are_no_witnesses(raftd):
-    """Connected and silent, so it may be alive; receivers are not restarted yet, so nobody can tell."""
+def fall_silent(raftd):
     raftd.prober.gone(SOURCE)
     raftd.prober.report(SOURCE, evidence=TIMED_OUT)
+
+
+def refuse(name, **more):
+    return lambda step: {"code": CODES[name], "message": "made up", **more}
+
+
+def test_silent_replicas_connect_anew_and_tell(raftd):
+    """Connected and silent, so it may be alive: what they say after one restart counts."""
+    def restarted(step):
+        replicates(raftd, step["key"], CONNECTING)
+        return {"sent": True}
+
+    raftd.prober.on_step = restarted
+    fall_silent(raftd)
+    assert first_verdict(raftd) == ("source:3306", "DEAD", "1", "0", "1", "DeadMaster")
+    steps = raftd.prober.steps
+    assert [s["statement"] for s in steps] == ["restart-replica-io"] * 2
+    assert {s["key"]["hostname"] for s in steps} == {"r1", "r2"} and len({s["number"] for s in steps}) == 2
+    assert all(s["recovery_uid"].startswith("vote-") and s["precondition"] == "3306" for s in steps)  # its server_id
+    votes = raftd.metrics.get("detect.votes", 0)
+    wait_until(lambda: raftd.metrics.get("detect.votes_dead", 0) >= 2 and raftd.metrics["detect.votes"] > votes, 15, "more votes")
+    assert len(steps) == 2 and raftd.metrics["detect.receivers_restarted"] == 2  # once
+    assert len(verdicts(raftd.log_text())) == 1
+    assert len(raftd.rows("SELECT 1 FROM topology_failure_detection")) == 1
+
+
+def test_a_replica_that_connects_anew_saves_its_source(raftd):
+    fall_silent(raftd)
+    assert first_verdict(raftd)[1] == "HEARD"
+    assert not raftd.rows("SELECT 1 FROM topology_failure_detection")
+
+
+@pytest.mark.parametrize("end", [refuse("BUSY"), refuse("PRECONDITION"), refuse("LATE")])
+def test_replicas_that_say_yes_are_no_witnesses(raftd, end):
+    """A recovery holds their lock, say: nobody can tell, and nothing is undone since nothing was sent."""
+    raftd.prober.on_step = end
+    fall_silent(raftd)
     assert first_verdict(raftd)[1] == "UNTESTED"
+    assert {s["statement"] for s in raftd.prober.steps} == {"restart-replica-io"}
+    assert not raftd.rows("SELECT 1 FROM topology_failure_detection")
+
+
+def test_a_receiver_is_not_left_stopped(raftd):
+    """The prober lost the connection with the step on it, and the server stopped the receiver only."""
+    def half_done(step):
+        running = step["statement"] == "start-replica-io"
+        replicates(raftd, step["key"], CONNECTING if running else 0)
+        return {"sent": True} if running else refuse("UNKNOWN_OUTCOME", sent=True)(step)
+
+    raftd.prober.on_step = half_done
+    fall_silent(raftd)
+    wait_until(lambda: raftd.log_text().count("receiver was found stopped after its restart, and is started") == 2, 15, "both to be started")
+    started = [s["key"]["hostname"] for s in raftd.prober.steps if s["statement"] == "start-replica-io"]
+    assert sorted(started) == ["r1", "r2"]
+
+
+@pytest.mark.parametrize("raftd", [{"FailureDetectionHoldSeconds": {"sour.e": 1}}], indirect=True)
+def test_a_dead_server_is_held_for_as_long_as_was_asked(raftd):
+    """It is asked about again after the time: it may have come back, as here."""
+    asked = [0]
+    original = raftd.prober.result
+
+    def result(k, probe_id=0, evidence=None):
+        if k["hostname"] == "source" and probe_id and "verdict=HELD" in raftd.log_text():
+            raftd.prober.found(SOURCE, {"log_bin_enabled": True})
+            asked[0] += 1
+        return original(k, probe_id, evidence)
+
+    raftd.prober.result = result
+    raftd.prober.gone(SOURCE)
+    for k in (R1, R2):
+        replicates(raftd, k, CONNECTING, 2003)
+    raftd.prober.report(SOURCE)
+    assert first_verdict(raftd)[1] == "ALIVE" and asked[0] >= 1
+    assert not raftd.rows("SELECT 1 FROM topology_failure_detection")
 
 
 def test_a_replica_that_hears_its_source_saves_it(raftd):
