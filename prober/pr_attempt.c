@@ -4,7 +4,7 @@
  *         → (none) log in → ask … ask → finish
  * A kept connection that turns out to be broken or silent is reported as lost and replaced once: a firewall may have
  * forgotten it, so only a fresh connection says something about the server. Deadlines: a connect timeout for the login
- * and for the first answer, the read timeout for everything, and the requests' own. Owns the attempt; called by
+ * and for the first answer (a ping's time where a kept connection is pinged otherwise), the read timeout for everything, and the requests' own. Owns the attempt; called by
  * pr_pool.c and pr_target.c in the loop. */
 #include <event2/event.h>
 #include <stdlib.h>
@@ -116,6 +116,13 @@ log_in(struct pr_target *t)
 	arm(a, mono_add_us(deadline, LOGIN_GRACE_MS * CLK_MS));
 }
 
+/* A probe takes the place of pings while it waits. */
+static bool
+is_pinged(const struct pr_target *t)
+{
+	return (t->sched.flags & IPC_TARGET_HAS_REPLICAS) != 0;
+}
+
 static void
 ask(struct pr_target *t)
 {
@@ -123,7 +130,8 @@ ask(struct pr_target *t)
 	struct mono now = pr_now();
 
 	if (!a->asked) {
-		a->first_deadline = limit(a, mono_add_us(now, connect_us(t)));
+		a->first_deadline =
+		    limit(a, mono_add_us(now, is_pinged(t) && a->kept ? PR_PING_ANSWER_US : connect_us(t)));
 		a->deadline = limit(a, mono_add_us(now, read_us(t)));
 		arm(a, a->first_deadline);
 	}

@@ -51,6 +51,10 @@ struct pr_attempt {
 	struct event *timer;
 };
 
+/* A ping is answered within this time (a connect timeout is no shorter), else the server is suspected: a
+ * primary that falls silent is to be replaced within 5 s (design.md section 11). */
+#define PR_PING_ANSWER_US CLK_S
+
 struct pr_ping {
 	struct pr_query query;
 	struct mem_arena arena;

@@ -121,7 +121,7 @@ on_ping_deadline(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 void
 pr_target_start_ping(struct pr_target *t)
 {
-	struct timeval wait = clk_timeval(max_i64(1, t->pool->conf->MySQLConnectTimeoutSeconds) * CLK_S);
+	struct timeval wait = clk_timeval(PR_PING_ANSWER_US); /* a connect timeout is a second at least */
 	struct pr_ping *ping;
 
 	if (!pr_target_has_idle_connection(t) || t->ping != NULL)

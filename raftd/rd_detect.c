@@ -283,7 +283,7 @@ begin(struct rd_detect *d, const struct rd_server *s, const struct rd_electorate
 static bool
 rests(struct rd_detect *d, const struct rd_server *s)
 {
-	return s->vote_ended.us != 0 && mono_diff_us(rd_mono(d->n), s->vote_ended) < RD_ROUND_AGAIN_US;
+	return s->vote_ended.us != 0 && mono_diff_us(rd_mono(d->n), s->vote_ended) < rd_round_rest_us(s->same_votes);
 }
 
 static void
@@ -318,6 +318,7 @@ note_answer(struct rd_detect *d, struct rd_server *s, const struct rd_attempt *a
 	} else if (s->verdict != RD_VERDICT_OPEN) {
 		log_notice("detect", "instance=%s answers again", s->text); /* tests: test_votes.py */
 		s->verdict = RD_VERDICT_OPEN;
+		s->same_votes = 0;
 	}
 	rd_detect_tell_back(d, s, a->found ? RD_BACK_READ : RD_BACK_ANSWERS);
 }

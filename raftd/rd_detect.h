@@ -31,8 +31,8 @@ enum rd_back {
 	RD_BACK_READ,	       /* this node has read all of it: the server's instance holds that. The end */
 };
 struct rd_detect_ops {
-	/* Once per verdict. While the server stays dead there is a new round, and a new verdict, every
-	 * RD_ROUND_AGAIN_US and a little: again is true then. */
+	/* Once per verdict. While the server stays dead there are new rounds and verdicts, after a second and a little
+	 * at first, later less often (rd_round_rest_us): again is true then. */
 	void (*dead)(struct rd_node *n, const struct rd_dead *d);
 	/* A server about which `dead` was told. A node that begins to lead has not been told: who resumes a recovery
 	 * looks at struct rd_server itself (seen.answered, found). */

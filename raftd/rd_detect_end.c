@@ -130,7 +130,7 @@ of_replica(const struct rd_testimony *t, const struct topo_key_text *name)
 static void
 on_registered(void *ctx UNUSED, const struct rd_proposed *p)
 {
-	if (p->e != NULL) /* who leads next holds a vote of its own */
+	if (p->outcome != RD_COMMITTED) /* who leads next holds a vote of its own */
 		log_warning("detect", "a failure that was detected is not recorded: %s", p->e->msg);
 }
 
@@ -243,6 +243,7 @@ finish(struct rd_detect *d, struct rd_dead *dead)
 		verdict = RD_VERDICT_NO_FAILURE;
 	count(&d->n->metrics, verdict);
 	is_news = s->verdict != (uint64_t)verdict;
+	s->same_votes = is_news ? 1 : s->same_votes + 1;
 	s->verdict = verdict;
 	if (is_news) {
 		say_ballots(dead->c);

@@ -7,6 +7,16 @@
 #include "base/str.h"
 #include "topo/key.h"
 
+#define SAME_BEFORE_DOUBLING 5
+
+int64_t
+rd_round_rest_us(unsigned same)
+{
+	unsigned doublings = same / SAME_BEFORE_DOUBLING;
+
+	return doublings >= 4 ? RD_ROUND_SELDOM_US : min_i64(RD_ROUND_AGAIN_US << doublings, RD_ROUND_SELDOM_US);
+}
+
 enum state { ASKING, RESTARTING, PAUSING, FIRST_LOOK, LAST_LOOK, HOLDING, OVER };
 
 struct voter {

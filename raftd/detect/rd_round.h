@@ -19,10 +19,15 @@
 #define RD_ROUND_LAST_LOOK_US CLK_S
 #define RD_ROUND_READ_US CLK_S	    /* for the last look's readings */
 #define RD_ROUND_OLD_US (8 * CLK_S) /* facts older than that prove nothing any more */
-#define RD_ROUND_AGAIN_US CLK_S	    /* a new round about the same server, at the earliest after the end of the former */
+#define RD_ROUND_AGAIN_US CLK_S /* a new round about the same server, at the earliest after the end of the former … */
+#define RD_ROUND_SELDOM_US (10 * CLK_S)	       /* … and when the same has been found many times */
 #define RD_ROUND_RESTART_AGAIN_US (30 * CLK_S) /* its replicas' receivers are restarted again, at the earliest */
 
 struct rd_round;
+
+/* The pause after a round, when the same verdict has been found so many times in a row: whoever stays as it is, is asked
+ * about less often. */
+int64_t rd_round_rest_us(unsigned same);
 
 struct rd_round_conf {	  /* everything is copied */
 	uint64_t id;	  /* not 0; unlike any other of this group, e.g. of term and a counter */

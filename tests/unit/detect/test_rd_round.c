@@ -543,10 +543,22 @@ without_a_word_it_ends_and_not_as_dead(void **state UNUSED)
 	}
 }
 
+static void
+test_pauses_grow(void **state UNUSED)
+{
+	assert_int_equal(rd_round_rest_us(0), RD_ROUND_AGAIN_US);
+	assert_int_equal(rd_round_rest_us(1), RD_ROUND_AGAIN_US);
+	assert_int_equal(rd_round_rest_us(5), 2 * RD_ROUND_AGAIN_US);
+	for (unsigned same = 1; same < 1000; same++)
+		assert_true(rd_round_rest_us(same) >= rd_round_rest_us(same - 1));
+	assert_int_equal(rd_round_rest_us(1000000), RD_ROUND_SELDOM_US);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_pauses_grow),
 	    cmocka_unit_test(when_all_have_spoken_it_is_over),
 	    cmocka_unit_test(the_question_carries_what_the_leader_knows),
 	    cmocka_unit_test(after_a_majority_the_rest_gets_a_moment),
