@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "group/rd_group.h"
 #include "rd_alias.h"
 #include "rd_house_private.h"
 #include "topo/graph.h"
@@ -41,8 +42,8 @@ collect_votes(const struct rd_node *n, struct rd_alias_vote *votes)
 }
 
 /* Written when it changed, and once a minute to keep it from expiring. */
-void
-rd_task_rebuild_aliases(struct rd_node *n)
+static void
+rebuild_aliases(struct rd_node *n)
 {
 	size_t max = rd_model_count(&n->model);
 	struct rd_alias_vote *votes = mem_calloc(max, sizeof(*votes));
@@ -62,6 +63,13 @@ rd_task_rebuild_aliases(struct rd_node *n)
 	}
 	free(votes);
 	free(rows);
+}
+
+void
+rd_task_rebuild_aliases(struct rd_node *n)
+{
+	if (n->group == NULL || !rd_group_holds_former(n->group))
+		rebuild_aliases(n);
 }
 
 /* The records by cluster name, for one run. */

@@ -32,6 +32,9 @@ bool rd_group_in_quorum(struct rd_group *g);
 /* Whether a leader may take an operator's change: not before its group has an id. Until then decisions of a life without
  * raft may still be taken over, and would undo what is acknowledged here. */
 int rd_group_takes_changes(struct rd_group *g, struct err *e) MUST_USE;
+/* The backend still holds decisions of a life without raft, which the group does not have yet: what is derived from decisions
+ * stays as it is. */
+bool rd_group_holds_former(const struct rd_group *g);
 /* Servers that this node has found, to the leader (bounded; lost when there is none: the next probe names them again). */
 void rd_group_candidates(struct rd_group *g, const struct topo_key_list *keys);
 /* Who votes about suspected servers: the group's voters, this node among them (names are borrowed until members change);

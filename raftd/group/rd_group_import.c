@@ -189,6 +189,12 @@ rd_group_import_work(struct rd_group *g)
 	return !g->import_failed && g->import_open == 0 && g->import_next == g->import->n;
 }
 
+bool
+rd_group_holds_former(const struct rd_group *g)
+{
+	return g->former != NULL;
+}
+
 int
 rd_group_takes_changes(struct rd_group *g, struct err *e)
 {

@@ -64,6 +64,16 @@ rd_recovery_state_name(uint64_t state)
 	return state < RD_RECOVERY_STATES ? states[state].name : "unknown";
 }
 
+uint64_t
+rd_recovery_state_by_name(const char *name)
+{
+	uint64_t state = 0;
+
+	while (state < RD_RECOVERY_STATES && strcmp(states[state].name, name) != 0)
+		state++;
+	return state;
+}
+
 unsigned
 rd_recovery_state_flags(enum rd_recovery_state state)
 {

@@ -23,7 +23,8 @@ enum rd_recovery_event {
 #include "rd_fsm.def"
 	RD_EVENTS
 };
-const char *rd_recovery_state_name(uint64_t state); /* "unknown" */
+const char *rd_recovery_state_name(uint64_t state);   /* "unknown" */
+uint64_t rd_recovery_state_by_name(const char *name); /* RD_RECOVERY_STATES: none of this build */
 unsigned rd_recovery_state_flags(enum rd_recovery_state state);
 const char *rd_recovery_event_name(enum rd_recovery_event event);
 /* The part of the plan that a state runs; RD_PHASE_COUNT = none. */

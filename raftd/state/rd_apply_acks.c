@@ -227,3 +227,66 @@ rd_apply_blocked_recovery(struct apply *a, const struct rd_cmd_blocked_recovery 
 	rd_effect_touched(a, &c->key);
 	return 0;
 }
+
+/* --- import ------------------------------------------------------------------------------------------------------- */
+static int
+put_new(struct apply *a, enum rd_table table, const void *row, int64_t id, struct err *e)
+{
+	if (rd_state_get(a->s, table, row) != NULL)
+		return err_set(e, ERR_EXISTS, "there is a row %lld in %s", (long long)id, rd_table_name(table));
+	rd_row_put(a, table, row);
+	return 0;
+}
+
+/* Of one server only one may be active, so the one that the group has counts. */
+int
+rd_apply_import_detection(struct apply *a, const struct rd_cmd_import_detection *c, struct err *e)
+{
+	struct topo_key key = {c->row.hostname, c->row.port};
+	struct rd_picked active = rd_row_pick(a->s, RD_TABLE_detection, is_active_of, &key);
+	struct db_detection row = c->row;
+
+	row.start_active_period_us = rd_floor_s(row.start_active_period_us);
+	row.in_active_period = row.in_active_period && active.n == 0;
+	free(active.rows);
+	return put_new(a, RD_TABLE_detection, &row, row.detection_id, e);
+}
+
+static bool
+recovery_is_active_of(const void *row, const void *what)
+{
+	const struct db_recovery *r = row;
+	const struct topo_key *key = what;
+
+	return r->in_active_period && r->port == key->port && str_eq(r->hostname, key->hostname);
+}
+
+int
+rd_apply_import_recovery(struct apply *a, const struct rd_cmd_import_recovery *c, struct err *e)
+{
+	struct topo_key key = {c->row.hostname, c->row.port};
+	struct rd_picked active = rd_row_pick(a->s, RD_TABLE_recovery, recovery_is_active_of, &key);
+	struct db_recovery row = c->row;
+
+	row.start_active_period_us = rd_floor_s(row.start_active_period_us);
+	row.end_recovery_us = rd_floor_s(row.end_recovery_us);
+	row.acknowledged_at_us = rd_floor_s(row.acknowledged_at_us);
+	row.in_active_period = row.in_active_period && active.n == 0;
+	free(active.rows);
+	return put_new(a, RD_TABLE_recovery, &row, row.recovery_id, e);
+}
+
+int
+rd_apply_import_recovery_steps(struct apply *a, const struct rd_cmd_import_recovery_steps *c, struct err *e)
+{
+	for (size_t i = 0; i < c->rows.n; i++) {
+		if (rd_state_get(a->s, RD_TABLE_recovery_step, &c->rows.v[i]) != NULL)
+			return err_set(e, ERR_EXISTS, "there is a step %lld", (long long)c->rows.v[i].recovery_step_id);
+	}
+	for (size_t i = 0; i < c->rows.n; i++) {
+		struct db_recovery_step row = c->rows.v[i];
+		row.audit_at_us = rd_floor_s(row.audit_at_us);
+		rd_row_put(a, RD_TABLE_recovery_step, &row);
+	}
+	return 0;
+}

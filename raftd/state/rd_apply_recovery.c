@@ -42,7 +42,7 @@ put_machine(struct apply *a, const struct db_recovery_machine *old, const struct
 
 	topo_key_list_write_json(&r->excluded, &dropped);
 	topo_key_list_write_json(&r->suspects, &suspects);
-	row.state = (int64_t)r->state;
+	row.state = rd_recovery_state_name(r->state);
 	row.since = r->since_us;
 	row.deadline = r->deadline_us;
 	row.turns = (int64_t)r->turns;

@@ -6,6 +6,7 @@
 #define RD_COMMAND_H
 
 #include "base/rec.h"
+#include "db/db_tables.h"
 #include "ipc/codec.h"
 #include "rd_plan.h"
 #include "topo/topo.h"

@@ -366,6 +366,33 @@ check_blocked_recovery(const struct rd_cmd_blocked_recovery *c, struct err *e)
 	return check_key(&c->key, e);
 }
 
+/* Names may be such as no server has by now. */
+static int
+check_import_detection(const struct rd_cmd_import_detection *c, struct err *e)
+{
+	if (c->row.detection_id <= 0)
+		return err_set(e, ERR_INVALID, "a detection without an id");
+	return check_not_empty(c->row.hostname, "host of a detection", e);
+}
+
+static int
+check_import_recovery(const struct rd_cmd_import_recovery *c, struct err *e)
+{
+	if (c->row.recovery_id <= 0)
+		return err_set(e, ERR_INVALID, "a recovery without an id");
+	return check_not_empty(c->row.hostname, "host of a recovery", e);
+}
+
+static int
+check_import_recovery_steps(const struct rd_cmd_import_recovery_steps *c, struct err *e)
+{
+	for (size_t i = 0; i < c->rows.n; i++) {
+		if (c->rows.v[i].recovery_step_id <= 0)
+			return err_set(e, ERR_INVALID, "a step without an id");
+	}
+	return 0;
+}
+
 /* Typed dispatch: an op without a check does not compile. */
 #define F(...)
 #define RD_OP(NAME, name, wire, since, ...)                         \

@@ -166,6 +166,24 @@ import_switch(struct import *m, const void *row UNUSED)
 	ADD(m, DISABLE_GLOBAL_RECOVERIES, disable_global_recoveries, .by = "import");
 }
 
+static void
+import_detection(struct import *m, const void *row)
+{
+	const struct db_detection *d = row;
+
+	if (!is_old(m, d->start_active_period_us, m->lives->record_us))
+		ADD(m, IMPORT_DETECTION, import_detection, .row = *d);
+}
+
+static void
+import_recovery(struct import *m, const void *row)
+{
+	const struct db_recovery *r = row;
+
+	if (!is_old(m, r->start_active_period_us, m->lives->record_us))
+		ADD(m, IMPORT_RECOVERY, import_recovery, .row = *r);
+}
+
 /* Each row a command, unless the group has such a row by now. */
 static const struct {
 	enum rd_table table;
@@ -180,6 +198,8 @@ static const struct {
     {RD_TABLE_tag, import_tag},
     {RD_TABLE_hostname_unresolve, import_unresolve},
     {RD_TABLE_host_attribute, import_attribute},
+    {RD_TABLE_detection, import_detection},
+    {RD_TABLE_recovery, import_recovery},
 };
 
 struct visit {
@@ -292,6 +312,26 @@ import_pools(struct import *m)
 	free(all.rows);
 }
 
+/* Of recoveries that are old by now, too: they go with the next tick. */
+static void
+import_steps(struct import *m)
+{
+	struct rd_picked all = rd_row_pick(m->source, RD_TABLE_recovery_step, any, NULL);
+	struct db_recovery_step *rows = mem_arena_alloc(&m->out->arena, (all.n + 1) * sizeof(*rows));
+	size_t n = 0;
+
+	for (size_t i = 0; i < all.n; i++) {
+		if (rd_state_get(m->current, RD_TABLE_recovery_step, all.rows[i]) == NULL)
+			rows[n++] = *(const struct db_recovery_step *)all.rows[i];
+	}
+	for (size_t from = 0; from < n; from += RD_RECOVERY_LINES_MAX) {
+		size_t count = min_size(n - from, RD_RECOVERY_LINES_MAX);
+		struct rd_cmd_import_recovery_steps c = {.rows = {&rows[from], count}};
+		add(m, RD_OP_IMPORT_RECOVERY_STEPS, &c, count);
+	}
+	free(all.rows);
+}
+
 struct rd_import *
 rd_import_new(const struct rd_state *source, const struct rd_state *current, int64_t now_us,
 	      const struct rd_lives *lives, uint64_t importer)
@@ -307,6 +347,7 @@ rd_import_new(const struct rd_state *source, const struct rd_state *current, int
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
 		rd_state_each(source, kinds[i].table, visit_row, &(struct visit){&m, i});
 	import_pools(&m);
+	import_steps(&m);
 	codec_out_done(&m.bytes);
 	return m.out;
 }

@@ -35,7 +35,7 @@ rd_records_from_row(const struct db_recovery_machine *row, struct mem_arena *are
 	*ret = (struct rd_recovery){.uid = row->uid,
 				    .cluster_id = row->cluster_id,
 				    .failed = {row->hostname, row->port},
-				    .state = (uint64_t)row->state,
+				    .state = rd_recovery_state_by_name(row->state),
 				    .began_us = row->began,
 				    .since_us = row->since,
 				    .deadline_us = row->deadline,
@@ -61,8 +61,10 @@ rd_records_from_row(const struct db_recovery_machine *row, struct mem_arena *are
 bool
 rd_records_is_running(const struct db_recovery_machine *row)
 {
-	return row->state < 0 || row->state >= RD_RECOVERY_STATES ||
-	       (rd_recovery_state_flags((enum rd_recovery_state)row->state) & RD_STATE_TERMINAL) == 0;
+	uint64_t state = rd_recovery_state_by_name(row->state);
+
+	return state == RD_RECOVERY_STATES ||
+	       (rd_recovery_state_flags((enum rd_recovery_state)state) & RD_STATE_TERMINAL) == 0;
 }
 
 static const struct db_recovery_machine *

@@ -329,7 +329,7 @@ CREATE TABLE recovery_machine (
   cluster_id varchar(64) NOT NULL DEFAULT '',
   hostname varchar(128) NOT NULL DEFAULT '',
   port smallint unsigned NOT NULL DEFAULT 0,
-  state tinyint unsigned NOT NULL DEFAULT 0,
+  state varchar(32) NOT NULL DEFAULT '',
   began bigint NOT NULL DEFAULT 0,
   since bigint NOT NULL DEFAULT 0,
   deadline bigint NOT NULL DEFAULT 0,

@@ -324,7 +324,7 @@ CREATE TABLE recovery_machine (
   cluster_id text NOT NULL DEFAULT '',
   hostname text NOT NULL DEFAULT '',
   port integer NOT NULL DEFAULT 0,
-  state integer NOT NULL DEFAULT 0,
+  state text NOT NULL DEFAULT '',
   began integer NOT NULL DEFAULT 0,
   since integer NOT NULL DEFAULT 0,
   deadline integer NOT NULL DEFAULT 0,

@@ -108,6 +108,8 @@ draw_record(struct rng *r, struct mem_arena *a, const struct rec_desc *d, void *
 			*(bool *)at = draw(r, 2) == 0;
 		else if (f->kind == REC_I64 || f->kind == REC_U64)
 			*(int64_t *)at = draw_number(r, f, now_us);
+		else if (f->kind == REC_NI64)
+			*(struct rec_ni64 *)at = (struct rec_ni64){(int64_t)draw(r, 9), draw(r, 2) == 0};
 		else if (f->kind == REC_REC)
 			draw_record(r, a, f->sub, at, now_us);
 		else if (f->kind == REC_LIST)

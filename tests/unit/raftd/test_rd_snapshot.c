@@ -68,7 +68,7 @@ sample(void)
 						   .cluster_id = "c1",
 						   .hostname = "db1",
 						   .port = 3306,
-						   .state = 5,
+						   .state = "promote",
 						   .began = T0 + 1,
 						   .since = T0 + 2,
 						   .deadline = T0 + 3,

@@ -1,0 +1,297 @@
+/* test_rd_records_end.c — what becomes of recoveries' records: whom they block, who acknowledges what, their hooks and
+ * steps, and when they are forgotten. */
+#include "records_world.h"
+
+/* --- afterwards ---------------------------------------------------------------------------------------------------------- */
+static void
+ack(struct world *w, const struct rd_cmd_ack_recoveries *what, int64_t want)
+{
+	struct rd_cmd_ack_recoveries c = *what;
+	char command[64];
+
+	c.owner = "gromit";
+	c.comment = "seen";
+	c.recovery_uid = c.recovery_uid == NULL ? "" : c.recovery_uid;
+	c.cluster_name = c.cluster_name == NULL ? "" : c.cluster_name;
+	c.cluster_alias = c.cluster_alias == NULL ? "" : c.cluster_alias;
+	c.key.hostname = c.key.hostname == NULL ? "" : c.key.hostname;
+	(void)snprintf(command, sizeof(command), "ack-%u", ++w->uids);
+	assert_int_equal(apply_uid(w, RD_OP_ACK_RECOVERIES, &c, T0 + 60 * CLK_S, command), 0);
+	assert_int_equal(w->a.id, want);
+}
+
+/* Who may begin after one that promoted db2 in place of db1 at T0, or was undone. */
+static void
+what_was_lately_blocks_what_comes(void **state UNUSED)
+{
+	static const struct {
+		bool promoted, acked;
+		struct topo_key failed;
+		const char *cluster;
+		bool forced;
+		int64_t after_us;
+		int want;
+	} cases[] = {
+	    {true, false, DB1, "c1", false, 60 * CLK_S, -ERR_BUSY},
+	    {true, false, DB2, "c1", false, 60 * CLK_S, -ERR_BUSY},
+	    {true, false, DB2, "c9", false, 60 * CLK_S, -ERR_BUSY}, /* it was promoted lately, whatever its cluster */
+	    {true, false, DB3, "c9", false, 60 * CLK_S, 0},
+	    {true, false, DB2, "c1", true, 60 * CLK_S, 0},
+	    {true, false, DB1, "c1", true, 60 * CLK_S, 0},
+	    {true, false, DB2, "c1", false, BLOCK_US + CLK_S, 0},
+	    {true, false, DB1, "c1", false, BLOCK_US + CLK_S, 0},
+	    {true, true, DB2, "c1", false, 61 * CLK_S, 0},
+	    {false, false, DB1, "c1", false, 60 * CLK_S, 0}, /* it had returned: nothing was done */
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct world w;
+		int64_t by = 0;
+		world_init(&w);
+		assert_int_equal(begin_of(&w, "r1", "c1", &db1, false, T0), 0);
+		if (cases[i].promoted)
+			finish(&w, T0 + 3 * CLK_S);
+		else
+			abort_it(&w, T0 + 3 * CLK_S);
+		if (cases[i].acked)
+			ack(&w, &(struct rd_cmd_ack_recoveries){.all = true}, 1);
+		assert_int_equal(rd_records_block(w.s, cases[i].cluster, &cases[i].failed, cases[i].forced,
+						  T0 + cases[i].after_us, BLOCK_US, &by) != RD_BLOCK_NONE,
+				 cases[i].want != 0);
+		if (begin_of(&w, "r2", cases[i].cluster, &cases[i].failed, cases[i].forced, T0 + cases[i].after_us) !=
+		    cases[i].want)
+			fail_msg("case %zu", i);
+		if (cases[i].want == 0)
+			assert_true(row_of(&w, "r2")->in_active_period);
+		/* never two active rows of one server: a unique index of the backend */
+		if (cases[i].want == 0 && topo_key_equal(&cases[i].failed, &db1))
+			assert_false(row_of(&w, "r1")->in_active_period);
+		world_done(&w);
+	}
+}
+
+static void
+detect(struct world *w, const struct topo_key *key, const char *cluster)
+{
+	APPLY(w, REGISTER_FAILURE_DETECTION, register_failure_detection, T0, .key = *key, .analysis = "DeadMaster",
+	      .cluster_name = cluster, .cluster_alias = "main", .is_actionable = true, .token = "0f0f");
+}
+
+static size_t
+active_detections(const struct world *w)
+{
+	struct rd_cursor c = {.table = RD_TABLE_detection};
+	const void *row;
+	size_t n = 0;
+
+	while (rd_state_next(w->s, &c, &row) && c.table == RD_TABLE_detection)
+		n += ((const struct db_detection *)row)->in_active_period;
+	return n;
+}
+
+static void
+operators_acknowledge_what_they_mean(void **state UNUSED)
+{
+	static const struct {
+		struct rd_cmd_ack_recoveries what;
+		int64_t acked;
+		size_t detections; /* that stay active */
+	} cases[] = {
+	    {{.all = true}, 2, 1},
+	    {{.recovery_uid = "r1"}, 1, 1},
+	    {{.recovery_uid = "r9"}, 0, 1},
+	    {{.key = DB1}, 1, 1}, /* the one of db1 ended with the recovery */
+	    {{.key = DB3}, 1, 0},
+	    {{.key = DB2}, 0, 1},
+	    {{.cluster_name = "db1:3306"}, 1, 1},
+	    {{.cluster_name = "db1:3306", .cluster_alias = "main"}, 2, 0},
+	    {{.cluster_name = "other"}, 0, 1},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct world w;
+		world_init(&w);
+		detect(&w, &db1, "db1:3306");
+		detect(&w, &db3, "db3:3307");
+		assert_int_equal(begin_of(&w, "r1", "c1", &db1, false, T0), 0);
+		finish(&w, T0 + 3 * CLK_S);
+		assert_int_equal(begin_of(&w, "r3", "c3", &db3, false, T0), 0);
+		ack(&w, &cases[i].what, cases[i].acked);
+		assert_int_equal(active_detections(&w), cases[i].detections);
+		/* acknowledged or not, one that runs holds its lock */
+		assert_true(row_of(&w, "r3")->in_active_period);
+		assert_int_equal(begin_of(&w, "r4", "c3", &db3, true, T0 + 61 * CLK_S), -ERR_BUSY);
+		ack(&w, &cases[i].what, 0);
+		world_done(&w);
+	}
+}
+
+static void
+an_acknowledgement_is_kept_and_ends_the_period(void **state UNUSED)
+{
+	const struct db_recovery *row;
+	struct world w;
+
+	world_init(&w);
+	assert_int_equal(begin_of(&w, "r1", "c1", &db1, false, T0), 0);
+	ack(&w, &(struct rd_cmd_ack_recoveries){.key = DB1}, 1);
+	row = row_of(&w, "r1");
+	assert_true(row->acknowledged && row->in_active_period);
+	finish(&w, T0 + 90 * CLK_S);
+	row = row_of(&w, "r1");
+	assert_false(row->in_active_period); /* it was acknowledged while it ran */
+	assert_int_equal(row->end_active_period_unixtime.v, T0 / CLK_S + 90);
+	assert_string_equal(row->acknowledged_by, "gromit");
+	assert_string_equal(row->acknowledge_comment, "seen");
+	assert_int_equal(row->acknowledged_at_us, T0 + 60 * CLK_S);
+	world_done(&w);
+}
+
+static void
+what_is_blocked_is_free_again_with_what_blocks(void **state UNUSED)
+{
+	struct world w;
+	int64_t id;
+
+	world_init(&w);
+	assert_int_equal(begin_of(&w, "r1", "c1", &db1, false, T0), 0);
+	id = w.a.id;
+	finish(&w, T0 + 3 * CLK_S);
+	for (int i = 0; i < 2; i++) {
+		APPLY(&w, BLOCKED_RECOVERY, blocked_recovery, T0 + 4 * CLK_S, .key = DB2, .cluster_name = "db2:3306",
+		      .analysis = "DeadMaster", .blocking_recovery_id = id);
+		assert_non_null(rd_records_blocked(w.s, &db2));
+		assert_int_equal(rd_records_blocked(w.s, &db2)->blocking_recovery_id.v, id);
+		if (i == 0)
+			APPLY(&w, BLOCKED_RECOVERY, blocked_recovery, T0 + 4 * CLK_S, .key = DB2, .is_over = true);
+		else
+			ack(&w, &(struct rd_cmd_ack_recoveries){.recovery_id = id}, 1);
+		assert_null(rd_records_blocked(w.s, &db2));
+	}
+	world_done(&w);
+}
+
+static void
+marks_of_hooks_never_go_back(void **state UNUSED)
+{
+	struct world w;
+
+	world_init(&w);
+	assert_int_equal(rd_records_mark(w.s, "r1", "PreFailoverProcesses", 0), RD_HOOK_MARK_NONE);
+	for (size_t i = 0; i < 3; i++) {
+		static const enum rd_hook_mark marks[] = {RD_HOOK_MARK_STARTED, RD_HOOK_MARK_OK, RD_HOOK_MARK_STARTED};
+		static const enum rd_hook_mark want[] = {RD_HOOK_MARK_STARTED, RD_HOOK_MARK_OK, RD_HOOK_MARK_OK};
+		APPLY(&w, HOOK_RAN, hook_ran, T0, .recovery_uid = "r1", .hook_list = "PreFailoverProcesses",
+		      .mark = marks[i]);
+		assert_int_equal(rd_records_mark(w.s, "r1", "PreFailoverProcesses", 0), want[i]);
+	}
+	assert_int_equal(rd_records_mark(w.s, "r1", "PreFailoverProcesses", 1), RD_HOOK_MARK_NONE);
+	assert_int_equal(rd_records_mark(w.s, "r1", "PostFailoverProcesses", 0), RD_HOOK_MARK_NONE);
+	world_done(&w);
+}
+
+static void
+steps_are_lines_in_their_order(void **state UNUSED)
+{
+	struct rd_audit_line lines[] = {
+	    {.term = 3, .number = 1, .key = DB2, .statement = "stop-replica", .outcome = "ok", .text = ""},
+	    {.term = 3,
+	     .number = 2,
+	     .key = DB3,
+	     .statement = "stop-replica",
+	     .outcome = "failed",
+	     .text = "error 1227"},
+	    {.key = {.hostname = ""}, .statement = "", .outcome = "", .text = "chosen: db2"},
+	};
+	static const char *const want[] = {"recovery of db1:3306 (DeadMaster) begins",
+					   "step 3.1 db2:3306 stop-replica: ok",
+					   "step 3.2 db3:3307 stop-replica: failed, error 1227", "chosen: db2"};
+	struct rd_cursor c = {.table = RD_TABLE_recovery_step};
+	const void *row;
+	struct world w;
+	size_t n = 0;
+	int64_t id = 0;
+
+	world_init(&w);
+	assert_int_equal(begin_of(&w, "r1", "c1", &db1, false, T0), 0);
+	APPLY(&w, RECOVERY_STEP, recovery_step, T0, .recovery_uid = "r1", .lines = {lines, 3});
+	while (rd_state_next(w.s, &c, &row) && c.table == RD_TABLE_recovery_step) {
+		const struct db_recovery_step *step = row;
+		assert_true(n < ARRAY_LEN(want));
+		assert_string_equal(step->message, want[n]);
+		assert_true(step->recovery_step_id > id);
+		id = step->recovery_step_id;
+		n++;
+	}
+	assert_int_equal(n, ARRAY_LEN(want));
+	world_done(&w);
+}
+
+static void
+in_the_end_all_is_forgotten(void **state UNUSED)
+{
+	static const struct rd_lives lives = {
+	    .detection_us = 1800 * CLK_S, .recovery_us = BLOCK_US, .record_us = 86400 * CLK_S, .uid_us = YEAR_US};
+	static const enum rd_table tables[] = {RD_TABLE_detection,	RD_TABLE_recovery,
+					       RD_TABLE_recovery_step,	RD_TABLE_recovery_machine,
+					       RD_TABLE_recovery_input, RD_TABLE_recovery_hook};
+	struct rd_cmd_tick tick;
+	struct world w;
+
+	world_init(&w);
+	assert_false(rd_tick_due(w.s, T0, &lives, &tick));
+	assert_int_equal(tick.recoveries_before_us, 0); /* a group of level 1 would refuse it */
+	detect(&w, &db3, "db3:3307");
+	APPLY(&w, RECOVERY_INPUT, recovery_input, T0, .recovery_uid = "r1", .part = 0, .content = "# nothing\n");
+	APPLY(&w, RECOVERY_BEGIN, recovery_begin, T0, .recovery_uid = "r1", .cluster_id = "c1", .cluster_name = "x",
+	      .key = DB1, .input_parts = 1, .by = "", .analysis = "DeadMaster");
+	APPLY(&w, HOOK_RAN, hook_ran, T0, .recovery_uid = "r1", .hook_list = "PreFailoverProcesses", .mark = 1);
+	finish(&w, T0 + 3 * CLK_S);
+	assert_false(rd_tick_due(w.s, T0 + 1799 * CLK_S, &lives, &tick));
+	assert_true(rd_tick_due(w.s, T0 + 1801 * CLK_S, &lives, &tick));
+	apply_at(&w, RD_OP_TICK, &tick, T0 + 1801 * CLK_S);
+	assert_int_equal(active_detections(&w), 0);
+	assert_true(row_of(&w, "r1")->in_active_period);
+	assert_true(rd_tick_due(w.s, T0 + BLOCK_US + CLK_S, &lives, &tick));
+	apply_at(&w, RD_OP_TICK, &tick, T0 + BLOCK_US + CLK_S);
+	assert_false(row_of(&w, "r1")->in_active_period);
+	assert_false(rd_tick_due(w.s, T0 + 86399 * CLK_S, &lives, &tick));
+	assert_true(rd_tick_due(w.s, T0 + 86401 * CLK_S, &lives, &tick));
+	for (size_t i = 0; i < ARRAY_LEN(tables); i++)
+		assert_int_not_equal(rd_state_count(w.s, tables[i]), 0);
+	apply_at(&w, RD_OP_TICK, &tick, T0 + 86401 * CLK_S);
+	for (size_t i = 0; i < ARRAY_LEN(tables); i++)
+		assert_int_equal(rd_state_count(w.s, tables[i]), 0);
+	assert_false(rd_tick_due(w.s, T0 + 90000 * CLK_S, &lives, &tick));
+	world_done(&w);
+}
+
+static void
+one_that_runs_is_not_forgotten(void **state UNUSED)
+{
+	struct world w;
+
+	world_init(&w);
+	assert_int_equal(begin_of(&w, "r1", "c1", &db1, false, T0), 0);
+	APPLY(&w, TICK, tick, T0 + YEAR_US, .recoveries_before_us = T0 + YEAR_US, .records_before_us = T0 + YEAR_US);
+	assert_true(row_of(&w, "r1")->in_active_period);
+	assert_int_equal(begin_of(&w, "r2", "c1", &db1, true, T0 + YEAR_US), -ERR_BUSY);
+	world_done(&w);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(what_was_lately_blocks_what_comes),
+	    cmocka_unit_test(operators_acknowledge_what_they_mean),
+	    cmocka_unit_test(an_acknowledgement_is_kept_and_ends_the_period),
+	    cmocka_unit_test(what_is_blocked_is_free_again_with_what_blocks),
+	    cmocka_unit_test(marks_of_hooks_never_go_back),
+	    cmocka_unit_test(steps_are_lines_in_their_order),
+	    cmocka_unit_test(in_the_end_all_is_forgotten),
+	    cmocka_unit_test(one_that_runs_is_not_forgotten),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
