@@ -83,6 +83,41 @@ cli_print_redeployed(struct cli *c, json_t *what UNUSED)
 	return put_line(c, "Redeployed internal db");
 }
 
+/* --- recoveries ------------------------------------------------------------------------------------------------ */
+int
+cli_print_acknowledged(struct cli *c, json_t *what)
+{
+	if (!json_is_integer(what))
+		return 1;
+	str_buf_printf(&c->out, "%lld recoveries acknowledged\n", (long long)json_integer_value(what));
+	return 0;
+}
+
+int
+cli_print_recoveries_switched(struct cli *c, json_t *what)
+{
+	const char *now = json_string_value(what);
+
+	if (now == NULL)
+		return 1;
+	str_buf_printf(&c->out, "OK: Orchestrator recoveries %s globally\n",
+		       strcmp(now, "disabled") == 0 ? "DISABLED" : "ENABLED");
+	return 0;
+}
+
+/* Scripts parse it. */
+int
+cli_print_recoveries_switch(struct cli *c, json_t *what)
+{
+	const char *now = json_string_value(what);
+
+	if (now == NULL)
+		return 1;
+	str_buf_printf(&c->out, "OK: Global recoveries disabled: %s\n",
+		       strcmp(now, "disabled") == 0 ? "true" : "false");
+	return 0;
+}
+
 /* --- lists; null is an empty one ------------------------------------------------------------------------------- */
 static int
 print_each(struct cli *c, json_t *list, int (*print)(struct cli *c, json_t *what))

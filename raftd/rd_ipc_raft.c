@@ -239,3 +239,18 @@ rd_on_set_global_recoveries(struct rd_door *door, struct ipc_link *l, const stru
 	else
 		rd_ipc_change(door->node, req, m->uid, RD_OP_DISABLE_GLOBAL_RECOVERIES, &off);
 }
+
+void
+rd_on_ack_recoveries(struct rd_door *door, struct ipc_link *l, const struct ipc_ack_recoveries *m)
+{
+	struct rd_cmd_ack_recoveries c = {.owner = m->owner,
+					  .comment = m->comment,
+					  .all = m->all,
+					  .recovery_id = m->recovery_id,
+					  .recovery_uid = m->recovery_uid,
+					  .key = m->key,
+					  .cluster_name = m->cluster_name,
+					  .cluster_alias = m->cluster_alias};
+
+	rd_ipc_change(door->node, rd_ipc_request(door, l, m->request_id), m->uid, RD_OP_ACK_RECOVERIES, &c);
+}

@@ -107,13 +107,34 @@ paths_are_built_from_flags(void **state UNUSED)
 	"\",\"Port\":1},\"ClusterDetails\":{\"ClusterName\":\"a:1\"},\"Analysis\":\"" code \
 	"\",\"StructureAnalysis\":" warnings ",\"SkippableDueToDowntime\":" skippable "}"
 
+struct printed {
+	const char *line, *json, *out;
+	int code;
+};
+
+static void
+assert_printed(const struct printed *x)
+{
+	char *line = mem_strdup(x->line);
+	json_t *answer = json_loads(x->json, JSON_DECODE_ANY, NULL), *what;
+	const struct cli_command *cmd;
+	struct cli c;
+
+	assert_non_null(answer);
+	parse_line(&c, line);
+	cmd = cli_command_find(c.args.c);
+	what = cmd->of[0] == '\0' ? answer : json_object_get(answer, cmd->of);
+	assert_int_equal(cmd->print(&c, what), x->code);
+	assert_string_equal(str_buf_text(&c.out), x->out);
+	json_decref(answer);
+	cli_done(&c);
+	free(line);
+}
+
 static void
 answers_are_printed(void **state UNUSED)
 {
-	static const struct {
-		const char *line, *json, *out;
-		int code;
-	} cases[] = {
+	static const struct printed cases[] = {
 	    {"-c which-instance", INSTANCE, "db2:3306\n", 0},
 	    {"-c which-master", INSTANCE, "db1:3307\n", 0},
 	    {"-c which-master", PRIMARY, "", 0},
@@ -176,22 +197,26 @@ answers_are_printed(void **state UNUSED)
 	    {"-c instance-status -i db2:3306", "{\"Code\":\"OK\",\"Details\":\"[1s,lag]\"}", "[1s,lag]\n", 0},
 	};
 
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		char *line = mem_strdup(cases[i].line);
-		json_t *answer = json_loads(cases[i].json, JSON_DECODE_ANY, NULL), *what;
-		const struct cli_command *cmd;
-		struct cli c;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		assert_printed(&cases[i]);
+}
 
-		assert_non_null(answer);
-		parse_line(&c, line);
-		cmd = cli_command_find(c.args.c);
-		what = cmd->of[0] == '\0' ? answer : json_object_get(answer, cmd->of);
-		assert_int_equal(cmd->print(&c, what), cases[i].code);
-		assert_string_equal(str_buf_text(&c.out), cases[i].out);
-		json_decref(answer);
-		cli_done(&c);
-		free(line);
-	}
+static void
+answers_about_recoveries_are_printed(void **state UNUSED)
+{
+	static const struct printed cases[] = {
+	    {"-c ack-all-recoveries -reason seen", "{\"Code\":\"OK\",\"Details\":3}", "3 recoveries acknowledged\n", 0},
+	    {"-c ack-all-recoveries -reason seen", "{\"Code\":\"OK\",\"Details\":\"seen\"}", "", 1},
+	    {"-c disable-global-recoveries", "{\"Code\":\"OK\",\"Details\":\"disabled\"}",
+	     "OK: Orchestrator recoveries DISABLED globally\n", 0},
+	    {"-c enable-global-recoveries", "{\"Code\":\"OK\",\"Details\":\"enabled\"}",
+	     "OK: Orchestrator recoveries ENABLED globally\n", 0},
+	    {"-c check-global-recoveries", "{\"Code\":\"OK\",\"Details\":\"enabled\"}",
+	     "OK: Global recoveries disabled: false\n", 0},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		assert_printed(&cases[i]);
 }
 
 static void
@@ -313,6 +338,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(paths_are_built_from_flags),
 	    cmocka_unit_test(answers_are_printed),
+	    cmocka_unit_test(answers_about_recoveries_are_printed),
 	    cmocka_unit_test(names_and_aliases_are_unique_and_found),
 	    cmocka_unit_test(unknown_commands_say_so),
 	    cmocka_unit_test(help_goes_to_stderr_and_topics_to_stdout),
