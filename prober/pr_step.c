@@ -130,16 +130,19 @@ tell(struct pr_steps *s, const struct ipc_step *m, enum err_code code, bool sent
 				    .errno_mysql = err_no,
 				    .message = text,
 				    .ended_us = pr_wall().us};
+	enum log_level level;
 	char cut[1024];
 
 	(void)str_copy(cut, sizeof(cut), text);
 	r.message = cut;
 	if (!sent)
 		s->stats->steps_refused++;
-	log_notice("step", "%s recovery=%s term=%llu number=%llu instance=%s result=%s sent=%d text=%s",
-		   LOG_Q(m->statement), LOG_Q(m->recovery_uid), (unsigned long long)m->term,
-		   (unsigned long long)m->number, LOG_Q(TOPO_KEY_TEXT(&m->key)),
-		   code == ERR_OK ? "OK" : err_name((int)code), sent, LOG_Q(text)); /* tests: test_prober_steps.py */
+	/* a server that died is fenced again and again: whoever asked says what matters of that */
+	level = !sent && code == ERR_UNREACHABLE ? LOG_LVL_DEBUG : LOG_LVL_NOTICE;
+	log_at(level, "step", "%s recovery=%s term=%llu number=%llu instance=%s result=%s sent=%d text=%s",
+	       LOG_Q(m->statement), LOG_Q(m->recovery_uid), (unsigned long long)m->term, (unsigned long long)m->number,
+	       LOG_Q(TOPO_KEY_TEXT(&m->key)), code == ERR_OK ? "OK" : err_name((int)code), sent,
+	       LOG_Q(text)); /* tests: test_prober_steps.py */
 	s->fn(s->ctx, &r);
 }
 

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "group/rd_group.h"
 #include "rd_house_private.h"
+#include "rd_recoveries.h"
 
 #define UID_LIFE_US (24 * 3600 * CLK_S)
 #define NODE_LIFE_US (5 * CLK_S)
@@ -41,6 +42,7 @@ void
 rd_task_ask_voters(struct rd_node *n)
 {
 	rd_detect_tick(n);
+	rd_recoveries_tick(n->recoveries);
 }
 
 void

@@ -10,6 +10,7 @@
 #include "conf/conf.h"
 #include "group/rd_group.h"
 #include "rd_node_private.h"
+#include "rd_recoveries.h"
 #include "rd_turn.h"
 #include "state/rd_propose_raft.h"
 
@@ -21,7 +22,11 @@
 static void
 on_applied(void *ctx, const struct rd_applied *a)
 {
-	rd_discover_applied(ctx, a);
+	struct rd_node *n = ctx;
+
+	rd_discover_applied(n, a);
+	if (n->group != NULL)
+		rd_recoveries_applied(n->recoveries, a);
 }
 
 static void
@@ -36,6 +41,8 @@ on_committed(void *ctx, const struct rd_applied *a)
 		if (x->kind == RD_EFFECT_AUDIT && !audited)
 			rd_audit_at(n, a->time_us, x->audit_type, &x->key, x->message);
 	}
+	if (n->group == NULL) /* only now it is sure */
+		rd_recoveries_applied(n->recoveries, a);
 	keys = a->keys;
 	keys.n = min_size(keys.n, 256);
 	if (keys.n > 0)
@@ -233,6 +240,7 @@ new_node(struct proc *p)
 	n->suspect = rd_suspect_new();
 	n->steps = rd_steps_new(n);
 	n->detect = rd_detect_new(n);
+	n->recoveries = rd_recoveries_new(n);
 	TAILQ_INIT(&n->waiters);
 	TAILQ_INIT(&n->parked);
 	TAILQ_INIT(&n->asks);
@@ -370,6 +378,7 @@ rd_node_done(struct proc *p UNUSED, void *app)
 	rd_health_done(n);
 	rd_link_close(n);
 	rd_model_done(&n->model);
+	rd_recoveries_free(n->recoveries);
 	rd_steps_free(n->steps);
 	rd_detect_free(n->detect);
 	rd_suspect_free(n->suspect);

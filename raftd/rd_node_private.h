@@ -109,6 +109,7 @@ struct rd_node {
 	struct rd_candidates candidates;
 	struct rd_suspect *suspect;
 	struct rd_detect *detect;
+	struct rd_recoveries *recoveries;
 	struct rd_probers *probers;
 	struct rd_steps *steps;
 

@@ -89,7 +89,8 @@ settle(struct rd_run_item *i, enum rd_run_state state, int code, const char *mes
 static bool
 may_try_again(int code)
 {
-	return code == ERR_LATE || code == ERR_BUSY || code == ERR_IPC_FULL || code == ERR_IPC_DOWN;
+	return code == ERR_LATE || code == ERR_BUSY || code == ERR_UNAVAILABLE || code == ERR_LIMIT ||
+	       code == ERR_NOT_LEADER;
 }
 
 static void

@@ -1,0 +1,34 @@
+/* rd_recover_begin.h — whether a failure is recovered by itself, and if not, why. Pure.
+ * Reference: recovery.md sections 1 and 2. Anti-flapping is rd_block.h, and recovery-begin asks it again. */
+#ifndef RD_RECOVER_BEGIN_H
+#define RD_RECOVER_BEGIN_H
+
+#include "conf/conf.h"
+#include "topo/analysis.h"
+
+enum rd_recover_refusal {
+	RD_MAY_RECOVER,
+	RD_NO_PROCEDURE,   /* for this code; not built yet, or historically only detected */
+	RD_DISABLED,	   /* the global switch */
+	RD_DOWNTIMED,	   /* the failed server is in downtime */
+	RD_IN_MAINTENANCE, /* ... locked by an operator */
+	RD_IGNORED_HOST,   /* RecoveryIgnoreHostnameFilters */
+	RD_FILTERED,	   /* RecoverMasterClusterFilters does not name the cluster */
+	RD_UNPROBED	   /* a server of the cluster has not been probed since this node started */
+};
+const char *rd_recover_refusal_text(enum rd_recover_refusal r);
+
+struct rd_recover_case {
+	enum topo_code code;
+	const char *hostname; /* of the failed server */
+	const char *cluster_name, *cluster_alias;
+	bool disabled, downtimed, in_maintenance;
+	bool all_probed;
+	bool forced; /* an operator asks: only the procedure and RD_UNPROBED count */
+};
+enum rd_recover_refusal rd_recover_may_begin(const struct conf *c, const struct rd_recover_case *f);
+
+/* RecoverMasterClusterFilters and its kin: equal to name or alias; "alias=X"; "alias~=RE"; "*"; else a pattern of names. */
+bool rd_recover_cluster_matches(const struct conf_strs *filters, const char *name, const char *alias);
+
+#endif

@@ -1,0 +1,190 @@
+/* rd_recover_start.c — a recovery begins: a verdict is held against the configuration and the record, and the input is
+ * gathered from what this node knows. Owns nothing. See rd_recoveries.h. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "rd_recover_begin.h"
+#include "rd_recoveries_private.h"
+#include "topo/key.h"
+
+#define BEGIN_WAIT_US (5 * CLK_S) /* then another verdict may begin it anew */
+
+/* --- the input ------------------------------------------------------------------------------------------------------ */
+static bool
+is_in_maintenance(struct rd_node *n, const struct topo_key *key)
+{
+	struct rd_cursor c = {.table = RD_TABLE_maintenance};
+	const void *row;
+
+	while (rd_state_next(rd_decisions(n), &c, &row) && c.table == RD_TABLE_maintenance) {
+		const struct db_maintenance *m = row;
+		if (m->port == key->port && str_eq(m->hostname, key->hostname))
+			return true;
+	}
+	return false;
+}
+
+/* What the model does not keep of a probe is read anew before anything is chosen. */
+static void
+fill_server(struct rd_node *n, const struct rd_server *s, struct conf_filter *banned, struct rd_recovery_server *ret)
+{
+	const struct topo_key *key = &s->inst.key;
+	struct topo_probe probe;
+
+	rec_init(&topo_probe_desc, &probe);
+	probe.found = s->found;
+	probe.ended_us = s->last.ended_us;
+	probe.last_answer_us = s->last.last_answer_us;
+	probe.channels = s->inst.source_key.hostname[0] != '\0' ? 1 : 0;
+	rd_recovery_server_from(&s->inst, &probe, ret);
+	ret->in_maintenance = is_in_maintenance(n, key);
+	ret->is_banned = banned != NULL && conf_filter_matches(banned, key->hostname, key->port);
+}
+
+struct gathered {
+	struct rd_recovery_input in;
+	struct rd_recovery_server *servers; /* heap; borrow from the model */
+	bool all_probed;
+};
+
+static void
+gather(struct rd_recoveries *rs, const struct rd_dead *d, const char *uid, struct gathered *g)
+{
+	struct rd_node *n = rs->n;
+	struct rd_recovery_input *in = &g->in;
+	struct conf_filter *banned = NULL;
+	struct err e;
+
+	if (conf_filter_new(&proc_conf(n->proc)->PromotionIgnoreHostnameFilters, &banned, &e) != 0)
+		log_error("recovery", "PromotionIgnoreHostnameFilters is left out: %s",
+			  e.msg); /* a loaded one compiles */
+	rec_init(&rd_recovery_input_desc, in);
+	g->servers = mem_calloc(RD_RECOVERY_SERVERS_MAX, sizeof(*g->servers));
+	g->all_probed = d->server->probed;
+	in->uid = uid;
+	in->cluster_name = d->cluster_name;
+	in->cluster_alias = d->cluster_alias;
+	in->analysis = topo_code_name((enum topo_code)d->analysis->code);
+	in->suspected_us = d->server->last.first_failed_us != 0 ? d->server->last.first_failed_us : rd_now_us(n);
+	in->decided_us = rd_now_us(n);
+	rd_recovery_policy_from(proc_conf(n->proc), &in->policy);
+	fill_server(n, d->server, banned, &in->failed);
+	in->failed.answered = false;
+	in->servers.v = g->servers;
+	for (const struct rd_server *s = n->model.servers; s != NULL; s = s->hh.next) {
+		if (s == d->server || !str_eq(s->inst.cluster_name, d->cluster_name) ||
+		    in->servers.n == RD_RECOVERY_SERVERS_MAX)
+			continue;
+		g->all_probed = g->all_probed && s->probed;
+		fill_server(n, s, banned, &g->servers[in->servers.n++]);
+	}
+	rd_recovery_carry(in, in);
+	conf_filter_free(banned);
+}
+
+/* --- beginning ------------------------------------------------------------------------------------------------------- */
+static void
+on_begun(void *ctx, const struct rd_proposed *p)
+{
+	struct rd_recoveries *rs = ctx;
+
+	rs->beginning = false;
+	if (p->outcome != RD_COMMITTED)
+		log_warning("recovery", "a recovery does not begin: %s", p->e->msg);
+}
+
+static void
+propose(struct rd_recoveries *rs, const struct rd_dead *d, struct gathered *g)
+{
+	struct rd_node *n = rs->n;
+	const struct conf *c = proc_conf(n->proc);
+	size_t listed = min_size(g->in.servers.n, 256), n_replicas = 0;
+	struct topo_key *replicas = mem_calloc(listed + 1, sizeof(*replicas));
+	struct rd_cmd_recovery_begin cmd;
+	char drawn[33];
+	struct err e;
+
+	for (size_t i = 0; i < g->in.servers.n && n_replicas < listed; i++) {
+		if (g->servers[i].was_direct)
+			replicas[n_replicas++] = g->servers[i].key;
+	}
+	str_random_hex(drawn, 16);
+	g->in.cluster_id = rd_records_cluster_id(rd_decisions(n), d->cluster_name);
+	if (g->in.cluster_id[0] == '\0')
+		g->in.cluster_id = drawn;
+	cmd = (struct rd_cmd_recovery_begin){.recovery_uid = g->in.uid,
+					     .cluster_id = g->in.cluster_id,
+					     .cluster_name = d->cluster_name,
+					     .cluster_alias = d->cluster_alias,
+					     .key = d->server->inst.key,
+					     .analysis = g->in.analysis,
+					     .skip_hooks = c->PreFailoverProcesses.n == 0,
+					     .block_us = max_i64(1, c->RecoveryPeriodBlockSeconds) * CLK_S,
+					     .token = proc_setup(n->proc)->node_token,
+					     .by = "",
+					     .count_replicas = n_replicas,
+					     .replicas = {replicas, n_replicas}};
+	rs->beginning = rd_records_begin(n->decide, &cmd, &g->in, on_begun, rs, &e) == 0;
+	rs->began = rd_mono(n);
+	if (!rs->beginning)
+		log_warning("recovery", "a recovery of instance=%s does not begin: %s", d->server->text, e.msg);
+	free(replicas);
+}
+
+/* A failure that is blocked is recorded once. */
+static bool
+is_blocked(struct rd_recoveries *rs, const struct rd_dead *d)
+{
+	struct rd_node *n = rs->n;
+	const struct rd_state *s = rd_decisions(n);
+	int64_t id, block_us = max_i64(1, proc_conf(n->proc)->RecoveryPeriodBlockSeconds) * CLK_S;
+	enum rd_block block = rd_records_block(s, rd_records_cluster_id(s, d->cluster_name), &d->server->inst.key,
+					       false, rd_now_us(n), block_us, &id);
+	const struct db_blocked_recovery *row = rd_records_blocked(s, &d->server->inst.key);
+	struct rd_cmd_blocked_recovery c = {.key = d->server->inst.key,
+					    .cluster_name = d->cluster_name,
+					    .analysis = topo_code_name((enum topo_code)d->analysis->code),
+					    .blocking_recovery_id = id};
+	struct err e;
+
+	if (block == RD_BLOCK_NONE || block == RD_BLOCK_RUNNING)
+		return block != RD_BLOCK_NONE;
+	if (row != NULL && row->blocking_recovery_id.v == id && str_eq(row->analysis, c.analysis))
+		return true;
+	log_warning("recovery", "instance=%s is not recovered: %s (recovery %lld)", d->server->text,
+		    rd_block_text(block), (long long)id);
+	if (rd_propose_blocked_recovery(n->decide, &c, NULL, NULL, &e) != 0)
+		log_debug("recovery", "a blocked recovery is not recorded: %s", e.msg);
+	return true;
+}
+
+void
+rd_recover_dead_server(struct rd_recoveries *rs, const struct rd_dead *d)
+{
+	struct rd_node *n = rs->n;
+	const struct topo_key *key = &d->server->inst.key;
+	char uid[33];
+	struct gathered g;
+	struct rd_recover_case f = {.code = (enum topo_code)d->analysis->code,
+				    .hostname = key->hostname,
+				    .cluster_name = d->cluster_name,
+				    .cluster_alias = d->cluster_alias,
+				    .disabled = rd_state_recoveries_disabled(rd_decisions(n)),
+				    .downtimed = d->server->inst.is_downtimed,
+				    .in_maintenance = is_in_maintenance(n, key)};
+	enum rd_recover_refusal no;
+
+	if (!rs->leads || d->term != rs->term || (rs->beginning && mono_diff_us(rd_mono(n), rs->began) < BEGIN_WAIT_US))
+		return;
+	str_random_hex(uid, 16);
+	gather(rs, d, uid, &g);
+	f.all_probed = g.all_probed;
+	no = rd_recover_may_begin(proc_conf(n->proc), &f);
+	if (no != RD_MAY_RECOVER && !d->again)
+		log_notice("recovery", "instance=%s is not recovered: %s", d->server->text,
+			   rd_recover_refusal_text(no)); /* tests: test_recovery.py */
+	if (no == RD_MAY_RECOVER && !is_blocked(rs, d))
+		propose(rs, d, &g);
+	free(g.servers);
+}

@@ -1,0 +1,367 @@
+/* rd_recoveries.c — see rd_recoveries.h: the executors of this node, and their lives. Owns them and the timer. */
+#include "rd_recoveries_private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "group/rd_group.h"
+#include "topo/key.h"
+
+struct rd_recovering *
+rd_recovering_find(struct rd_recoveries *rs, const char *uid)
+{
+	struct rd_recovering *x;
+
+	TAILQ_FOREACH (x, &rs->list, next) {
+		if (str_eq(x->uid, uid))
+			return x;
+	}
+	return NULL;
+}
+
+static void
+drop(struct rd_recovering *x)
+{
+	TAILQ_REMOVE(&x->rs->list, x, next);
+	x->rs->n_list--;
+	rd_recover_free(x->r);
+	topo_key_done(&x->failed);
+	topo_key_list_done(&x->unread);
+	for (size_t i = 0; i < x->lines.n; i++)
+		rec_done(&rd_audit_line_desc, &x->lines.v[i]);
+	free(x->lines.v);
+	free(x->uid);
+	free(x);
+}
+
+static void
+drop_happened(struct rd_recoveries *rs, struct rd_happened *h)
+{
+	TAILQ_REMOVE(&rs->happened, h, next);
+	rec_done(&rd_recovery_desc, &h->record);
+	free(h->uid);
+	free(h);
+}
+
+static void
+drop_all(struct rd_recoveries *rs)
+{
+	while (!TAILQ_EMPTY(&rs->list))
+		drop(TAILQ_FIRST(&rs->list));
+	while (!TAILQ_EMPTY(&rs->happened))
+		drop_happened(rs, TAILQ_FIRST(&rs->happened));
+}
+
+void
+rd_recoveries_wake(struct rd_recoveries *rs)
+{
+	static const struct timeval at_once = {0, 0};
+
+	ASSERT(event_add(rs->timer, &at_once) == 0);
+}
+
+/* --- taking on ----------------------------------------------------------------------------------------------------- */
+/* Of those that are over the oldest makes room. */
+static bool
+has_room(struct rd_recoveries *rs)
+{
+	struct rd_recovering *x;
+
+	if (rs->n_list < RD_RECOVERIES_MAX)
+		return true;
+	TAILQ_FOREACH (x, &rs->list, next) {
+		if (x->r != NULL && (rd_recovery_state_flags((enum rd_recovery_state)rd_recover_record(x->r)->state) &
+				     RD_STATE_TERMINAL) != 0) {
+			drop(x);
+			return true;
+		}
+	}
+	return false;
+}
+
+static struct rd_recovering *
+add(struct rd_recoveries *rs, const struct rd_recovery *record)
+{
+	struct rd_recovering *x;
+
+	if (!has_room(rs))
+		return NULL;
+	x = mem_new(struct rd_recovering);
+	x->rs = rs;
+	x->uid = mem_strdup(record->uid);
+	x->term = rs->term;
+	rec_dup(&topo_key_desc, &x->failed, &record->failed);
+	TAILQ_INSERT_TAIL(&rs->list, x, next);
+	rs->n_list++;
+	return x;
+}
+
+static void
+read_lost(const struct rd_state *s, const char *uid, struct topo_key_list *ret)
+{
+	const struct db_recovery *row = rd_records_row(s, uid);
+	const char *text = row == NULL ? "" : row->lost_slaves; /* historical */
+	struct err e;
+
+	*ret = (struct topo_key_list){0};
+	if (text[0] != '\0' && topo_key_list_parse(text, 3306, ret, &e) != 0)
+		*ret = (struct topo_key_list){0};
+}
+
+static void
+begin(struct rd_recovering *x, enum rd_recover_origin origin, unsigned effects)
+{
+	struct rd_recoveries *rs = x->rs;
+	const struct rd_state *s = rd_decisions(rs->n);
+	struct mem_arena arena = {0};
+	struct rd_recovery_input in;
+	struct rd_recovery record;
+	struct topo_key_list keys;
+	struct rd_lost_list lost;
+	struct err e;
+
+	if (!rd_records_machine(s, x->uid, &arena, &record) || rd_records_input(s, x->uid, &arena, &in, &e) != 0) {
+		log_error("recovery", "recovery=%s cannot be carried out: its input is missing; abort it by hand",
+			  LOG_Q(x->uid));
+		x->orphan_until = (struct mono){INT64_MAX};
+		mem_arena_done(&arena);
+		return;
+	}
+	read_lost(s, x->uid, &keys);
+	lost = (struct rd_lost_list){mem_arena_alloc(&arena, (keys.n + 1) * sizeof(*lost.v)), keys.n};
+	for (size_t i = 0; i < keys.n; i++)
+		lost.v[i] = (struct rd_lost){keys.v[i], ""};
+	x->r = rd_recover_new(&(struct rd_recover_conf){.in = &in,
+							.record = &record,
+							.lost = &lost,
+							.effects = effects,
+							.origin = origin,
+							.term = x->term,
+							.poll_us = rs->n->rules->poll_us,
+							.clock = rs->n->clock,
+							.ops = &rd_recover_ops,
+							.ctx = x});
+	log_notice("recovery", "recovery=%s instance=%s %s", LOG_Q(x->uid), TOPO_KEY_TEXT(&x->failed),
+		   origin == RD_RECOVER_BEGUN	      ? "begins"
+		   : origin == RD_RECOVER_ORPHAN_DEAD ? "is taken over, its server is dead"
+						      : "is taken over, its server may be alive");
+	topo_key_list_done(&keys);
+	mem_arena_done(&arena);
+}
+
+/* --- leadership ---------------------------------------------------------------------------------------------------- */
+static bool
+leads(struct rd_recoveries *rs, uint64_t *ret_term)
+{
+	struct mono end;
+
+	*ret_term = 0;
+	return !rs->n->one_shot && rd_node_leads(rs->n) &&
+	       (rs->n->group == NULL || rd_group_lease(rs->n->group, ret_term, &end));
+}
+
+static void
+take_over_one(struct rd_recoveries *rs, const struct rd_recovery *record)
+{
+	struct rd_recovering *x;
+
+	if (rd_recovering_find(rs, record->uid) != NULL)
+		return;
+	x = add(rs, record);
+	if (x == NULL)
+		return;
+	x->orphan_until = mono_add_us(rd_mono(rs->n), RD_ORPHAN_WAIT_US);
+	/* a promotion may have been sent: what there is is read at once */
+	if ((rd_recovery_state_flags((enum rd_recovery_state)record->state) & RD_STATE_COMMITTED) != 0) {
+		const struct rd_server *s = rd_model_find(&rs->n->model, &x->failed);
+		begin(x, s != NULL && s->found ? RD_RECOVER_ORPHAN_ALIVE : RD_RECOVER_ORPHAN_DEAD, 0);
+	}
+}
+
+static void
+take_over(struct rd_recoveries *rs)
+{
+	struct mem_arena arena = {0};
+	struct rd_recovery_list l = rd_records_running(rd_decisions(rs->n), &arena);
+
+	for (size_t i = 0; i < l.n; i++) {
+		if (l.v[i].state < RD_RECOVERY_STATES)
+			take_over_one(rs, &l.v[i]);
+	}
+	mem_arena_done(&arena);
+}
+
+void
+rd_recoveries_tick(struct rd_recoveries *rs)
+{
+	uint64_t term;
+	bool now = leads(rs, &term);
+
+	if (rs->leads && (!now || term != rs->term))
+		drop_all(rs); /* at most a second ago; without a lease nothing was sent since */
+	rs->leads = now;
+	rs->term = term;
+	if (now) {
+		take_over(rs);
+		rd_recoveries_wake(rs);
+	}
+}
+
+/* --- what was applied ----------------------------------------------------------------------------------------------- */
+void
+rd_recoveries_applied(struct rd_recoveries *rs, const struct rd_applied *a)
+{
+	struct mem_arena arena = {0};
+
+	for (size_t i = 0; i < a->n_effects && !a->duplicate; i++) {
+		const struct rd_effect *x = &a->effects[i];
+		struct rd_happened *h;
+		struct rd_recovery record;
+		if (x->kind != RD_EFFECT_RECOVERY ||
+		    !rd_records_machine(rd_decisions(rs->n), x->message, &arena, &record))
+			continue;
+		h = mem_new(struct rd_happened);
+		*h = (struct rd_happened){.uid = mem_strdup(x->message), .todo = x->todo, .term = a->term};
+		rec_dup(&rd_recovery_desc, &h->record, &record);
+		TAILQ_INSERT_TAIL(&rs->happened, h, next);
+		rd_recoveries_wake(rs);
+	}
+	mem_arena_done(&arena);
+}
+
+static void
+handle(struct rd_recoveries *rs, const struct rd_happened *h)
+{
+	struct rd_recovering *x = rd_recovering_find(rs, h->uid);
+	bool mine;
+
+	if (h->term != rs->term)
+		return; /* of another leader: what it left is taken over from the record */
+	if (x == NULL && h->record.turns == 0) {
+		x = add(rs, &h->record);
+		if (x != NULL)
+			begin(x, RD_RECOVER_BEGUN, h->todo);
+		return;
+	}
+	if (x == NULL || x->r == NULL || h->record.turns <= rd_recover_record(x->r)->turns)
+		return;
+	mine = x->pending_turn != 0 && h->record.turns >= x->pending_turn;
+	if (mine)
+		x->pending_turn = 0;
+	log_notice("recovery", "recovery=%s state=%s: %s", LOG_Q(x->uid), rd_recovery_state_name(h->record.state),
+		   LOG_Q(h->record.why)); /* tests: test_recovery.py */
+	rd_recover_applied(x->r, &h->record, h->todo, mine);
+}
+
+/* --- the loop ------------------------------------------------------------------------------------------------------ */
+static struct mono
+work_one(struct rd_recovering *x)
+{
+	struct mono now = rd_mono(x->rs->n);
+
+	if (x->r == NULL && !mono_before(now, x->orphan_until))
+		begin(x, RD_RECOVER_ORPHAN_ALIVE, 0);
+	if (x->r == NULL)
+		return x->orphan_until;
+	rd_recover_tell_unread(x);
+	if (!x->broken)
+		rd_recover_tick(x->r);
+	rd_recover_tell_lines(x);
+	return rd_recover_due(x->r);
+}
+
+/* A recovery that promoted somebody stays, for an old source that returns. */
+static bool
+is_finished(const struct rd_recovering *x)
+{
+	return x->broken || (x->r != NULL && rd_recover_is_over(x->r) && !rd_recover_record(x->r)->promoted);
+}
+
+static void
+on_timer(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+{
+	struct rd_recoveries *rs = arg;
+	struct mono soonest = {INT64_MAX};
+	struct rd_recovering *x, *after;
+	struct timeval wait;
+
+	if (rs->n->decide == NULL || rs->n->stopping || !rs->leads)
+		return;
+	for (struct rd_happened *h; (h = TAILQ_FIRST(&rs->happened)) != NULL; drop_happened(rs, h))
+		handle(rs, h);
+	for (x = TAILQ_FIRST(&rs->list); x != NULL; x = after) {
+		struct mono due = work_one(x);
+		after = TAILQ_NEXT(x, next);
+		soonest = mono_before(due, soonest) ? due : soonest;
+		if (is_finished(x))
+			drop(x);
+	}
+	if (soonest.us == INT64_MAX || !TAILQ_EMPTY(&rs->happened))
+		return;
+	wait = clk_timeval(max_i64(CLK_MS, mono_diff_us(soonest, rd_mono(rs->n))));
+	if (!event_pending(rs->timer, EV_TIMEOUT, NULL))
+		ASSERT(event_add(rs->timer, &wait) == 0);
+}
+
+/* --- detection ------------------------------------------------------------------------------------------------------ */
+static void
+on_dead(struct rd_node *n, const struct rd_dead *d)
+{
+	struct rd_recoveries *rs = n->recoveries;
+	struct rd_recovering *x;
+
+	rd_recoveries_tick(rs);
+	TAILQ_FOREACH (x, &rs->list, next) {
+		if (x->r != NULL)
+			rd_recover_dead(x->r, &d->server->inst.key);
+		else if (topo_key_equal(&x->failed, &d->server->inst.key))
+			begin(x, RD_RECOVER_ORPHAN_DEAD, 0);
+	}
+	rd_recover_dead_server(rs, d);
+	rd_recoveries_wake(rs);
+}
+
+static void
+on_back(struct rd_node *n, struct rd_server *s, enum rd_back back UNUSED)
+{
+	struct rd_recoveries *rs = n->recoveries;
+	struct rd_recovering *x;
+
+	TAILQ_FOREACH (x, &rs->list, next) {
+		if (x->r != NULL)
+			rd_recover_back(x->r, &s->inst.key);
+		else if (topo_key_equal(&x->failed, &s->inst.key))
+			begin(x, RD_RECOVER_ORPHAN_ALIVE, 0);
+	}
+	rd_recoveries_wake(rs);
+}
+
+static const struct rd_detect_ops listener = {on_dead, on_back};
+
+/* --- life ----------------------------------------------------------------------------------------------------------- */
+struct rd_recoveries *
+rd_recoveries_new(struct rd_node *n)
+{
+	struct rd_recoveries *rs = mem_new(struct rd_recoveries);
+
+	rs->n = n;
+	TAILQ_INIT(&rs->list);
+	TAILQ_INIT(&rs->happened);
+	rs->timer = evtimer_new(n->base, on_timer, rs);
+	ASSERT(rs->timer != NULL);
+	rs->hooks = rd_hooks_new(&(struct rd_hooks_conf){n->base, n->clock, proc_setup(n->proc)->runtime_dir});
+	rd_detect_listen(n, &listener);
+	return rs;
+}
+
+void
+rd_recoveries_free(struct rd_recoveries *rs)
+{
+	if (rs == NULL)
+		return;
+	drop_all(rs);
+	rd_hooks_free(rs->hooks);
+	event_free(rs->timer);
+	free(rs);
+}

@@ -1,0 +1,66 @@
+/* rd_recoveries_private.h — between rd_recoveries.c (executors and their lives), rd_recover_ops.c (what they ask for),
+ * rd_recover_start.c (beginning) and rd_recover_hooks.c (hooks). */
+#ifndef RD_RECOVERIES_PRIVATE_H
+#define RD_RECOVERIES_PRIVATE_H
+
+#include <sys/queue.h>
+
+#include "hooks/rd_hooks.h"
+#include "rd_detect.h"
+#include "rd_node_private.h"
+#include "rd_recover.h"
+#include "rd_recoveries.h"
+#include "state/rd_records.h"
+
+/* An event that was applied, until the next turn of the loop. */
+struct rd_happened {
+	TAILQ_ENTRY(rd_happened) next;
+	char *uid;
+	unsigned todo;
+	uint64_t term;
+	struct rd_recovery record; /* owned */
+};
+TAILQ_HEAD(rd_happened_list, rd_happened);
+
+struct rd_recovering {
+	TAILQ_ENTRY(rd_recovering) next;
+	struct rd_recoveries *rs;
+	char *uid;
+	struct topo_key failed; /* owned */
+	uint64_t term;
+	struct rd_recover *r; /* NULL: an orphan that waits */
+	struct mono orphan_until;
+	uint64_t pending_turn;		 /* of the event that is proposed; 0 = none */
+	bool broken;			 /* to be given up, and taken over anew */
+	struct topo_key_list unread;	 /* owned: readings that could not be asked for */
+	struct rd_audit_line_list lines; /* owned; to be proposed */
+	size_t cap_lines;
+};
+TAILQ_HEAD(rd_recovering_list, rd_recovering);
+
+struct rd_recoveries {
+	struct rd_node *n;
+	struct event *timer;
+	struct rd_hooks *hooks;
+	struct rd_recovering_list list;
+	size_t n_list;
+	struct rd_happened_list happened;
+	bool leads;
+	uint64_t term;
+	bool beginning; /* a recovery-begin is on its way */
+	struct mono began;
+};
+
+struct rd_recovering *rd_recovering_find(struct rd_recoveries *rs, const char *uid);
+/* The loop's next turn looks at all of them. */
+void rd_recoveries_wake(struct rd_recoveries *rs);
+
+extern const struct rd_recover_ops rd_recover_ops;
+void rd_recover_tell_lines(struct rd_recovering *x);
+void rd_recover_tell_unread(struct rd_recovering *x);
+
+void rd_recover_dead_server(struct rd_recoveries *rs, const struct rd_dead *d);
+
+void rd_recover_run_hooks(struct rd_recovering *x, enum rd_hook_list list, const struct rd_lost_list *lost);
+
+#endif
