@@ -1,5 +1,5 @@
-/* rd_house_clusters.c — periodic work on clusters: the alias table, the records with the ids that never change, and
- * snapshots of the topologies. */
+/* rd_house_clusters.c — periodic work on clusters: the alias table, the records with the ids that never change, servers that
+ * recoveries gave up, and snapshots of the topologies. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,6 +7,8 @@
 #include "group/rd_group.h"
 #include "rd_alias.h"
 #include "rd_house_private.h"
+#include "rd_lost.h"
+#include "rd_records.h"
 #include "topo/graph.h"
 #include "topo/key.h"
 
@@ -14,6 +16,7 @@
 #define ROOT_POLLS 2
 #define CLUSTERS_AT_ONCE 256 /* proposals in one run */
 #define CLUSTER_ID_BYTES 16
+#define LOST_AT_ONCE 256 /* proposals in one run */
 
 static bool
 is_lost(const struct rd_node *n, const struct topo_key *key)
@@ -21,7 +24,7 @@ is_lost(const struct rd_node *n, const struct topo_key *key)
 	struct db_downtime k = {.hostname = key->hostname, .port = key->port};
 	const struct db_downtime *row = rd_state_get(rd_decisions(n), RD_TABLE_downtime, &k);
 
-	return row != NULL && strcmp(row->reason, "lost-in-recovery") == 0;
+	return row != NULL && strcmp(row->reason, RD_LOST_REASON) == 0;
 }
 
 static size_t
@@ -170,6 +173,66 @@ rd_task_keep_clusters(struct rd_node *n)
 		proposed += rc;
 	}
 	free(roots);
+}
+
+/* --- servers that recoveries gave up ------------------------------------------------------------------------------- */
+static size_t
+count_owners(const struct rd_node *n, const char *alias)
+{
+	size_t count = 0;
+
+	for (const struct rd_server *s = n->model.servers; s != NULL; s = s->hh.next)
+		count += s->listed && s->found && s->inst.replication_depth == 0 &&
+			 strcmp(s->inst.suggested_cluster_alias, alias) == 0;
+	return count;
+}
+
+static bool
+is_back(struct rd_node *n, const struct db_downtime *row)
+{
+	struct topo_key key = {row->hostname, row->port};
+	const struct rd_server *s = rd_model_find(&n->model, &key);
+
+	if (strcmp(row->reason, RD_LOST_REASON) != 0 || s == NULL || !s->listed)
+		return false;
+	return rd_lost_is_back(&s->inst, rd_server_is_valid(s), row->begin_timestamp_us, rd_now_us(n),
+			       count_owners(n, s->inst.suggested_cluster_alias));
+}
+
+struct backs {
+	struct rd_node *n;
+	struct rd_cmd_end_downtime ends[LOST_AT_ONCE];
+	size_t count;
+};
+
+/* Proposing changes the table, so they are collected first. */
+static void
+note_back(void *ctx, const void *row)
+{
+	struct backs *b = ctx;
+	const struct db_downtime *d = row;
+	struct topo_key key = {d->hostname, d->port};
+
+	if (b->count < LOST_AT_ONCE && is_back(b->n, d))
+		rec_dup(&topo_key_desc, &b->ends[b->count++].key, &key);
+}
+
+void
+rd_task_end_lost(struct rd_node *n)
+{
+	struct backs *b = mem_new(struct backs);
+	struct err e;
+
+	b->n = n;
+	rd_state_each(rd_decisions(n), RD_TABLE_downtime, note_back, b);
+	for (size_t i = 0; i < b->count; i++) {
+		log_notice("recovery", "instance=%s was lost in a recovery and is back: its downtime ends",
+			   TOPO_KEY_TEXT(&b->ends[i].key)); /* tests: test_recoveries.py */
+		if (rd_propose_end_downtime(n->decide, &b->ends[i], NULL, NULL, &e) != 0)
+			log_debug("recovery", "not ended, trying again: %s", e.msg);
+		topo_key_done(&b->ends[i].key);
+	}
+	free(b);
 }
 
 /* --- snapshots of the topologies: rows of database_instance_topology_history (probing.md section 13) --------------- */

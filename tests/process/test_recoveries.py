@@ -6,6 +6,7 @@ import re
 import pytest
 
 import historical
+from fleet import Fleet
 from node import ROOT, Node
 from waiting import wait_until
 
@@ -154,3 +155,17 @@ def test_what_is_old_ends_by_itself(node):
     # that of a machine which runs stays; the rest is as old as the rows say
     wait_until(lambda: ids(node, "audit-recovery") == [3] and ids(node, "audit-failure-detection") == [], 20, "the end of old records")
     assert node.api("audit-recovery-steps/uid:2") == [] == node.api("blocked-recoveries")
+
+
+def test_the_downtime_of_a_lost_server_ends_when_it_replicates_again():
+    with Fleet(2, replicas=1) as fleet, Node(seeds=fleet.sources, config={"InstancePollSeconds": 1}) as node:
+        node.wait_instances(fleet.addresses)
+        node.stop()
+        with historical.opened(node.dir / "orchestrator.sqlite3") as db:
+            for reason, address in (("lost-in-recovery", fleet.addresses[1]), ("new disks", fleet.addresses[0])):
+                host, port = address.split(":")
+                put(db, "database_instance_downtime", hostname=host, port=int(port), downtime_active=1, owner="orchestrator", reason=reason,
+                    begin_timestamp=START, end_timestamp="2999-01-01 00:00:00")
+        node.start()
+        wait_until(lambda: [i["DowntimeReason"] for i in node.api("downtimed")] == ["new disks"], 20, "the end of the downtime")
+        assert "was lost in a recovery and is back" in node.log_text()

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "rd_candidates.h"
+#include "rd_lost.h"
 #include "rd_metrics.h"
 #include "rd_periodic.h"
 #include "rd_samples.h"
@@ -321,10 +322,46 @@ full_lists_are_told(void **state UNUSED)
 	rd_samples_done(&s);
 }
 
+/* --- servers that recoveries gave up ------------------------------------------------------------------------------ */
+static void
+a_lost_server_is_back_when_it_replicates_or_is_the_primary(void **state UNUSED)
+{
+	static const struct {
+		bool valid, replicates, alias;
+		uint64_t depth;
+		int64_t after_s;
+		size_t owners;
+		bool want;
+	} cases[] = {
+	    {true, true, false, 1, 60, 0, true},
+	    {true, true, false, 1, 59, 0, false},
+	    {false, true, false, 1, 60, 0, false},
+	    {true, false, true, 1, 60, 1, false},
+	    {true, false, true, 0, 60, 1, true},
+	    {true, false, true, 0, 60, 2, false}, /* the failed primary, beside its successor */
+	    {true, false, false, 0, 60, 1, false},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct topo_instance inst;
+		rec_init(&topo_instance_desc, &inst);
+		inst.replication_depth = cases[i].depth;
+		inst.suggested_cluster_alias = cases[i].alias ? "main" : "";
+		inst.io_thread_state = inst.sql_thread_state = cases[i].replicates;
+		inst.io_running = inst.sql_running = cases[i].replicates;
+		inst.source_key = cases[i].depth > 0 ? db1 : (struct topo_key){"", 0};
+		inst.read_coord.log_file = inst.exec_coord.log_file = cases[i].depth > 0 ? "b.1" : "";
+		if (rd_lost_is_back(&inst, cases[i].valid, 0, cases[i].after_s * CLK_S, cases[i].owners) !=
+		    cases[i].want)
+			fail_msg("case %zu", i);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_lost_server_is_back_when_it_replicates_or_is_the_primary),
 	    cmocka_unit_test(a_candidate_lives_as_long_as_it_is_named),
 	    cmocka_unit_test(a_seed_is_never_given_up),
 	    cmocka_unit_test(candidates_are_bounded),
