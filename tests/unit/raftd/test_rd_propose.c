@@ -1,5 +1,6 @@
 /* test_rd_propose.c — decisions without raft, with the real view writer's thread on a real SQLite file: what is
  * acknowledged is in the file, what fails leaves memory as the file is, uids are idempotent. Run under TSan too. */
+#include "rd_records.h"
 #include "read_file.h"
 #include "view_world.h"
 
@@ -463,10 +464,81 @@ a_missing_directory_is_fatal_and_named(void **state UNUSED)
 	node_done(&n);
 }
 
+/* --- recoveries ------------------------------------------------------------------------------------------------- */
+#define SERVERS 200
+
+/* Some 400 KiB: more than a command holds. Characters of two bytes stand across the ends of parts. */
+static void
+make_input(struct rd_recovery_input *in, struct rd_recovery_server *servers, char *set, size_t set_bytes)
+{
+	for (size_t i = 0; i + 2 < set_bytes; i += 2)
+		memcpy(set + i, "\xc3\xa9", 2);
+	set[set_bytes - 1] = '\0';
+	rec_init(&rd_recovery_input_desc, in);
+	in->uid = "r1";
+	in->failed.key = (struct topo_key)DB1;
+	for (size_t i = 0; i < SERVERS; i++) {
+		rec_init(&rd_recovery_server_desc, &servers[i]);
+		servers[i].key = (struct topo_key){"db2", 3306 + (int64_t)i};
+		servers[i].executed_gtid_set = set;
+	}
+	in->servers.v = servers;
+	in->servers.n = SERVERS;
+}
+
+static void
+assert_input(const struct node *n, const struct rd_recovery_input *want)
+{
+	struct mem_arena arena = {0};
+	struct rd_recovery_input got;
+	struct err e;
+
+	must(rd_records_input(rd_proposer_state(n->p), "r1", &arena, &got, &e));
+	assert_true(rec_equal(&rd_recovery_input_desc, &got, want));
+	assert_int_equal(rd_records_running(rd_proposer_state(n->p), &arena).n, 1);
+	mem_arena_done(&arena);
+}
+
+static void
+a_recovery_begins_with_all_of_a_large_input(void **state UNUSED)
+{
+	static struct rd_recovery_server servers[SERVERS];
+	static char set[2001];
+	struct rd_cmd_recovery_begin c = {.recovery_uid = "r1",
+					  .cluster_id = "c1",
+					  .cluster_name = "db1:3306",
+					  .cluster_alias = "",
+					  .key = DB1,
+					  .analysis = "DeadMaster",
+					  .token = "",
+					  .by = ""};
+	struct rd_recovery_input in;
+	struct answer a = {0}, again = {0};
+	struct node n;
+	struct err e;
+
+	node_init(&n);
+	make_input(&in, servers, set, sizeof(set));
+	must(rd_records_begin(n.p, &c, &in, on_answer, &a, &e));
+	run_until(&n, &a.given);
+	assert_int_equal(a.outcome, RD_COMMITTED);
+	assert_true(count(&n.temp, "SELECT count(*) FROM recovery_input") > 8);
+	assert_input(&n, &in);
+	node_close(&n);
+	node_open(&n); /* whoever goes on after a restart */
+	assert_input(&n, &in);
+	must(rd_records_begin(n.p, &c, &in, on_answer, &again, &e));
+	run_until(&n, &again.given);
+	assert_int_equal(again.outcome, RD_COMMITTED);
+	assert_int_equal(count(&n.temp, "SELECT count(*) FROM topology_recovery"), 1);
+	node_done(&n);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_recovery_begins_with_all_of_a_large_input),
 	    cmocka_unit_test(an_answer_means_that_the_file_has_it),
 	    cmocka_unit_test(a_restart_finds_the_same_rows_index_and_time),
 	    cmocka_unit_test(what_operators_change_in_the_rows_of_a_group_is_noted),
