@@ -280,7 +280,18 @@ looked_enough(const struct rd_round *r)
 	return all;
 }
 
-/* A majority that could not reach it, or anybody who could: the rest gets a moment. */
+static bool
+own_came(const struct rd_round *r)
+{
+	for (size_t i = 0; i < r->c.n_ballots; i++) {
+		if (str_eq(r->voters[i].name, r->self))
+			return r->voters[i].came;
+	}
+	return false;
+}
+
+/* A majority that could not reach it, or anybody who could: the rest gets a moment. When it lives there is no hurry, and
+ * whether it is the leader alone that cannot reach it is worth knowing: its own time-out takes longer than an answer. */
 static void
 note_decisive(struct rd_round *r, struct mono now)
 {
@@ -289,7 +300,7 @@ note_decisive(struct rd_round *r, struct mono now)
 	if (r->decisive.us != 0)
 		return;
 	rd_judge(&r->c, &f);
-	if (f.answered == 0 && f.failed < f.needed)
+	if (f.answered > 0 ? !own_came(r) : f.failed < f.needed)
 		return;
 	r->decisive = now;
 	r->due = mono_add_us(now, RD_ROUND_GRACE_US);

@@ -134,6 +134,7 @@ def test_a_third_fails_and_the_others_are_probed_in_time(fleet, node):
 def test_all_connections_are_reset_at_once(fleet, node):
     """As by a firewall: all are read again soon, a few at a time, and nobody is taken for dead."""
     before = {name: metric(node, name) for name in ("prober.connections_lost", "prober.losses_unreported", "discoveries.fail")}
+    said = len(node.log_text())
     fleet.mark()
     fleet.drop()
 
@@ -154,6 +155,7 @@ def test_all_connections_are_reset_at_once(fleet, node):
     assert metric(node, "prober.losses_unreported") > before["prober.losses_unreported"] + len(fleet.addresses) / 2
     assert metric(node, "discoveries.fail") == before["discoveries.fail"]
     node.wait_log("many connections were lost within a second: probing anew")
+    assert "verdict=DEAD" not in node.log_text()[said:]
 
 
 def test_flapping_leaks_nothing(fleet, node):

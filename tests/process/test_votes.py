@@ -113,6 +113,16 @@ def test_replicas_that_say_yes_are_no_witnesses(raftd, end):
     assert not raftd.rows("SELECT 1 FROM topology_failure_detection")
 
 
+def test_replicas_whose_appliers_are_stopped_are_left_alone(raftd):
+    """MariaDB would drop what they received and did not apply."""
+    for k in (R1, R2):
+        replicates(raftd, k, sql=False)
+        raftd.prober.report(k)
+    fall_silent(raftd)
+    assert first_verdict(raftd)[1] == "UNTESTED"
+    assert not raftd.prober.steps and not raftd.rows("SELECT 1 FROM topology_failure_detection")
+
+
 def test_a_receiver_is_not_left_stopped(raftd):
     """The prober lost the connection with the step on it, and the server stopped the receiver only."""
     def half_done(step):
@@ -183,21 +193,23 @@ def test_too_many_connections_is_an_answer(raftd):
     assert "too many connections" in raftd.log_text()
 
 
-def test_three_nodes_vote(new_group):
-    """A voter that is slow may be missing; the leader and another one are enough."""
+@pytest.mark.parametrize("quorum", ["majority", "leader"])
+def test_three_nodes_vote(new_group, quorum):
+    """A voter that is slow may be missing; the leader and another one are enough. Or the leader alone, where that is wanted."""
+    needed = {"majority": 2, "leader": 1}[quorum]
     with Fleet(4, 3) as fleet:
-        group = new_group(3, config={"DiscoverySeeds": fleet.sources, "InstancePollSeconds": 1})
+        group = new_group(3, config={"DiscoverySeeds": fleet.sources, "InstancePollSeconds": 1, "FailureDetectionQuorum": quorum})
         source = fleet.sources[0]
         for node in group:
             node.wait_instances(fleet.addresses, 30)
 
         def dead(node):
-            return [v for v in verdicts(node.log_text()) if v[:2] == (source, "DEAD") and int(v[2]) >= 2]
+            return [v for v in verdicts(node.log_text()) if v[:2] == (source, "DEAD") and int(v[2]) >= needed]
 
         fleet.stop()
-        leader = wait_until(lambda: [node for node in group if dead(node)], 30, "a vote of at least two")[0]
-        assert dead(leader)[0][3:] == ("0", "2", "DeadMasterAndReplicas")
+        leader = wait_until(lambda: [node for node in group if dead(node)], 30, "a vote")[0]
+        assert dead(leader)[0][3:] == ("0", str(needed), "DeadMasterAndReplicas")
         told = re.compile(rf"told \S+ what is seen of instance={source}")
-        assert any(told.search(node.log_text()) for node in group if node is not leader)
+        assert any(told.search(node.log_text()) for node in group if node is not leader) == (quorum == "majority")
         fleet.start()
         wait_until(lambda: f"instance={source} answers again" in leader.log_text(), 30, "its return")

@@ -182,7 +182,7 @@ an_answer_waits_a_moment_to_tell_whose_network_it_is(void **state UNUSED)
 	struct rd_round *r = begun(3, 1, true, 0);
 
 	SAY(r, 1, 3, ANSWERED, {QUIET});
-	expect_due(r, 303);
+	expect_due(r, 1900); /* the leader's own time-out is waited for */
 	SAY(r, 2, 4, ANSWERED, {QUIET});
 	expect_act(r, 4, RD_ACT_NONE);
 	SAY(r, 0, 160, REFUSED, {LOST});
@@ -190,7 +190,12 @@ an_answer_waits_a_moment_to_tell_whose_network_it_is(void **state UNUSED)
 
 	r = begun(3, 1, true, 0);
 	SAY(r, 1, 3, ANSWERED, {QUIET});
-	expect_over(r, 303, RD_VERDICT_ALIVE);
+	SAY(r, 0, 160, REFUSED, {LOST});
+	expect_over(r, 460, RD_VERDICT_OWN_NETWORK);
+
+	r = begun(3, 1, true, 0);
+	SAY(r, 1, 3, ANSWERED, {QUIET});
+	expect_over(r, 1900, RD_VERDICT_ALIVE);
 }
 
 static void
