@@ -7,45 +7,54 @@
 #include "rd_recoveries_private.h"
 #include "topo/key.h"
 
-struct job {
+struct rd_recover_job {
+	LIST_ENTRY(rd_recover_job) next;
 	struct rd_recoveries *rs;
 	struct rd_hook_job *job;
 	enum rd_hook_list list;
 	bool gone;
+	size_t due;   /* entry whose mark is being recorded */
 	size_t marks; /* being recorded: they hold on to it */
 	char uid[];
 };
 
 static void
-put(struct job *j)
+put(struct rd_recover_job *j)
 {
-	if (j->gone && j->marks == 0)
+	if (!j->gone || j->marks > 0)
+		return;
+	LIST_REMOVE(j, next);
+	free(j);
+}
+
+/* Nobody calls any more: neither the proposer nor the hooks. */
+void
+rd_recover_hooks_done(struct rd_recoveries *rs)
+{
+	struct rd_recover_job *j;
+
+	while ((j = LIST_FIRST(&rs->jobs)) != NULL) {
+		LIST_REMOVE(j, next);
 		free(j);
+	}
 }
 
 /* --- marks ----------------------------------------------------------------------------------------------------------- */
-struct marking {
-	struct job *job;
-	size_t i;
-};
-
 static void
 on_marked(void *ctx, const struct rd_proposed *p)
 {
-	struct marking *m = ctx;
-	struct job *j = m->job;
+	struct rd_recover_job *j = ctx;
 
 	j->marks--;
 	if (!j->gone && p->outcome == RD_COMMITTED)
-		rd_hooks_go(j->job, m->i);
+		rd_hooks_go(j->job, j->due);
 	else if (!j->gone)
-		rd_hooks_skip(j->job, m->i, p->e->msg);
+		rd_hooks_skip(j->job, j->due, p->e->msg);
 	put(j);
-	free(m);
 }
 
 static struct rd_cmd_hook_ran
-mark_of(const struct job *j, size_t i, enum rd_hook_mark mark)
+mark_of(const struct rd_recover_job *j, size_t i, enum rd_hook_mark mark)
 {
 	return (struct rd_cmd_hook_ran){
 	    .recovery_uid = j->uid, .hook_list = rd_hook_list_info(j->list)->name, .number = i, .mark = mark};
@@ -54,25 +63,23 @@ mark_of(const struct job *j, size_t i, enum rd_hook_mark mark)
 static void
 on_due(void *ctx, struct rd_hook_job *job, size_t i)
 {
-	struct job *j = ctx;
+	struct rd_recover_job *j = ctx;
 	struct rd_cmd_hook_ran c = mark_of(j, i, RD_HOOK_MARK_STARTED);
-	struct marking *m = mem_new(struct marking);
 	struct err e;
 
-	*m = (struct marking){j, i};
 	j->job = job;
+	j->due = i; /* the next one is due only when this one was begun */
 	j->marks++;
-	if (rd_propose_hook_ran(j->rs->n->decide, &c, on_marked, m, &e) == 0)
+	if (rd_propose_hook_ran(j->rs->n->decide, &c, on_marked, j, &e) == 0)
 		return;
 	j->marks--;
-	free(m);
 	rd_hooks_skip(job, i, e.msg);
 }
 
 static void
 on_result(void *ctx, const struct rd_hook_result *r)
 {
-	struct job *j = ctx;
+	struct rd_recover_job *j = ctx;
 	struct rd_cmd_hook_ran c = mark_of(j, r->index, rd_hook_ok(r) ? RD_HOOK_MARK_OK : RD_HOOK_MARK_FAILED);
 	struct err e;
 
@@ -83,7 +90,7 @@ on_result(void *ctx, const struct rd_hook_result *r)
 static void
 on_done(void *ctx, bool failed)
 {
-	struct job *j = ctx;
+	struct rd_recover_job *j = ctx;
 	struct rd_recovering *x = rd_recovering_find(j->rs, j->uid);
 
 	if (x == NULL || x->r == NULL)
@@ -95,7 +102,7 @@ on_done(void *ctx, bool failed)
 static void
 on_gone(void *ctx)
 {
-	struct job *j = ctx;
+	struct rd_recover_job *j = ctx;
 
 	j->gone = true;
 	put(j);
@@ -161,7 +168,7 @@ rd_recover_run_hooks(struct rd_recovering *x, enum rd_hook_list list, const stru
 	const struct conf_strs *entries = rd_hook_list_entries(c, list);
 	enum rd_hook_mark *marks = mem_calloc(entries->n + 1, sizeof(*marks));
 	size_t n = strlen(x->uid) + 1;
-	struct job *j = mem_calloc(1, sizeof(*j) + n);
+	struct rd_recover_job *j = mem_calloc(1, sizeof(*j) + n);
 	struct rd_hook_values v;
 	struct texts t;
 	struct err e;
@@ -169,6 +176,7 @@ rd_recover_run_hooks(struct rd_recovering *x, enum rd_hook_list list, const stru
 	j->rs = x->rs;
 	j->list = list;
 	memcpy(j->uid, x->uid, n);
+	LIST_INSERT_HEAD(&x->rs->jobs, j, next);
 	for (size_t i = 0; i < entries->n; i++)
 		marks[i] = rd_records_mark(rd_decisions(x->rs->n), x->uid, rd_hook_list_info(list)->name, i);
 	fill(x, lost, &t, &v);
@@ -177,7 +185,8 @@ rd_recover_run_hooks(struct rd_recovering *x, enum rd_hook_list list, const stru
 			     .list = list, .conf = c, .values = &v, .marks = marks, .calls = &calls, .ctx = j},
 			 &j->job, &e) != 0) {
 		log_warning("recovery", "recovery=%s: its hooks do not run: %s", LOG_Q(x->uid), e.msg);
-		free(j);
+		j->gone = true;
+		put(j);
 		x->broken = true; /* taken over anew: at most once, at least once */
 	}
 	str_buf_done(&t.lost);

@@ -15,29 +15,45 @@
 #define LINES_HELD_MAX 4096
 
 /* For callbacks that may outlive their executor. */
-struct asked {
+struct rd_recover_asked {
+	LIST_ENTRY(rd_recover_asked) next;
 	struct rd_recoveries *rs;
 	uint64_t turn;
 	char uid[];
 };
 
-static struct asked *
+static struct rd_recover_asked *
 new_asked(struct rd_recovering *x)
 {
 	size_t n = strlen(x->uid) + 1;
-	struct asked *a = mem_calloc(1, sizeof(*a) + n);
+	struct rd_recover_asked *a = mem_calloc(1, sizeof(*a) + n);
 
 	a->rs = x->rs;
 	a->turn = x->pending_turn;
 	memcpy(a->uid, x->uid, n);
+	LIST_INSERT_HEAD(&x->rs->asked, a, next);
 	return a;
+}
+
+static void
+drop_asked(struct rd_recover_asked *a)
+{
+	LIST_REMOVE(a, next);
+	free(a);
+}
+
+void
+rd_recover_ops_done(struct rd_recoveries *rs)
+{
+	while (!LIST_EMPTY(&rs->asked))
+		drop_asked(LIST_FIRST(&rs->asked));
 }
 
 /* --- events ------------------------------------------------------------------------------------------------------ */
 static void
 on_event(void *ctx, const struct rd_proposed *p)
 {
-	struct asked *a = ctx;
+	struct rd_recover_asked *a = ctx;
 	struct rd_recovering *x = rd_recovering_find(a->rs, a->uid);
 
 	if (x != NULL && x->r != NULL && x->pending_turn == a->turn && p->outcome != RD_COMMITTED) {
@@ -50,7 +66,7 @@ on_event(void *ctx, const struct rd_proposed *p)
 		}
 		rd_recoveries_wake(a->rs);
 	}
-	free(a);
+	drop_asked(a);
 }
 
 static void
@@ -82,7 +98,7 @@ op_propose(void *ctx, const struct rd_recover_event *ev)
 					  .promoted_at = ev->h.position == NULL ? "" : ev->h.position,
 					  .deadline_us = ev->h.deadline_us,
 					  .text = ev->detail};
-	struct asked *a;
+	struct rd_recover_asked *a;
 	struct err e;
 
 	if (ev->h.successor != NULL)
@@ -98,7 +114,7 @@ op_propose(void *ctx, const struct rd_recover_event *ev)
 	if (rd_propose_recovery_event(x->rs->n->decide, &c, on_event, a, &e) == 0)
 		return;
 	log_warning("recovery", "recovery=%s gives way: %s", LOG_Q(x->uid), e.msg);
-	free(a);
+	drop_asked(a);
 	x->broken = true;
 }
 
@@ -191,7 +207,7 @@ op_send(void *ctx, const struct ipc_step *m, struct err *e)
 static void
 on_read(void *ctx, const struct topo_key *key, const void *result, const struct err *e UNUSED)
 {
-	struct asked *a = ctx;
+	struct rd_recover_asked *a = ctx;
 	struct rd_recovering *x = rd_recovering_find(a->rs, a->uid);
 	const struct rd_probed *p = result;
 	struct rd_recovery_server row;
@@ -203,7 +219,7 @@ on_read(void *ctx, const struct topo_key *key, const void *result, const struct 
 		rd_recover_read(x->r, key, is_good ? &row : NULL);
 		rd_recoveries_wake(a->rs);
 	}
-	free(a);
+	drop_asked(a);
 }
 
 static void
@@ -211,13 +227,13 @@ op_read(void *ctx, const struct topo_key *key, int64_t patience_us)
 {
 	struct rd_recovering *x = ctx;
 	struct rd_node *n = x->rs->n;
-	struct asked *a = new_asked(x);
+	struct rd_recover_asked *a = new_asked(x);
 	struct err e;
 
 	if (rd_probers_probe_briefly(n->probers, key, rd_mono(n), patience_us, patience_us + READ_MARGIN_US, on_read, a,
 				     &e) == 0)
 		return;
-	free(a);
+	drop_asked(a);
 	(void)topo_key_list_add(&x->unread, key);
 	rd_recoveries_wake(x->rs);
 }

@@ -112,6 +112,11 @@ read_lost(const struct rd_state *s, const char *uid, struct topo_key_list *ret)
 static void
 begin(struct rd_recovering *x, enum rd_recover_origin origin, unsigned effects)
 {
+	static const char *const origins[] = {
+	    [RD_RECOVER_BEGUN] = "is carried out here",
+	    [RD_RECOVER_ORPHAN_DEAD] = "is taken over, its server is dead",
+	    [RD_RECOVER_ORPHAN_ALIVE] = "is taken over, its server may be alive",
+	};
 	struct rd_recoveries *rs = x->rs;
 	const struct rd_state *s = rd_decisions(rs->n);
 	struct mem_arena arena = {0};
@@ -142,10 +147,8 @@ begin(struct rd_recovering *x, enum rd_recover_origin origin, unsigned effects)
 							.clock = rs->n->clock,
 							.ops = &rd_recover_ops,
 							.ctx = x});
-	log_notice("recovery", "recovery=%s instance=%s %s", LOG_Q(x->uid), TOPO_KEY_TEXT(&x->failed),
-		   origin == RD_RECOVER_BEGUN	      ? "begins"
-		   : origin == RD_RECOVER_ORPHAN_DEAD ? "is taken over, its server is dead"
-						      : "is taken over, its server may be alive");
+	log_notice("recovery", "recovery=%s instance=%s state=%s %s", LOG_Q(x->uid), TOPO_KEY_TEXT(&x->failed),
+		   rd_recovery_state_name(record.state), origins[origin]);
 	topo_key_list_done(&keys);
 	mem_arena_done(&arena);
 }
@@ -172,10 +175,45 @@ take_over_one(struct rd_recoveries *rs, const struct rd_recovery *record)
 	if (x == NULL)
 		return;
 	x->orphan_until = mono_add_us(rd_mono(rs->n), RD_ORPHAN_WAIT_US);
+	x->since_us = rd_now_us(rs->n);
 	/* a promotion may have been sent: what there is is read at once */
 	if ((rd_recovery_state_flags((enum rd_recovery_state)record->state) & RD_STATE_COMMITTED) != 0) {
 		const struct rd_server *s = rd_model_find(&rs->n->model, &x->failed);
 		begin(x, s != NULL && s->found ? RD_RECOVER_ORPHAN_ALIVE : RD_RECOVER_ORPHAN_DEAD, 0);
+	}
+}
+
+/* It is in its downtime still, and nobody has made it a source again by hand. */
+static bool
+is_to_be_fenced(struct rd_recoveries *rs, const struct topo_key *key)
+{
+	const struct db_downtime at = {.hostname = key->hostname, .port = key->port};
+	const struct db_downtime *row = rd_state_get(rd_decisions(rs->n), RD_TABLE_downtime, &at);
+	const struct rd_server *s = rd_model_find(&rs->n->model, key);
+	const struct rd_family *replicas = rd_model_family(&rs->n->model, key);
+
+	return row != NULL && str_eq(row->reason, RD_LOST_REASON) && s != NULL &&
+	       !(s->found && replicas != NULL && replicas->n > 0);
+}
+
+/* Whether the former leader has fenced the old source is not known: it is fenced, if need be again. */
+static void
+take_over_fences(struct rd_recoveries *rs)
+{
+	struct rd_cursor c = {.table = RD_TABLE_recovery_machine};
+	const void *row;
+
+	while (rd_state_next(rd_decisions(rs->n), &c, &row) && c.table == RD_TABLE_recovery_machine) {
+		struct rd_recovering *x;
+		struct rd_recovery r;
+		rd_records_from_row(row, NULL, &r);
+		if (r.state != RD_RECOVERY_DONE || !r.promoted || !is_to_be_fenced(rs, &r.failed) ||
+		    rd_recovering_find(rs, r.uid) != NULL || rs->n_list >= RD_RECOVERIES_MAX)
+			continue;
+		x = add(rs, &r);
+		begin(x, RD_RECOVER_BEGUN, 0);
+		if (x->r != NULL)
+			rd_recover_back(x->r, &x->failed);
 	}
 }
 
@@ -204,6 +242,7 @@ rd_recoveries_tick(struct rd_recoveries *rs)
 	rs->term = term;
 	if (now) {
 		take_over(rs);
+		take_over_fences(rs);
 		rd_recoveries_wake(rs);
 	}
 }
@@ -255,12 +294,21 @@ handle(struct rd_recoveries *rs, const struct rd_happened *h)
 }
 
 /* --- the loop ------------------------------------------------------------------------------------------------------ */
+/* A node that begins to lead is not told so by detection. */
+static bool
+answers(const struct rd_recovering *x)
+{
+	const struct rd_server *s = rd_model_find(&x->rs->n->model, &x->failed);
+
+	return s != NULL && s->found && s->last.ended_us > x->since_us;
+}
+
 static struct mono
 work_one(struct rd_recovering *x)
 {
 	struct mono now = rd_mono(x->rs->n);
 
-	if (x->r == NULL && !mono_before(now, x->orphan_until))
+	if (x->r == NULL && (answers(x) || !mono_before(now, x->orphan_until)))
 		begin(x, RD_RECOVER_ORPHAN_ALIVE, 0);
 	if (x->r == NULL)
 		return x->orphan_until;
@@ -348,6 +396,8 @@ rd_recoveries_new(struct rd_node *n)
 	rs->n = n;
 	TAILQ_INIT(&rs->list);
 	TAILQ_INIT(&rs->happened);
+	LIST_INIT(&rs->asked);
+	LIST_INIT(&rs->jobs);
 	rs->timer = evtimer_new(n->base, on_timer, rs);
 	ASSERT(rs->timer != NULL);
 	rs->hooks = rd_hooks_new(&(struct rd_hooks_conf){n->base, n->clock, proc_setup(n->proc)->runtime_dir});
@@ -361,6 +411,8 @@ rd_recoveries_free(struct rd_recoveries *rs)
 	if (rs == NULL)
 		return;
 	drop_all(rs);
+	rd_recover_ops_done(rs);
+	rd_recover_hooks_done(rs);
 	rd_hooks_free(rs->hooks);
 	event_free(rs->timer);
 	free(rs);

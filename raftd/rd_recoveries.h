@@ -5,11 +5,11 @@
  * A verdict "dead" that may be recovered (rd_recover_begin.h, rd_block.h) is proposed as recovery-begin with its input; when
  * that is on a majority the executor begins. A new leader takes over what is running: at once where a promotion may have
  * been sent, else when its own votes say dead or alive, at the latest after RD_ORPHAN_WAIT_US (then: alive). Whatever
- * goes wrong with proposing gives an executor up; it is taken over anew like an orphan.
+ * goes wrong with proposing gives an executor up; it is taken over anew like an orphan. It also fences old sources of
+ * recoveries that are over, as long as they are in downtime because of them (lost-in-recovery) and nobody follows them.
  *
  * Not wired yet, and so without effect: DeadMasterAndReplicas and DeadMasterWithoutReplicas (detected only), forced recoveries
- * and abort-recovery by request, OnFailureDetectionProcesses, RejoinFailedMaster, the ends of downtime in a recovery's hooks. An
- * old source that returns after the leader of its recovery has changed is fenced by nobody. On MariaDB the position of the
+ * and abort-recovery by request, OnFailureDetectionProcesses, RejoinFailedMaster. On MariaDB the position of the
  * failed server is not in the input: its loss reads "possible". */
 #ifndef RD_RECOVERIES_H
 #define RD_RECOVERIES_H

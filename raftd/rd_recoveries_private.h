@@ -29,6 +29,7 @@ struct rd_recovering {
 	struct topo_key failed; /* owned */
 	uint64_t term;
 	struct rd_recover *r; /* NULL: an orphan that waits */
+	int64_t since_us;     /* wall: an orphan's taking over */
 	struct mono orphan_until;
 	uint64_t pending_turn;		 /* of the event that is proposed; 0 = none */
 	bool broken;			 /* to be given up, and taken over anew */
@@ -38,6 +39,12 @@ struct rd_recovering {
 };
 TAILQ_HEAD(rd_recovering_list, rd_recovering);
 
+/* What outlives an executor: questions (rd_recover_ops.c), jobs of hooks (rd_recover_hooks.c). */
+struct rd_recover_asked;
+struct rd_recover_job;
+LIST_HEAD(rd_recover_asked_list, rd_recover_asked);
+LIST_HEAD(rd_recover_job_list, rd_recover_job);
+
 struct rd_recoveries {
 	struct rd_node *n;
 	struct event *timer;
@@ -45,6 +52,8 @@ struct rd_recoveries {
 	struct rd_recovering_list list;
 	size_t n_list;
 	struct rd_happened_list happened;
+	struct rd_recover_asked_list asked;
+	struct rd_recover_job_list jobs;
 	bool leads;
 	uint64_t term;
 	bool beginning; /* a recovery-begin is on its way */
@@ -58,9 +67,11 @@ void rd_recoveries_wake(struct rd_recoveries *rs);
 extern const struct rd_recover_ops rd_recover_ops;
 void rd_recover_tell_lines(struct rd_recovering *x);
 void rd_recover_tell_unread(struct rd_recovering *x);
+void rd_recover_ops_done(struct rd_recoveries *rs);
 
 void rd_recover_dead_server(struct rd_recoveries *rs, const struct rd_dead *d);
 
 void rd_recover_run_hooks(struct rd_recovering *x, enum rd_hook_list list, const struct rd_lost_list *lost);
+void rd_recover_hooks_done(struct rd_recoveries *rs);
 
 #endif

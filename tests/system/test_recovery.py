@@ -6,35 +6,64 @@ from sandbox import Sandbox
 from waiting import wait_until
 
 SOON = 30
+CONFIG = {"RecoverMasterClusterFilters": ["*"], "InstancePollSeconds": 1}
 
 
-def follows(server, source):
-    rows = server.replication()
-    return bool(rows) and server.replicating() and str(source.port) in str(rows)
+def writable(servers):
+    return [s for s in servers if s.value("select @@global.read_only") == "0"]
+
+
+def ready(new_group, servers, **config):
+    """Three nodes that know all servers; each of these has a row."""
+    group = new_group(3, config={"DiscoverySeeds": [servers["a"].address], **CONFIG, **config})
+    for node in group:
+        node.wait_instances([s.address for s in servers], SOON)
+    servers["a"].sql("create database was; create table was.here (n int primary key); insert into was.here values (1)")
+    for name in "bcd":
+        servers.catch_up(name)
+    return group
+
+
+def expect_one_source(others):
+    """One is writable, and what is written there arrives at the rest."""
+    new = wait_until(lambda: writable(others), SOON, "a writable server")[0]
+    new.sql("insert into was.here values (2)")
+    for server in others:
+        wait_until(lambda: server.value("select count(*) from was.here") == "2", SOON, "the replicas to follow")
+
+
+def expect_fenced(servers):
+    a = servers["a"]
+    a.start()
+    wait_until(lambda: a.value("select @@global.read_only") == "1", SOON, "the old one to be fenced")
+    assert len(writable(servers)) == 1
 
 
 @pytest.mark.parametrize("flavor", ["mariadb", "mysql"])
-def test_a_killed_primary_is_replaced(new_group, flavor):
+def test_a_killed_primary_is_replaced(new_group, tmp_path, flavor):
     with Sandbox(f"{flavor}: a > b, a > c, a > d") as servers:
+        hooks = {key: [f"echo {key} {{failedPort}} {{countLostReplicas}} >> {tmp_path}/hooks"]
+                 for key in ("PreFailoverProcesses", "PostMasterFailoverProcesses", "PostFailoverProcesses")}
+        group = ready(new_group, servers, **hooks)
         a, others = servers["a"], [servers[name] for name in "bcd"]
-        group = new_group(3, config={"DiscoverySeeds": [a.address], "RecoverMasterClusterFilters": ["*"],
-                                     "InstancePollSeconds": 1})
-        group.wait_leader()
-        for node in group:
-            node.wait_instances([s.address for s in servers], SOON)
-        a.sql("create database was; create table was.here (n int primary key); insert into was.here values (1)")
-        for server in others:
-            servers.catch_up(server.name)
-
         a.kill()
-        new = wait_until(lambda: next((s for s in others if s.value("select @@global.read_only") == "0"), None), SOON,
-                         "a writable server")
-        new.sql("insert into was.here values (2)")
-        for server in others:
-            if server is not new:
-                wait_until(lambda: server.value("select count(*) from was.here") == "2", SOON, "replicas to follow")
+        expect_one_source(others)
         wait_until(lambda: any("state=done" in node.log_text() for node in group), SOON, "the end of the recovery")
+        assert (tmp_path / "hooks").read_text().split("\n")[:-1] == [f"{key} {a.port} 0" for key in hooks]
+        expect_fenced(servers)
 
-        a.start()
-        wait_until(lambda: a.value("select @@global.read_only") == "1", SOON, "the old one to be fenced")
-        assert sum(s.value("select @@global.read_only") == "0" for s in servers) == 1
+
+def test_primary_and_leader_die_together(new_group):
+    """Who leads next recovers; and if that one dies too, the old primary is fenced by the next leader."""
+    with Sandbox("mariadb: a > b, a > c, a > d") as servers:
+        group = ready(new_group, servers)
+        leader = group.wait_leader()
+        servers["a"].kill()
+        leader.kill()
+        expect_one_source([servers[name] for name in "bcd"])
+        wait_until(lambda: any("state=done" in node.log_text() for node in group.others(leader)), SOON, "its end")
+        leader.start_raft()
+        second = group.wait_leader()
+        second.kill()
+        group.wait_leader(among=group.others(second))
+        expect_fenced(servers)
