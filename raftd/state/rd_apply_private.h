@@ -55,6 +55,13 @@ void rd_end_detections_of(struct apply *a, const char *hostname, int64_t port);
 void rd_forget_recovery(struct apply *a, const struct db_recovery *row);
 void rd_forget_detection(struct apply *a, const struct db_detection *row);
 
+/* Recoveries (rd_apply_steps.c). */
+const struct db_recovery_machine *rd_machine_find(const struct apply *a, const char *uid);  /* NULL */
+int rd_no_such_recovery(const char *uid, struct err *e) MUST_USE;			    /* ERR_NOT_FOUND */
+void rd_step_say(struct apply *a, const char *uid, const char *fmt, ...) PRINTF_LIKE(3, 4); /* a line of its audit */
+void rd_lost_downtime(struct apply *a, const struct topo_key *key, int64_t ends_us);	    /* 0 = none */
+void rd_line_add(struct str_buf *b, const char *lines, const char *line);
+
 /* "a:1,b:2", after what is there already. */
 void rd_add_key(struct str_buf *list, const struct topo_key *key);
 

@@ -1,5 +1,5 @@
-/* rd_apply_recovery.c — commands of a recovery: its input, its beginning, its events, steps, hooks and record
- * (rd_command.def; recovery.md section 17). The states themselves are recovery/rd_fsm.c's, and who may begin is
+/* rd_apply_recovery.c — commands of a recovery: its input, its beginning, its events (rd_command.def; recovery.md section
+ * 17). The states themselves are recovery/rd_fsm.c's, and who may begin is
  * recovery/rd_block.c's. Pure: see rd_apply.h. Dispatched by rd_apply.c. */
 #include <stdlib.h>
 #include <string.h>
@@ -8,21 +8,7 @@
 #include "rd_records.h"
 #include "topo/key.h"
 
-#define STEPS_KEPT 20000 /* audit lines of one recovery */
-
 /* --- rows ------------------------------------------------------------------------------------------------------- */
-static const struct db_recovery_machine *
-find_machine(const struct apply *a, const char *uid)
-{
-	return rd_state_get(a->s, RD_TABLE_recovery_machine, &(struct db_recovery_machine){.uid = uid});
-}
-
-static int
-no_such(const char *uid, struct err *e)
-{
-	return err_set(e, ERR_NOT_FOUND, "no recovery %.128s", uid);
-}
-
 /* The entry's index, as for detections. */
 static int64_t
 new_recovery_id(const struct apply *a)
@@ -60,34 +46,6 @@ put_machine(struct apply *a, const struct db_recovery_machine *old, const struct
 }
 
 static void
-put_step(struct apply *a, int64_t *id, const char *uid, int64_t at_us, const char *message)
-{
-	struct db_recovery_step row = {.recovery_step_id = *id, .recovery_uid = uid, .message = message};
-
-	while (rd_state_get(a->s, RD_TABLE_recovery_step, &row) != NULL)
-		row.recovery_step_id++;
-	row.audit_at_us = rd_floor_s(at_us == 0 ? a->now_us : at_us);
-	*id = row.recovery_step_id;
-	rd_row_put(a, RD_TABLE_recovery_step, &row);
-}
-
-static void say_step(struct apply *a, const char *uid, const char *fmt, ...) PRINTF_LIKE(3, 4);
-
-static void
-say_step(struct apply *a, const char *uid, const char *fmt, ...)
-{
-	int64_t id = (int64_t)a->out->index;
-	struct str_buf b = {0};
-	va_list ap;
-
-	va_start(ap, fmt);
-	str_buf_vprintf(&b, fmt, ap);
-	va_end(ap);
-	put_step(a, &id, uid, 0, str_buf_text(&b));
-	str_buf_done(&b);
-}
-
-static void
 say_todo(struct apply *a, const char *uid, unsigned todo)
 {
 	struct rd_effect *x = rd_effect_add(a, RD_EFFECT_RECOVERY, NULL);
@@ -105,7 +63,7 @@ rd_apply_recovery_input(struct apply *a, const struct rd_cmd_recovery_input *c, 
 					.content = c->content,
 					.written_at_us = a->now_us};
 
-	if (find_machine(a, c->recovery_uid) == NULL) /* one that has begun keeps what it began with */
+	if (rd_machine_find(a, c->recovery_uid) == NULL) /* one that has begun keeps what it began with */
 		rd_row_put(a, RD_TABLE_recovery_input, &row);
 	return 0;
 }
@@ -190,6 +148,28 @@ end_former(struct apply *a, const struct rd_cmd_recovery_begin *c)
 	free(former.rows);
 }
 
+static bool
+detects(const void *row, const void *what)
+{
+	const struct db_detection *d = row;
+	const struct topo_key *key = what;
+
+	return d->in_active_period && d->is_actionable && d->port == key->port && str_eq(d->hostname, key->hostname);
+}
+
+/* Whoever begins may not know yet which id its detection was given; 0 = none. */
+static int64_t
+detection_of(struct apply *a, const struct rd_cmd_recovery_begin *c)
+{
+	struct rd_picked found = rd_row_pick(a->s, RD_TABLE_detection, detects, &c->key);
+	int64_t id = c->detection_id;
+
+	if (id == 0 && found.n > 0)
+		id = ((const struct db_detection *)found.rows[0])->detection_id;
+	free(found.rows);
+	return id;
+}
+
 static void
 put_recovery(struct apply *a, const struct rd_cmd_recovery_begin *c)
 {
@@ -215,7 +195,7 @@ put_recovery(struct apply *a, const struct rd_cmd_recovery_begin *c)
 				  .all_errors = "",
 				  .acknowledged_by = "",
 				  .acknowledge_comment = "",
-				  .last_detection_id = c->detection_id};
+				  .last_detection_id = detection_of(a, c)};
 
 	for (size_t i = 0; i < c->replicas.n; i++)
 		rd_add_key(&replicas, &c->replicas.v[i]);
@@ -277,7 +257,7 @@ check_begin(struct apply *a, const struct rd_cmd_recovery_begin *c, struct err *
 int
 rd_apply_recovery_begin(struct apply *a, const struct rd_cmd_recovery_begin *c, struct err *e)
 {
-	const struct db_recovery_machine *there = find_machine(a, c->recovery_uid);
+	const struct db_recovery_machine *there = rd_machine_find(a, c->recovery_uid);
 	struct db_blocked_recovery blocked = {.hostname = c->key.hostname, .port = c->key.port};
 	unsigned todo;
 
@@ -294,8 +274,8 @@ rd_apply_recovery_begin(struct apply *a, const struct rd_cmd_recovery_begin *c, 
 	todo = start_machine(a, c);
 	drop_oldest_input(a);
 	(void)rd_row_take_away(a, RD_TABLE_blocked_recovery, &blocked);
-	say_step(a, c->recovery_uid, "recovery of %s (%s) begins%s%s", TOPO_KEY_TEXT(&c->key), c->analysis,
-		 c->by[0] == '\0' ? "" : ", asked for by ", c->by);
+	rd_step_say(a, c->recovery_uid, "recovery of %s (%s) begins%s%s", TOPO_KEY_TEXT(&c->key), c->analysis,
+		    c->by[0] == '\0' ? "" : ", asked for by ", c->by);
 	rd_effect_touched(a, &c->key);
 	rd_effect_audit(a, "recover-dead-master", &c->key, "%s: recovery %s begins", c->analysis, c->recovery_uid);
 	say_todo(a, c->recovery_uid, todo);
@@ -303,24 +283,6 @@ rd_apply_recovery_begin(struct apply *a, const struct rd_cmd_recovery_begin *c, 
 }
 
 /* --- what a promotion moves ------------------------------------------------------------------------------------- */
-static void
-begin_downtime(struct apply *a, const struct topo_key *key, int64_t ends_us)
-{
-	struct db_downtime row = {.hostname = key->hostname,
-				  .port = key->port,
-				  .downtime_active = {1, true},
-				  .begin_timestamp_us = a->now_us,
-				  .end_timestamp_us = rd_ceil_s(ends_us),
-				  .owner = "orchestrator", /* historical */
-				  .reason = RD_LOST_REASON};
-
-	if (ends_us <= a->now_us)
-		return;
-	rd_row_put(a, RD_TABLE_downtime, &row);
-	rd_effect_touched(a, key);
-	rd_effect_audit(a, "begin-downtime", key, "owner: %s, reason: %s", row.owner, row.reason);
-}
-
 static void
 end_downtime(struct apply *a, const struct topo_key *key)
 {
@@ -386,20 +348,14 @@ announce(struct apply *a, const struct rd_recovery *r, const struct rd_cmd_recov
 	rd_row_put(a, RD_TABLE_recovery, &row);
 	move_cluster(a, r->cluster_id, &r->successor);
 	end_downtime(a, &r->successor);
-	begin_downtime(a, &r->failed, c->downtime_ends_us);
+	rd_lost_downtime(a, &r->failed, c->downtime_ends_us);
 	rd_effect_touched(a, &r->successor);
 	rd_effect_audit(a, "recover-dead-master", &r->failed, "promoted: %s, recovery %s", TOPO_KEY_TEXT(&r->successor),
 			r->uid);
 }
 
 /* --- events ----------------------------------------------------------------------------------------------------- */
-static void
-add_line(struct str_buf *b, const char *lines, const char *line)
-{
-	str_buf_printf(b, "%s%s%s", lines, lines[0] == '\0' || line[0] == '\0' ? "" : "\n", line);
-}
-
-/* It is over. Why nobody was promoted stands among its errors. */
+/* It is over. Why nobody was promoted stands among its errors. Unless it was told who took part, its replicas have. */
 static void
 finish(struct apply *a, const struct rd_recovery *r)
 {
@@ -407,8 +363,10 @@ finish(struct apply *a, const struct rd_recovery *r)
 	struct rd_past_recovery past = {r, row.acknowledged};
 	struct str_buf errors = {0};
 
-	add_line(&errors, row.all_errors, r->promoted ? "" : r->why);
+	rd_line_add(&errors, row.all_errors, r->promoted ? "" : r->why);
 	row.all_errors = str_buf_text(&errors);
+	if (r->promoted && row.participating_instances[0] == '\0')
+		row.participating_instances = row.slave_hosts; /* historical */
 	row.is_successful = r->promoted;
 	row.end_recovery_us = a->now_us;
 	if (rd_block_is_active(&past, a->out->time_us, INT64_MAX))
@@ -442,10 +400,10 @@ static void
 follow(struct apply *a, const struct rd_cmd_recovery_event *c, const struct rd_recovery *was,
        const struct rd_recovery *now, unsigned todo)
 {
-	put_machine(a, find_machine(a, c->recovery_uid), now);
-	say_step(a, c->recovery_uid, "%s: %s, %s%s%s", rd_recovery_state_name(was->state),
-		 rd_recovery_event_name((enum rd_recovery_event)c->event), now->why, c->text[0] == '\0' ? "" : ": ",
-		 c->text);
+	put_machine(a, rd_machine_find(a, c->recovery_uid), now);
+	rd_step_say(a, c->recovery_uid, "%s: %s, %s%s%s", rd_recovery_state_name(was->state),
+		    rd_recovery_event_name((enum rd_recovery_event)c->event), now->why, c->text[0] == '\0' ? "" : ": ",
+		    c->text);
 	if ((todo & RD_DO_ANNOUNCE) != 0)
 		announce(a, now, c);
 	if ((rd_recovery_state_flags((enum rd_recovery_state)now->state) & RD_STATE_TERMINAL) != 0)
@@ -462,130 +420,10 @@ rd_apply_recovery_event(struct apply *a, const struct rd_cmd_recovery_event *c, 
 	int rc;
 
 	if (!rd_records_machine(a->s, c->recovery_uid, &arena, &was))
-		return no_such(c->recovery_uid, e);
+		return rd_no_such_recovery(c->recovery_uid, e);
 	rc = step(a, c, &was, &arena, &now, &todo, e);
 	if (rc == 0)
 		follow(a, c, &was, &now, todo);
 	mem_arena_done(&arena);
 	return rc;
-}
-
-/* --- its record --------------------------------------------------------------------------------------------------- */
-static bool
-list_has(const char *list, const struct topo_key *key)
-{
-	struct topo_key_text text = topo_key_text(key);
-	size_t n = strlen(text.text);
-
-	for (const char *p = list; (p = strstr(p, text.text)) != NULL; p += n) {
-		if ((p == list || p[-1] == ',') && (p[n] == '\0' || p[n] == ','))
-			return true;
-	}
-	return false;
-}
-
-static void
-add_to_list(struct str_buf *list, const struct topo_key *key)
-{
-	if (!list_has(str_buf_text(list), key) && list->len + TOPO_KEY_TEXT_BYTES < 65535)
-		rd_add_key(list, key);
-}
-
-static void
-record_loss(struct apply *a, const struct rd_cmd_recovery_record *c)
-{
-	struct db_recovery_machine row = *find_machine(a, c->recovery_uid);
-
-	if (c->loss[0] == '\0')
-		return;
-	row.loss = c->loss;
-	rd_row_put(a, RD_TABLE_recovery_machine, &row);
-	say_step(a, c->recovery_uid, "lost transactions: %.1000s", c->loss);
-}
-
-static void
-record_row(struct apply *a, const struct rd_cmd_recovery_record *c)
-{
-	struct db_recovery row = *rd_records_row(a->s, c->recovery_uid);
-	struct str_buf lost = {0}, participants = {0}, errors = {0};
-
-	str_buf_add(&lost, row.lost_slaves); /* historical */
-	for (size_t i = 0; i < c->lost.n; i++)
-		add_to_list(&lost, &c->lost.v[i].key);
-	str_buf_add(&participants, row.participating_instances);
-	for (size_t i = 0; i < c->participating.n; i++)
-		add_to_list(&participants, &c->participating.v[i]);
-	if (strlen(row.all_errors) + strlen(c->error) < 65535)
-		add_line(&errors, row.all_errors, c->error);
-	else
-		str_buf_add(&errors, row.all_errors);
-	row.lost_slaves = str_buf_text(&lost); /* historical */
-	row.participating_instances = str_buf_text(&participants);
-	row.all_errors = str_buf_text(&errors);
-	rd_row_put(a, RD_TABLE_recovery, &row);
-	str_buf_done(&lost);
-	str_buf_done(&participants);
-	str_buf_done(&errors);
-}
-
-int
-rd_apply_recovery_record(struct apply *a, const struct rd_cmd_recovery_record *c, struct err *e)
-{
-	if (find_machine(a, c->recovery_uid) == NULL)
-		return no_such(c->recovery_uid, e);
-	record_row(a, c);
-	record_loss(a, c);
-	for (size_t i = 0; i < c->lost.n; i++) {
-		begin_downtime(a, &c->lost.v[i].key, c->downtime_ends_us);
-		say_step(a, c->recovery_uid, "lost: %s: %s", TOPO_KEY_TEXT(&c->lost.v[i].key), c->lost.v[i].why);
-	}
-	return 0;
-}
-
-/* --- steps and hooks ------------------------------------------------------------------------------------------------ */
-static void
-write_line(const struct rd_audit_line *l, struct str_buf *b)
-{
-	if (l->number > 0)
-		str_buf_printf(b, "step %llu.%llu ", (unsigned long long)l->term, (unsigned long long)l->number);
-	if (l->key.hostname[0] != '\0')
-		str_buf_printf(b, "%s ", TOPO_KEY_TEXT(&l->key));
-	str_buf_printf(b, "%s%s%s%s%s", l->statement, l->statement[0] == '\0' ? "" : ": ", l->outcome,
-		       l->outcome[0] == '\0' || l->text[0] == '\0' ? "" : ", ", l->text);
-}
-
-int
-rd_apply_recovery_step(struct apply *a, const struct rd_cmd_recovery_step *c, struct err *e)
-{
-	const struct db_recovery_machine *there = find_machine(a, c->recovery_uid);
-	struct db_recovery_machine row;
-	int64_t id = (int64_t)a->out->index;
-
-	if (there == NULL)
-		return no_such(c->recovery_uid, e);
-	for (size_t i = 0; i < c->lines.n && there->step_count + (int64_t)i < STEPS_KEPT; i++) {
-		struct str_buf b = {0};
-		write_line(&c->lines.v[i], &b);
-		put_step(a, &id, c->recovery_uid, c->lines.v[i].at_us, str_buf_text(&b));
-		str_buf_done(&b);
-	}
-	row = *there;
-	row.step_count += (int64_t)c->lines.n;
-	rd_row_put(a, RD_TABLE_recovery_machine, &row);
-	return 0;
-}
-
-int
-rd_apply_hook_ran(struct apply *a, const struct rd_cmd_hook_ran *c, struct err *e UNUSED)
-{
-	struct db_recovery_hook row = {.recovery_uid = c->recovery_uid,
-				       .hook_list = c->hook_list,
-				       .number = (int64_t)c->number,
-				       .mark = (int64_t)c->mark,
-				       .marked_at_us = a->now_us};
-	const struct db_recovery_hook *old = rd_state_get(a->s, RD_TABLE_recovery_hook, &row);
-
-	if (old == NULL || old->mark <= row.mark)
-		rd_row_put(a, RD_TABLE_recovery_hook, &row);
-	return 0;
 }

@@ -41,6 +41,25 @@ one_begins_and_holds_its_cluster(void **state UNUSED)
 }
 
 static void
+it_belongs_to_the_active_detection(void **state UNUSED)
+{
+	static const struct topo_key servers[] = {DB3, DB1};
+	struct world w;
+	int64_t detection;
+
+	world_init(&w);
+	for (size_t i = 0; i < ARRAY_LEN(servers); i++)
+		APPLY(&w, REGISTER_FAILURE_DETECTION, register_failure_detection, T0, .key = servers[i],
+		      .analysis = "DeadMaster", .cluster_name = "x", .cluster_alias = "", .is_actionable = true,
+		      .token = "");
+	detection = w.a.id;
+	APPLY(&w, RECOVERY_BEGIN, recovery_begin, T0, .recovery_uid = "r1", .cluster_id = "c1", .cluster_name = "x",
+	      .key = DB1, .by = "", .analysis = "DeadMaster");
+	assert_int_equal(row_of(&w, "r1")->last_detection_id, detection);
+	world_done(&w);
+}
+
+static void
 write_input(struct world *w, const char *uid, const char *text, size_t each)
 {
 	for (uint64_t part = 0; *text != '\0'; part++) {
@@ -233,6 +252,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(one_begins_and_holds_its_cluster),
+	    cmocka_unit_test(it_belongs_to_the_active_detection),
 	    cmocka_unit_test(its_input_comes_in_parts_and_is_read_again),
 	    cmocka_unit_test(without_a_part_of_its_input_it_does_not_begin),
 	    cmocka_unit_test(a_promotion_moves_the_cluster_in_one_command),

@@ -194,7 +194,13 @@ static void
 steps_are_lines_in_their_order(void **state UNUSED)
 {
 	struct rd_audit_line lines[] = {
-	    {.term = 3, .number = 1, .key = DB2, .statement = "stop-replica", .outcome = "ok", .text = ""},
+	    {.at_us = T0 + 213 * CLK_MS,
+	     .term = 3,
+	     .number = 1,
+	     .key = DB2,
+	     .statement = "stop-replica",
+	     .outcome = "ok",
+	     .text = ""},
 	    {.term = 3,
 	     .number = 2,
 	     .key = DB3,
@@ -203,9 +209,9 @@ steps_are_lines_in_their_order(void **state UNUSED)
 	     .text = "error 1227"},
 	    {.key = {.hostname = ""}, .statement = "", .outcome = "", .text = "chosen: db2"},
 	};
-	static const char *const want[] = {"recovery of db1:3306 (DeadMaster) begins",
-					   "step 3.1 db2:3306 stop-replica: ok",
-					   "step 3.2 db3:3307 stop-replica: failed, error 1227", "chosen: db2"};
+	static const char *const want[] = {
+	    "+0.000 s: recovery of db1:3306 (DeadMaster) begins", "+0.213 s: step 3.1 db2:3306 stop-replica: ok",
+	    "+1.500 s: step 3.2 db3:3307 stop-replica: failed, error 1227", "+1.500 s: chosen: db2"};
 	struct rd_cursor c = {.table = RD_TABLE_recovery_step};
 	const void *row;
 	struct world w;
@@ -214,7 +220,7 @@ steps_are_lines_in_their_order(void **state UNUSED)
 
 	world_init(&w);
 	assert_int_equal(begin_of(&w, "r1", "c1", &db1, false, T0), 0);
-	APPLY(&w, RECOVERY_STEP, recovery_step, T0, .recovery_uid = "r1", .lines = {lines, 3});
+	APPLY(&w, RECOVERY_STEP, recovery_step, T0 + 1500 * CLK_MS, .recovery_uid = "r1", .lines = {lines, 3});
 	while (rd_state_next(w.s, &c, &row) && c.table == RD_TABLE_recovery_step) {
 		const struct db_recovery_step *step = row;
 		assert_true(n < ARRAY_LEN(want));
