@@ -367,9 +367,8 @@ ap_json_instance(struct ap_json *j, const struct topo_instance *inst)
 
 /* No warnings are null, not an empty list; the replicas stand there twice, historically. */
 void
-ap_json_analysis(struct ap_json *j, const struct topo_analysis *a)
+ap_json_analysis_members(struct ap_json *j, const struct topo_analysis *a)
 {
-	ap_json_object(j);
 	for (size_t i = 0; i < topo_analysis_desc.n_fields; i++) {
 		const struct rec_field *f = &topo_analysis_desc.fields[i];
 		if (f->json == NULL)
@@ -384,5 +383,12 @@ ap_json_analysis(struct ap_json *j, const struct topo_analysis *a)
 		ap_json_key(j, "SlaveHosts");
 		put_field(j, f, a);
 	}
+}
+
+void
+ap_json_analysis(struct ap_json *j, const struct topo_analysis *a)
+{
+	ap_json_object(j);
+	ap_json_analysis_members(j, a);
 	ap_json_object_end(j);
 }

@@ -47,5 +47,6 @@ void ap_json_keys(struct ap_json *j, const struct topo_key_list *keys);
 void ap_json_instance(struct ap_json *j, const struct topo_instance *inst);
 /* All 57 keys of json-shapes.md section 4. */
 void ap_json_analysis(struct ap_json *j, const struct topo_analysis *a);
+void ap_json_analysis_members(struct ap_json *j, const struct topo_analysis *a); /* of an object that is open */
 
 #endif

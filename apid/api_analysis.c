@@ -5,6 +5,7 @@
 
 #include "ap_instances.h"
 #include "ap_lookup.h"
+#include "ap_votes.h"
 #include "topo/analysis.h"
 #include "topo/graph.h"
 #include "topo/key.h"
@@ -221,7 +222,11 @@ write_analyses(struct ap_request *rq, struct ap_reader *r, struct topo_analysis_
 	ap_json_array(&j);
 	for (size_t i = 0; rc == 0 && i < l->n; i++) {
 		rc = describe_cluster(rq, r, &l->v[i].cluster, e);
-		ap_json_analysis(&j, &l->v[i]);
+		ap_json_object(&j);
+		ap_json_analysis_members(&j, &l->v[i]);
+		if (rc == 0 && ap_wants_details(rq))
+			rc = ap_json_votes_about(&j, r, &l->v[i].key, e);
+		ap_json_object_end(&j);
 	}
 	ap_json_array_end(&j);
 	ap_envelope_end(&j);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "ap_lookup.h"
+#include "ap_votes.h"
 #include "db/db_read.h"
 #include "topo/key.h"
 
@@ -57,12 +58,6 @@ add_page(struct ap_request *rq, struct asked *a, const char *order)
 	str_buf_printf(&a->tail, " ORDER BY %s DESC LIMIT ? OFFSET ?", order);
 	add_param(a, db_i64(DB_PAGE_ROWS));
 	add_param(a, db_i64(number_of(rq, "page") * DB_PAGE_ROWS));
-}
-
-static bool
-wants_details(const struct ap_request *rq)
-{
-	return str_eq(ap_query(rq, "details"), "true");
 }
 
 /* --- pieces of objects ------------------------------------------------------------------------------------------- */
@@ -225,7 +220,7 @@ write_recovery(struct ap_request *rq, struct ap_reader *r, struct ap_json *j, co
 	ap_json_member_i64(j, "RelatedRecoveryId", 0);
 	ap_json_member_text(j, "Type", "");
 	ap_json_member_text(j, "RecoveryType", "NotMasterRecovery");
-	if (wants_details(rq))
+	if (ap_wants_details(rq))
 		rc = db_read_where(r->db, DB_TABLE_recovery_machine, "WHERE uid = ?", &uid, 1, write_machine, j, e);
 	ap_json_object_end(j);
 	return rc;
@@ -397,39 +392,6 @@ take_detection(void *ctx, const void *row, struct err *e UNUSED)
 }
 
 static int
-write_witness(void *ctx, const void *row, struct err *e UNUSED)
-{
-	const struct db_detection_witness *w = row;
-	struct ap_json *j = ctx;
-
-	ap_json_object(j);
-	ap_json_member_text(j, "Witness", w->witness);
-	ap_json_member_bool(j, "IsReplica", w->is_replica);
-	ap_json_member_text(j, "Seen", w->seen);
-	ap_json_member_text(j, "Cause", w->cause);
-	ap_json_member_i64(j, "ErrorNumber", w->errno_mysql);
-	ap_json_member_i64(j, "Attempts", w->attempts);
-	ap_json_member_text(j, "Reader", w->reader);
-	member_stamp(j, "SeenAt", w->seen_at_us);
-	ap_json_object_end(j);
-	return 0;
-}
-
-static int
-write_witnesses(struct ap_reader *r, struct ap_json *j, const struct db_detection *row, struct err *e)
-{
-	struct db_value id = db_i64(row->detection_id);
-	int rc;
-
-	ap_json_key(j, "Votes");
-	ap_json_array(j);
-	rc = db_read_where(r->db, DB_TABLE_detection_witness, "WHERE detection_id = ? ORDER BY is_replica, witness",
-			   &id, 1, write_witness, j, e);
-	ap_json_array_end(j);
-	return rc;
-}
-
-static int
 take_id(void *ctx, const void *row, struct err *e UNUSED)
 {
 	*(int64_t *)ctx = ((const struct db_recovery *)row)->recovery_id;
@@ -489,8 +451,8 @@ write_detection(struct ap_request *rq, struct ap_reader *r, struct ap_json *j, c
 	ap_json_key(j, "SuccessorBinlogCoordinates");
 	ap_json_null(j);
 	write_detection_rest(j, row, recovery_id);
-	if (rc == 0 && wants_details(rq))
-		rc = write_witnesses(r, j, row, e);
+	if (rc == 0 && ap_wants_details(rq))
+		rc = ap_json_votes(j, r, row->detection_id, e);
 	ap_json_object_end(j);
 	return rc;
 }

@@ -115,6 +115,21 @@ def test_details_are_behind_the_historical_keys(node):
     assert list(node.api("audit-recovery/id/2?details=true")[0]) == shape("TopologyRecovery")  # of the historical program's
 
 
+def test_an_analysis_tells_who_saw_it():
+    with Fleet(2, replicas=1) as fleet, Node(seeds=fleet.sources, config={"InstancePollSeconds": 1}) as node:
+        node.wait_instances(fleet.addresses)
+        fleet.stop()
+
+        def votes():
+            for entry in node.api("replication-analysis?details=true")["Details"]:
+                if entry["DetectionId"] > 0:
+                    return entry["Votes"]
+
+        witnesses = {vote["Witness"]: vote["Seen"] for vote in wait_until(votes, 30, "a detection")}
+        assert witnesses["this node"] == "refused"
+        assert not any("Votes" in entry for entry in node.api("replication-analysis")["Details"])
+
+
 def test_recoveries_are_acknowledged(node):
     for path in ("ack-all-recoveries", "ack-recovery/2", "ack-recovery/uid/uid:2?comment=%20", "ack-recovery/instance/db1/3306"):
         answer = node.get("/api/" + path)
