@@ -19,8 +19,9 @@ rd_group_own_state(const struct rd_own *own)
 bool
 rd_group_operator_decided(const struct rd_state *s)
 {
-	static const enum rd_table kept[] = {RD_TABLE_inventory,      RD_TABLE_node_record,	RD_TABLE_setting,
-					     RD_TABLE_cluster_record, RD_TABLE_applied_command, RD_TABLE_candidate};
+	static const enum rd_table kept[] = {RD_TABLE_inventory,      RD_TABLE_node_record,	 RD_TABLE_setting,
+					     RD_TABLE_cluster_record, RD_TABLE_applied_command,	 RD_TABLE_candidate,
+					     RD_TABLE_detection,      RD_TABLE_detection_witness};
 	size_t found = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(kept); i++)

@@ -8,6 +8,8 @@
 #include "rd_records.h"
 #include "topo/key.h"
 
+#define LEFT_OVER_US (60 * CLK_S) /* so long parts of an input wait for their beginning */
+
 /* --- rows ------------------------------------------------------------------------------------------------------- */
 /* The entry's index, as for detections. */
 static int64_t
@@ -55,6 +57,26 @@ say_todo(struct apply *a, const char *uid, unsigned todo)
 }
 
 /* --- input ------------------------------------------------------------------------------------------------------ */
+/* Parts of what did not begin: refused, or its leader is gone. */
+static bool
+is_left_over(const void *row, const void *what)
+{
+	const struct db_recovery_input *part = row;
+	const struct apply *a = what;
+
+	return part->written_at_us < a->now_us - LEFT_OVER_US && rd_machine_find(a, part->recovery_uid) == NULL;
+}
+
+static void
+drop_left_over(struct apply *a)
+{
+	struct rd_picked parts = rd_row_pick(a->s, RD_TABLE_recovery_input, is_left_over, a);
+
+	for (size_t i = 0; i < parts.n; i++)
+		(void)rd_row_take_away(a, RD_TABLE_recovery_input, parts.rows[i]);
+	free(parts.rows);
+}
+
 int
 rd_apply_recovery_input(struct apply *a, const struct rd_cmd_recovery_input *c, struct err *e UNUSED)
 {
@@ -63,6 +85,7 @@ rd_apply_recovery_input(struct apply *a, const struct rd_cmd_recovery_input *c, 
 					.content = c->content,
 					.written_at_us = a->now_us};
 
+	drop_left_over(a);
 	if (rd_machine_find(a, c->recovery_uid) == NULL) /* one that has begun keeps what it began with */
 		rd_row_put(a, RD_TABLE_recovery_input, &row);
 	return 0;

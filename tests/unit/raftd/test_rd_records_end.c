@@ -233,6 +233,54 @@ steps_are_lines_in_their_order(void **state UNUSED)
 	world_done(&w);
 }
 
+static bool
+has_input(const struct world *w, const char *uid)
+{
+	return rd_state_get(w->s, RD_TABLE_recovery_input, &(struct db_recovery_input){.recovery_uid = uid}) != NULL;
+}
+
+static void
+inputs_of_the_newest_are_kept(void **state UNUSED)
+{
+	char uid[32];
+	struct world w;
+
+	world_init(&w);
+	for (int i = 0; i < RD_INPUTS_KEPT + 3; i++) {
+		(void)snprintf(uid, sizeof(uid), "r%d", i);
+		APPLY(&w, RECOVERY_INPUT, recovery_input, T0, .recovery_uid = uid, .part = 0, .content = "# nothing\n");
+		APPLY(&w, RECOVERY_BEGIN, recovery_begin, T0, .recovery_uid = uid, .cluster_id = uid,
+		      .cluster_name = "x", .key = {"db", 1000 + i}, .input_parts = 1, .by = "",
+		      .analysis = "DeadMaster");
+		if (i > 0) /* the first one runs */
+			assert_int_equal(event_at_turn(&w, uid, RD_EVENT_HOOKS_FAILED, 0, T0), 0);
+	}
+	assert_true(has_input(&w, "r0"));
+	assert_false(has_input(&w, "r1"));
+	assert_true(has_input(&w, uid));
+	assert_in_range(rd_state_count(w.s, RD_TABLE_recovery_input), RD_INPUTS_KEPT, RD_INPUTS_KEPT + 2);
+	world_done(&w);
+}
+
+static void
+an_input_without_a_beginning_goes(void **state UNUSED)
+{
+	struct world w;
+
+	world_init(&w);
+	APPLY(&w, RECOVERY_INPUT, recovery_input, T0, .recovery_uid = "r1", .part = 0, .content = "# nothing\n");
+	APPLY(&w, RECOVERY_BEGIN, recovery_begin, T0, .recovery_uid = "r1", .cluster_id = "c1", .cluster_name = "x",
+	      .key = DB1, .input_parts = 1, .by = "", .analysis = "DeadMaster");
+	APPLY(&w, RECOVERY_INPUT, recovery_input, T0, .recovery_uid = "r2", .part = 0, .content = "# nothing\n");
+	assert_int_equal(begin_of(&w, "r2", "c1", &db1, false, T0), -ERR_BUSY);
+	APPLY(&w, RECOVERY_INPUT, recovery_input, T0 + 60 * CLK_S, .recovery_uid = "r3", .part = 0, .content = "a");
+	assert_true(has_input(&w, "r2"));
+	APPLY(&w, RECOVERY_INPUT, recovery_input, T0 + 61 * CLK_S, .recovery_uid = "r3", .part = 1, .content = "b");
+	assert_false(has_input(&w, "r2"));
+	assert_true(has_input(&w, "r1") && has_input(&w, "r3"));
+	world_done(&w);
+}
+
 static void
 in_the_end_all_is_forgotten(void **state UNUSED)
 {
@@ -295,6 +343,8 @@ main(void)
 	    cmocka_unit_test(what_is_blocked_is_free_again_with_what_blocks),
 	    cmocka_unit_test(marks_of_hooks_never_go_back),
 	    cmocka_unit_test(steps_are_lines_in_their_order),
+	    cmocka_unit_test(inputs_of_the_newest_are_kept),
+	    cmocka_unit_test(an_input_without_a_beginning_goes),
 	    cmocka_unit_test(in_the_end_all_is_forgotten),
 	    cmocka_unit_test(one_that_runs_is_not_forgotten),
 	};
