@@ -202,6 +202,8 @@ rd_model_remove(struct rd_model *m, struct rd_server *s)
 	rec_done(&topo_instance_desc, &s->inst);
 	free(s->asked_host);
 	free(s->domain);
+	free(s->received);
+	free(s->current_pos);
 	free(s->stale_file);
 	free(s);
 }

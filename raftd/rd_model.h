@@ -46,13 +46,17 @@ struct rd_server {
 	unsigned same_votes;	/* that found the same in a row */
 	uint64_t verdict;	/* enum rd_verdict of that vote; OPEN = it answered since */
 	struct mono restarted;	/* its replicas' receivers, for a vote; us 0 = never */
-	uint64_t dead_code;  /* enum topo_code of its failure, as rd_detect.h told it; NO_PROBLEM: it didn't, or … */
-	uint64_t dead_term;  /* … in that term */
-	unsigned back;	     /* enum rd_back: how far it has come since */
-	bool listed;	     /* in the inventory */
-	bool probed;	     /* since the start: a result came in */
-	bool found;	     /* by the last probe */
-	char *asked_host;    /* name under which the last probe reached it; NULL = its own */
+	uint64_t dead_code; /* enum topo_code of its failure, as rd_detect.h told it; NO_PROBLEM: it didn't, or … */
+	uint64_t dead_term; /* … in that term */
+	unsigned back;	    /* enum rd_back: how far it has come since */
+	bool listed;	    /* in the inventory */
+	bool probed;	    /* since the start: a result came in */
+	bool found;	    /* by the last probe */
+	char *asked_host;   /* name under which the last probe reached it; NULL = its own */
+	char *received;	    /* rd_recovery_server: received_gtid_set, gtid_current_pos, … as read last; NULL = none */
+	char *current_pos;
+	uint64_t channels;
+	int64_t last_sql_errno;
 	char *domain;	     /* of its cluster, as the last probe said; NULL = unknown */
 	unsigned root_polls; /* for how many polls in a row it has been the valid root of its cluster */
 	enum rd_dirty dirty;

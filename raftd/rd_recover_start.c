@@ -25,7 +25,7 @@ is_in_maintenance(struct rd_node *n, const struct topo_key *key)
 	return false;
 }
 
-/* What the model does not keep of a probe is read anew before anything is chosen. */
+/* As it was read last; it is read anew before anything is chosen. */
 static void
 fill_server(struct rd_node *n, const struct rd_server *s, struct conf_filter *banned, struct rd_recovery_server *ret)
 {
@@ -36,20 +36,17 @@ fill_server(struct rd_node *n, const struct rd_server *s, struct conf_filter *ba
 	probe.found = s->found;
 	probe.ended_us = s->last.ended_us;
 	probe.last_answer_us = s->last.last_answer_us;
-	probe.channels = s->inst.source_key.hostname[0] != '\0' ? 1 : 0;
+	probe.channels = s->channels;
+	probe.last_sql_errno = s->last_sql_errno;
+	probe.gtid_io_pos = s->received == NULL ? "" : s->received;
+	probe.gtid_current_pos = s->current_pos == NULL ? "" : s->current_pos;
 	rd_recovery_server_from(&s->inst, &probe, ret);
 	ret->in_maintenance = is_in_maintenance(n, key);
 	ret->is_banned = banned != NULL && conf_filter_matches(banned, key->hostname, key->port);
 }
 
-struct gathered {
-	struct rd_recovery_input in;
-	struct rd_recovery_server *servers; /* heap; borrow from the model */
-	bool all_probed;
-};
-
-static void
-gather(struct rd_recoveries *rs, const struct rd_dead *d, const char *uid, struct gathered *g)
+void
+rd_recover_gather(struct rd_recoveries *rs, const struct rd_dead *d, const char *uid, struct rd_gathered *g)
 {
 	struct rd_node *n = rs->n;
 	struct rd_recovery_input *in = &g->in;
@@ -94,8 +91,9 @@ on_begun(void *ctx, const struct rd_proposed *p)
 		log_warning("recovery", "a recovery does not begin: %s", p->e->msg);
 }
 
-static void
-propose(struct rd_recoveries *rs, const struct rd_dead *d, struct gathered *g)
+int
+rd_recover_propose_begin(struct rd_recoveries *rs, const struct rd_dead *d, struct rd_gathered *g, const char *by,
+			 bool skip_hooks, struct err *e)
 {
 	struct rd_node *n = rs->n;
 	const struct conf *c = proc_conf(n->proc);
@@ -103,7 +101,7 @@ propose(struct rd_recoveries *rs, const struct rd_dead *d, struct gathered *g)
 	struct topo_key *replicas = mem_calloc(listed + 1, sizeof(*replicas));
 	struct rd_cmd_recovery_begin cmd;
 	char drawn[33];
-	struct err e;
+	int rc;
 
 	for (size_t i = 0; i < g->in.servers.n && n_replicas < listed; i++) {
 		if (g->servers[i].was_direct)
@@ -119,17 +117,18 @@ propose(struct rd_recoveries *rs, const struct rd_dead *d, struct gathered *g)
 					     .cluster_alias = d->cluster_alias,
 					     .key = d->server->inst.key,
 					     .analysis = g->in.analysis,
-					     .skip_hooks = c->PreFailoverProcesses.n == 0,
+					     .forced = g->in.forced,
+					     .skip_hooks = skip_hooks || c->PreFailoverProcesses.n == 0,
 					     .block_us = max_i64(1, c->RecoveryPeriodBlockSeconds) * CLK_S,
 					     .token = proc_setup(n->proc)->node_token,
-					     .by = "",
+					     .by = by,
 					     .count_replicas = n_replicas,
 					     .replicas = {replicas, n_replicas}};
-	rs->beginning = rd_records_begin(n->decide, &cmd, &g->in, on_begun, rs, &e) == 0;
+	rc = rd_records_begin(n->decide, &cmd, &g->in, on_begun, rs, e);
+	rs->beginning = rc == 0;
 	rs->began = rd_mono(n);
-	if (!rs->beginning)
-		log_warning("recovery", "a recovery of instance=%s does not begin: %s", d->server->text, e.msg);
 	free(replicas);
+	return rc;
 }
 
 /* A failure that is blocked is recorded once. */
@@ -165,7 +164,7 @@ rd_recover_dead_server(struct rd_recoveries *rs, const struct rd_dead *d)
 	struct rd_node *n = rs->n;
 	const struct topo_key *key = &d->server->inst.key;
 	char uid[33];
-	struct gathered g;
+	struct rd_gathered g;
 	struct rd_recover_case f = {.code = (enum topo_code)d->analysis->code,
 				    .hostname = key->hostname,
 				    .cluster_name = d->cluster_name,
@@ -174,17 +173,18 @@ rd_recover_dead_server(struct rd_recoveries *rs, const struct rd_dead *d)
 				    .downtimed = d->server->inst.is_downtimed,
 				    .in_maintenance = is_in_maintenance(n, key)};
 	enum rd_recover_refusal no;
+	struct err e;
 
 	if (!rs->leads || d->term != rs->term || (rs->beginning && mono_diff_us(rd_mono(n), rs->began) < BEGIN_WAIT_US))
 		return;
 	str_random_hex(uid, 16);
-	gather(rs, d, uid, &g);
+	rd_recover_gather(rs, d, uid, &g);
 	f.all_probed = g.all_probed;
 	no = rd_recover_may_begin(proc_conf(n->proc), &f);
 	if (no != RD_MAY_RECOVER && !d->again)
 		log_notice("recovery", "instance=%s is not recovered: %s", d->server->text,
 			   rd_recover_refusal_text(no)); /* tests: test_recovery.py */
-	if (no == RD_MAY_RECOVER && !is_blocked(rs, d))
-		propose(rs, d, &g);
+	if (no == RD_MAY_RECOVER && !is_blocked(rs, d) && rd_recover_propose_begin(rs, d, &g, "", false, &e) != 0)
+		log_warning("recovery", "a recovery of instance=%s does not begin: %s", d->server->text, e.msg);
 	free(g.servers);
 }

@@ -69,6 +69,16 @@ void rd_recover_tell_lines(struct rd_recovering *x);
 void rd_recover_tell_unread(struct rd_recovering *x);
 void rd_recover_ops_done(struct rd_recoveries *rs);
 
+/* The input of a recovery, from what this node knows. */
+struct rd_gathered {
+	struct rd_recovery_input in;
+	struct rd_recovery_server *servers; /* heap; borrow from the model */
+	bool all_probed;
+};
+/* Of d: server, cluster_name, cluster_alias and the analysis' code. uid is borrowed. */
+void rd_recover_gather(struct rd_recoveries *rs, const struct rd_dead *d, const char *uid, struct rd_gathered *g);
+int rd_recover_propose_begin(struct rd_recoveries *rs, const struct rd_dead *d, struct rd_gathered *g, const char *by,
+			     bool skip_hooks, struct err *e) MUST_USE;
 void rd_recover_dead_server(struct rd_recoveries *rs, const struct rd_dead *d);
 
 void rd_recover_run_hooks(struct rd_recovering *x, enum rd_hook_list list, const struct rd_lost_list *lost);

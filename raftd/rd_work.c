@@ -208,6 +208,25 @@ rewatch(struct rd_node *n, const struct rd_server *s, const struct topo_key *for
 		rd_work_watch(n, &s->inst.source_key);
 }
 
+static void
+keep_text(char **kept, const char *text)
+{
+	if (*kept != NULL && str_eq(*kept, text))
+		return;
+	free(*kept);
+	*kept = text[0] == '\0' ? NULL : mem_strdup(text);
+}
+
+/* What recoveries want to know beyond the instance. */
+static void
+note_transactions(struct rd_server *s, const struct topo_probe *p)
+{
+	keep_text(&s->received, p->gtid_io_pos);
+	keep_text(&s->current_pos, p->gtid_current_pos);
+	s->channels = p->channels;
+	s->last_sql_errno = p->last_sql_errno;
+}
+
 static struct rd_server *
 store(struct rd_node *n, const struct topo_probe *p, const struct topo_key *key)
 {
@@ -226,6 +245,7 @@ store(struct rd_node *n, const struct topo_probe *p, const struct topo_key *key)
 	rd_story_found(&n->story, rd_mono(n), s, &inst);
 	rd_model_set(&n->model, s, &inst);
 	note_found(s, p);
+	note_transactions(s, p);
 	if (!topo_key_equal(&former_source, &s->inst.source_key))
 		s->heard = (struct rd_heard){0};
 	rd_detect_probed(n, s, p);
