@@ -32,8 +32,9 @@ static void
 say_replicas(const struct rd_case *c)
 {
 	for (size_t i = 0; i < min_size(c->n_replicas, SAID_MAX); i++)
-		log_notice("detect", "instance=%s replica=%s says=%s", TOPO_KEY_TEXT(c->server),
-			   TOPO_KEY_TEXT(c->replicas[i].key), LOG_Q(rd_word_text(c->replicas[i].word)));
+		log_notice("detect", "instance=%s replica=%s says=%s errno=%lld", TOPO_KEY_TEXT(c->server),
+			   TOPO_KEY_TEXT(c->replicas[i].key), LOG_Q(rd_word_text(c->replicas[i].word)),
+			   (long long)c->replicas[i].view.io_errno);
 	if (c->n_replicas > SAID_MAX)
 		log_notice("detect", "instance=%s has %zu more replicas", TOPO_KEY_TEXT(c->server),
 			   c->n_replicas - SAID_MAX);

@@ -63,7 +63,7 @@ dialect(const char *version, bool use_super_read_only)
 	} since[] = {
 	    {TOPO_SQL_SOURCE_WORDS, false, 8, 4, 0}, {TOPO_SQL_SUPER, false, 5, 7, 8},
 	    {TOPO_SQL_WAIT_SET, false, 5, 7, 5},     {TOPO_SQL_NEW_SEMI_SYNC, false, 8, 0, 26},
-	    {TOPO_SQL_WAIT_POS, true, 10, 0, 9},
+	    {TOPO_SQL_WAIT_POS, true, 10, 0, 9},     {TOPO_SQL_SEMI_SYNC_INSIDE, true, 10, 3, 3},
 	};
 	unsigned d = 0;
 

@@ -18,11 +18,12 @@ enum topo_step_flag {
 };
 /* What a server's version understands; none of it when the version is unknown. */
 enum topo_dialect {
-	TOPO_SQL_SOURCE_WORDS = 1,  /* source/replica instead of the historical words: 8.4 */
-	TOPO_SQL_SUPER = 2,	    /* super_read_only, when it is wished: 5.7.8 */
-	TOPO_SQL_WAIT_SET = 4,	    /* MySQL 5.7.5 */
-	TOPO_SQL_WAIT_POS = 8,	    /* MariaDB 10.0.9 */
-	TOPO_SQL_NEW_SEMI_SYNC = 16 /* plugins of that name: 8.0.26 */
+	TOPO_SQL_SOURCE_WORDS = 1,     /* source/replica instead of the historical words: 8.4 */
+	TOPO_SQL_SUPER = 2,	       /* super_read_only, when it is wished: 5.7.8 */
+	TOPO_SQL_WAIT_SET = 4,	       /* MySQL 5.7.5 */
+	TOPO_SQL_WAIT_POS = 8,	       /* MariaDB 10.0.9 */
+	TOPO_SQL_NEW_SEMI_SYNC = 16,   /* plugins of that name: 8.0.26 */
+	TOPO_SQL_SEMI_SYNC_INSIDE = 32 /* it is no plugin, its settings are always there: MariaDB 10.3.3 */
 };
 
 enum topo_step_kind {

@@ -123,15 +123,23 @@ def test_replicas_whose_appliers_are_stopped_are_left_alone(raftd):
     assert not raftd.prober.steps and not raftd.rows("SELECT 1 FROM topology_failure_detection")
 
 
-def test_a_receiver_is_not_left_stopped(raftd):
-    """The prober lost the connection with the step on it, and the server stopped the receiver only."""
+@pytest.mark.parametrize("prober_dies", [False, True])
+def test_a_receiver_is_not_left_stopped(raftd, prober_dies):
+    """The prober lost the connection with the step on it, or died, and the server stopped the receiver only."""
     def half_done(step):
         running = step["statement"] == "start-replica-io"
         replicates(raftd, step["key"], CONNECTING if running else 0)
+        if not running and prober_dies:
+            return None
         return {"sent": True} if running else refuse("UNKNOWN_OUTCOME", sent=True)(step)
 
     raftd.prober.on_step = half_done
     fall_silent(raftd)
+    if prober_dies:
+        wait_until(lambda: len(raftd.prober.steps) == 2, 10, "the steps")
+        raftd.order("prober-down", slot=0)
+        wait_until(lambda: raftd.log_text().count("outcome unknown, the prober died with it") == 2, 10, "the steps to be given up")
+        raftd.order("prober-up", slot=0)
     wait_until(lambda: raftd.log_text().count("receiver was found stopped after its restart, and is started") == 2, 15, "both to be started")
     started = [s["key"]["hostname"] for s in raftd.prober.steps if s["statement"] == "start-replica-io"]
     assert sorted(started) == ["r1", "r2"]

@@ -64,6 +64,7 @@ static const struct word heads[] = {
     {"stop slave io_thread", UNTIL(8, 4, 0), ALWAYS, ALWAYS},
     {"stop replica io_thread", SINCE(8, 0, 22), SINCE(10, 5, 1), NO},
     {"set global", ALWAYS, ALWAYS, NO},
+    {"set @former", ALWAYS, ALWAYS, NO},
     {"kill query", ALWAYS, ALWAYS, NO},
     {"kill", ALWAYS, ALWAYS, NO},
     {"start slave io_thread", UNTIL(8, 4, 0), ALWAYS, ALWAYS},
@@ -150,6 +151,9 @@ static const struct word words[] = {
     /* variables of the semi-sync plugins: only sent where the plugin of that name was seen */
     {"rpl_semi_sync_master_enabled", ALWAYS, ALWAYS, NO},
     {"rpl_semi_sync_slave_enabled", ALWAYS, ALWAYS, NO},
+    {"@former", ALWAYS, ALWAYS, NO},
+    {"rpl_semi_sync_slave_kill_conn_timeout", NO, SINCE(10, 3, 3), NO}, /* no plugin any more */
+    {"@@global.rpl_semi_sync_slave_kill_conn_timeout", NO, SINCE(10, 3, 3), NO},
     {"rpl_semi_sync_source_enabled", SINCE(8, 0, 26), NO, NO},
     {"rpl_semi_sync_replica_enabled", SINCE(8, 0, 26), NO, NO},
 };

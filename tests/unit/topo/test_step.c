@@ -31,7 +31,12 @@ test_statements(void **state UNUSED)
 	    {"restart-replica-io", NULL, NULL, "8.4.0", false, "stop replica io_thread; start replica io_thread", 0},
 	    {"restart-replica-io", NULL, NULL, "8.0.36", false, "stop slave io_thread; start slave io_thread", 0},
 	    {"restart-replica-io", NULL, NULL, "5.5.5-10.11.19-MariaDB", false,
-	     "stop slave io_thread; start slave io_thread", 0},
+	     "set @former = @@global.rpl_semi_sync_slave_kill_conn_timeout; set global "
+	     "rpl_semi_sync_slave_kill_conn_timeout = 1; stop slave io_thread; start slave io_thread; set global "
+	     "rpl_semi_sync_slave_kill_conn_timeout = @former",
+	     0},
+	    {"restart-replica-io", NULL, NULL, "10.2.44-MariaDB", false, "stop slave io_thread; start slave io_thread",
+	     0},
 	    {"kill-query", "77", NULL, "8.4.0", false, "kill query 77", 0},
 	    {"kill-query", "77; drop table x", NULL, "8.4.0", false, NULL, ERR_SYNTAX},
 	    {"kill-query", "-1", NULL, "8.4.0", false, NULL, ERR_SYNTAX},
