@@ -100,6 +100,14 @@ old_recovery(const void *row, const void *what)
 	       r->start_active_period_us < ((const struct rd_cmd_tick *)what)->records_before_us;
 }
 
+/* Those of a recovery go with it, which is older; a historical database has others. */
+static bool
+old_step(const void *row, const void *what)
+{
+	return ((const struct db_recovery_step *)row)->audit_at_us <
+	       ((const struct rd_cmd_tick *)what)->records_before_us;
+}
+
 /* --- ending it ------------------------------------------------------------------------------------------------- */
 static void
 end_row(struct apply *a, enum rd_table table, const struct topo_key *key, const void *row, const char *audit_type)
@@ -171,6 +179,12 @@ end_blocked(struct apply *a, const void *row)
 }
 
 static void
+forget_step(struct apply *a, const void *row)
+{
+	(void)rd_row_take_away(a, RD_TABLE_recovery_step, row);
+}
+
+static void
 forget_detection(struct apply *a, const void *row)
 {
 	rd_forget_detection(a, row);
@@ -198,6 +212,7 @@ static const struct {
     {RD_TABLE_blocked_recovery, old_blocked, end_blocked},
     {RD_TABLE_detection, old_detection, forget_detection},
     {RD_TABLE_recovery, old_recovery, forget_recovery},
+    {RD_TABLE_recovery_step, old_step, forget_step},
 };
 
 /* Whole seconds, as the backend compares them. */
@@ -265,7 +280,7 @@ rd_tick_due(const struct rd_state *s, int64_t now_us, const struct rd_lives *liv
 	c.uids_before_us = max_i64(c.uids_before_us, rd_state_surplus_uids_us(s));
 	/* a group of level 1 has no such rows, and would refuse to be told of them */
 	if (rd_state_count(s, RD_TABLE_detection) + rd_state_count(s, RD_TABLE_recovery) +
-		rd_state_count(s, RD_TABLE_blocked_recovery) ==
+		rd_state_count(s, RD_TABLE_blocked_recovery) + rd_state_count(s, RD_TABLE_recovery_step) ==
 	    0)
 		c.detections_before_us = c.recoveries_before_us = c.records_before_us = 0;
 	*ret = c;

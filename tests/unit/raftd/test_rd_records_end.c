@@ -321,6 +321,23 @@ in_the_end_all_is_forgotten(void **state UNUSED)
 }
 
 static void
+steps_of_nothing_are_forgotten_as_well(void **state UNUSED)
+{
+	static const struct rd_lives lives = {.record_us = 86400 * CLK_S, .uid_us = YEAR_US};
+	struct db_recovery_step old[] = {{3, "gone", T0, "it began"}, {4, "gone", T0 + 100 * CLK_S, "and ended"}};
+	struct rd_cmd_tick tick;
+	struct world w;
+
+	world_init(&w);
+	APPLY(&w, IMPORT_RECOVERY_STEPS, import_recovery_steps, T0, .rows = {old, 2});
+	assert_false(rd_tick_due(w.s, T0 + 86400 * CLK_S, &lives, &tick));
+	assert_true(rd_tick_due(w.s, T0 + 86401 * CLK_S, &lives, &tick));
+	apply_at(&w, RD_OP_TICK, &tick, T0 + 86401 * CLK_S);
+	assert_int_equal(rd_state_count(w.s, RD_TABLE_recovery_step), 1);
+	world_done(&w);
+}
+
+static void
 one_that_runs_is_not_forgotten(void **state UNUSED)
 {
 	struct world w;
@@ -346,6 +363,7 @@ main(void)
 	    cmocka_unit_test(inputs_of_the_newest_are_kept),
 	    cmocka_unit_test(an_input_without_a_beginning_goes),
 	    cmocka_unit_test(in_the_end_all_is_forgotten),
+	    cmocka_unit_test(steps_of_nothing_are_forgotten_as_well),
 	    cmocka_unit_test(one_that_runs_is_not_forgotten),
 	};
 
