@@ -28,6 +28,8 @@ rd_recover_new(const struct rd_recover_conf *conf)
 		r->wanted |=
 		    1u << (conf->origin == RD_RECOVER_ORPHAN_DEAD ? RD_EVENT_ORPHAN_DEAD : RD_EVENT_ORPHAN_ALIVE);
 	}
+	if (conf->record->promoted) /* whether the former leader has done that is not known */
+		rd_recover_fence(r);
 	return r;
 }
 

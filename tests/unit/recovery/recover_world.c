@@ -291,8 +291,8 @@ take_over(struct world *w)
 	if ((rd_recovery_state_flags((enum rd_recovery_state)w->record.state) & RD_STATE_TERMINAL) != 0 &&
 	    !w->record.promoted)
 		return; /* nothing to take over */
-	lead(w, w->servers[0].up ? RD_RECOVER_ORPHAN_ALIVE : RD_RECOVER_ORPHAN_DEAD);
-	if (w->servers[0].up)
+	lead(w, w->servers[0].up && !w->untold ? RD_RECOVER_ORPHAN_ALIVE : RD_RECOVER_ORPHAN_DEAD);
+	if (w->servers[0].up && !w->untold)
 		later(w, FAULT_TELL_BACK, 0);
 	if (!candidate(w)->up)
 		later(w, FAULT_TELL_DEAD, 700 * CLK_MS);
@@ -317,7 +317,9 @@ on_fault(struct world *w, unsigned f)
 	if ((f & WORLD_RETURN) != 0) {
 		w->servers[0].up = true;
 		w->servers[0].row.read_only = false;
-		later(w, FAULT_TELL_BACK, some(w, 0, 250 * CLK_MS));
+		w->untold = (f & WORLD_UNTOLD) != 0;
+		if (!w->untold)
+			later(w, FAULT_TELL_BACK, some(w, 0, 250 * CLK_MS));
 	}
 	w->lose_until_us = (f & WORLD_LOSE_RESULTS) != 0 ? w->now_us + CLK_S / 2 : w->lose_until_us;
 	w->prober_until_us = (f & WORLD_SLOW_PROBER) != 0 ? w->now_us + CLK_S : w->prober_until_us;

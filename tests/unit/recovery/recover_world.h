@@ -42,6 +42,7 @@ enum world_fault {
 	WORLD_SLOW_SERVER = 32, /* statements take a second, and are ended by whoever breaks the lock */
 	WORLD_ABORT = 64,
 	WORLD_REPLICA = 128,	/* d dies */
+	WORLD_UNTOLD = 512,	/* with RETURN: nobody notices that it is back, not even who leads next */
 	WORLD_HUNG_SERVER = 256 /* as SLOW_SERVER, but eight seconds: longer than any answer is waited for */
 };
 
@@ -74,7 +75,7 @@ struct world {
 	unsigned faults;
 	enum rd_recovery_state when;
 	int64_t after_us;
-	bool fault_came, fail_pre_hook;
+	bool fault_came, fail_pre_hook, untold;
 	struct str_buf trace; /* "b:set-writable" … as carried out */
 	size_t steps;
 };

@@ -86,7 +86,9 @@ test_faults_in_every_state(void **state UNUSED)
 					  WORLD_HUNG_SERVER | WORLD_RETURN,
 					  WORLD_HUNG_SERVER | WORLD_LOSE_RESULTS,
 					  WORLD_HUNG_SERVER | WORLD_LEADER,
-					  WORLD_HUNG_SERVER | WORLD_LEADER | WORLD_RETURN};
+					  WORLD_HUNG_SERVER | WORLD_LEADER | WORLD_RETURN,
+					  WORLD_RETURN | WORLD_UNTOLD,
+					  WORLD_LEADER | WORLD_RETURN | WORLD_UNTOLD};
 	static const int64_t after_us[] = {0, 700, 1500, 2500, 4000, 7000, 15000};
 	unsigned seeds = getenv("RD_SEEDS") == NULL ? 2 : (unsigned)atoi(getenv("RD_SEEDS"));
 
