@@ -129,7 +129,6 @@ static const struct {
 } causes[] = {
 #define CAUSE(number, text) {number, text},
 #include "rd_cause.def"
-#undef CAUSE
 };
 
 static const char *
@@ -145,7 +144,17 @@ cause_of_errno(int64_t errno_mysql)
 bool
 rd_errno_is_answer(int64_t errno_mysql)
 {
-	return cause_of_errno(errno_mysql) != NULL;
+	static const int64_t numbers[] = {
+#define OWN_CAUSE(number, text)
+#define CAUSE(number, text) number,
+#include "rd_cause.def"
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+		if (numbers[i] == errno_mysql)
+			return true;
+	}
+	return false;
 }
 
 const char *

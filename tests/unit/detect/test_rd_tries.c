@@ -227,6 +227,8 @@ causes_have_names(void **state UNUSED)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
 		assert_string_equal(rd_cause(cases[i].evidence, cases[i].found, cases[i].number), cases[i].cause);
 	assert_true(rd_errno_is_answer(1040));
+	assert_string_equal(rd_cause(TOPO_EVIDENCE_ANSWERED, false, 1021), "disk full");
+	assert_false(rd_errno_is_answer(1021)); /* a receiver may mean its own disk */
 	assert_false(rd_errno_is_answer(2003));
 	assert_false(rd_errno_is_answer(0));
 	assert_false(rd_errno_is_answer(1594)); /* a replica's own trouble */
