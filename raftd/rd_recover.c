@@ -1,4 +1,4 @@
-/* rd_recover.c — see rd_recover.h: what happened, and what is next. The leader's shell feeds it (rd_recover_node.c), so do
+/* rd_recover.c — see rd_recover.h: what happened, and what is next. The leader's shell feeds it (rd_recoveries.c), so do
  * unit tests and the simulation. Parts: rd_recover_private.h. */
 #include "rd_recover_private.h"
 
