@@ -1,4 +1,4 @@
-/* rd_recover_private.h — the executor's parts: rd_recover.c (events, what is next), rd_recover_work.c (plans and what came
+/* rd_recover_private.h — the executor's parts: rd_recover.c (events, what is next), rd_recover_locks.c (steps on their way, locks), rd_recover_work.c (plans and what came
  * of them), rd_recover_read.c (readings), rd_recover_fence.c (servers that must not be writable). */
 #ifndef RD_RECOVER_PRIVATE_H
 #define RD_RECOVER_PRIVATE_H
@@ -101,9 +101,11 @@ rd_recover_say(struct rd_recover *r, enum rd_recovery_event event, const char *d
 	rd_recover_propose(r, &(struct rd_recover_event){.h = {.event = event}, .detail = detail});
 }
 
-/* --- rd_recover_work.c */
+/* --- rd_recover_locks.c, rd_recover_work.c */
 /* Sends what may be sent of a run. */
 void rd_recover_send(struct rd_recover *r, struct rd_run *run, enum rd_plan_phase phase);
+void rd_recover_begin_run(struct rd_recover *r, enum rd_stage stage, const struct rd_plan *plan);
+void rd_recover_settle_again(struct rd_recover *r, const struct topo_key *key);
 void rd_recover_locks(struct rd_recover *r);
 void rd_recover_locks_over(struct rd_recover *r); /* and of settling */
 void rd_recover_relock(struct rd_recover *r, const struct topo_key *key);
