@@ -314,8 +314,7 @@ check_kept(struct db *db, struct err *e)
 		return 0;
 	return err_set(e, ERR_DB_VERSION,
 		       "%s has schema version %lld, this program needs %lld, and SkipOrchestratorDatabaseUpdate keeps "
-		       "it from changing "
-		       "that: start once with --enable-database-update",
+		       "it from changing that: start once with --enable-database-update",
 		       db->path, (long long)db->info.from_version, (long long)db_schema_version());
 }
 
@@ -340,8 +339,7 @@ check_deployed(struct db *db, const char *program_version, struct err *e)
 		return rc;
 	return err_set(e, ERR_DB_VERSION,
 		       "%s: version %s is not in orchestrator_db_deployments, and PanicIfDifferentDatabaseDeploy is "
-		       "set: set it to "
-		       "false for the first start of a version",
+		       "set: set it to false for the first start of a version",
 		       db->path, program_version);
 }
 

@@ -39,8 +39,7 @@ header_of(const struct rd_snapshot *meta, char *ret_header)
 	char hex[65];
 	int n;
 
-	for (size_t i = 0; i < sizeof(meta->sha256); i++)
-		(void)snprintf(hex + 2 * i, 3, "%02x", meta->sha256[i]);
+	str_hex(hex, meta->sha256, sizeof(meta->sha256));
 	n = snprintf(ret_header, HEADER_BYTES,
 		     "orchestrator raft snapshot 1: term=%" PRIu64 " index=%" PRIu64 " bytes=%" PRIu64 " sha256=%s",
 		     meta->term, meta->index, meta->size, hex);

@@ -138,20 +138,16 @@ is_here(struct rd_group *g, const struct rd_member *m)
 	       rd_raft_peer_status(g->raft, m->id, &p) && p.live;
 }
 
-/* The voters besides this member that are here; of how many. */
+/* The voters besides this member that are here. */
 static size_t
-voters_here(struct rd_group *g, uint64_t without, size_t *ret_of)
+voters_here(struct rd_group *g, uint64_t without)
 {
 	const struct rd_members *members = rd_raft_members(g->raft);
 	size_t here = 0;
 
-	*ret_of = 0;
 	for (size_t i = 0; i < members->n; i++) {
 		const struct rd_member *m = &members->v[i];
-		if (m->role != RD_ROLE_VOTER || m->id == without)
-			continue;
-		++*ret_of;
-		here += is_here(g, m);
+		here += m->role == RD_ROLE_VOTER && m->id != without && is_here(g, m);
 	}
 	return here;
 }
@@ -161,9 +157,10 @@ voters_here(struct rd_group *g, uint64_t without, size_t *ret_of)
 static bool
 remove_former_self(struct rd_group *g, const struct rd_member *m)
 {
-	size_t of, here = voters_here(g, m->id, &of);
+	size_t others = rd_members_voters(rd_raft_members(g->raft)) - (m->role == RD_ROLE_VOTER);
 
-	return here > of / 2 && change_member(g, RD_CHANGE_REMOVE, m->id, m->name, "its data directory is new");
+	return voters_here(g, m->id) > others / 2 &&
+	       change_member(g, RD_CHANGE_REMOVE, m->id, m->name, "its data directory is new");
 }
 
 /* A node says hello with a raft id that the configuration doesn't know. True: a change is under way. */
@@ -209,7 +206,6 @@ look_at_regression(struct rd_group *g)
 	struct rd_raft_peer_status p;
 	struct rd_raft_status s;
 	const struct rd_member *m;
-	size_t of;
 
 	rd_raft_status(g->raft, &s);
 	m = s.regressed == 0 ? NULL : rd_members_by_id(rd_raft_members(g->raft), s.regressed);
@@ -221,7 +217,7 @@ look_at_regression(struct rd_group *g)
 			  "backup?): it is to begin anew, as soon as the others are a majority without it",
 			  LOG_Q(m->name));
 	g->regressed_handled = s.regressed;
-	if (!s.members_pending && voters_here(g, m->id, &of) >= rd_members_majority(rd_raft_members(g->raft)) &&
+	if (!s.members_pending && voters_here(g, m->id) >= rd_members_majority(rd_raft_members(g->raft)) &&
 	    rd_raft_peer_status(g->raft, m->id, &p))
 		rd_group_say_lost(g, m->name, p.match);
 }

@@ -53,9 +53,9 @@ static bool
 same_secret(const char *a, const char *b)
 {
 	size_t n = strlen(a);
-	unsigned differs = strlen(b) != n;
+	unsigned differs = 0;
 
-	if (differs)
+	if (strlen(b) != n)
 		return false;
 	for (size_t i = 0; i < n; i++)
 		differs |= (unsigned char)a[i] ^ (unsigned)(unsigned char)b[i];

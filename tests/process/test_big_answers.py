@@ -82,7 +82,8 @@ def test_leader_check_is_answered_beside_big_answers(apid):
         connection.getresponse().read()
         times.append(time.monotonic() - began)
         time.sleep(0.002)
-    assert plain == [length] * 3 and len(packed) == 3 and max(packed) < length / 2
+    # ages of servers get more digits meanwhile; each answer was as long as its head had said, or reading it would have failed
+    assert len(plain) == 3 and min(plain) >= length and len(packed) == 3 and max(packed) < length / 2
     assert max(times) < WORST, sorted(times)[-10:]
     if not sanitized(apid):
         assert apid.get("/debug/metrics").json()["apid.loop_overruns"] == 0, apid.log_text()[-2000:]

@@ -389,8 +389,9 @@ def test_a_wall_clock_that_jumps(new_node, mariadb, tmp_path):
 
             wait_until(seen, 3 * POLL, f"the time after {offset}")
             assert node.get("/api/leader-check").status == 200
+            # the shorter one ends in the month that goes by, as soon as somebody looks at the clock
+            wait_until(lambda: node.client("-c", "downtimed").stdout == f"{mariadb['c'].address}\n", 5, "one downtime of two")
     assert not watch.worst, watch.worst
-    assert node.client("-c", "downtimed").stdout == f"{mariadb['c'].address}\n"
     clock.jump("-400d")
     node.restart()  # on a file from the future
     assert len(node.api("all-instances")) == 4

@@ -255,7 +255,7 @@ def test_discovery_filters_by_a_reload(new_node, mariadb):
             assert not known(node) & {v.port for v in victims}, filters
             time.sleep(0.2)
         reload(node, **{name: [] for name in filters})
-        wait_until(lambda: known(node) == everybody, 3 * POLL, f"everybody without {filters}")
+        wait_until(lambda: known(node) == everybody, 10 * POLL, f"everybody without {filters}")
     node.configure(DiscoveryIgnoreHostnameFilters=["("])
     answer = node.get("/api/reload-configuration")
     assert answer.status == 500 and "DiscoveryIgnoreHostnameFilters" in answer.json()["Message"]
