@@ -59,7 +59,7 @@ refusal(struct rd_recoveries *rs, const struct wanted *w, bool forced)
 				      .cluster_name = w->d.cluster_name,
 				      .cluster_alias = w->d.cluster_alias,
 				      .disabled = rd_state_recoveries_disabled(rd_decisions(rs->n)),
-				      .downtimed = w->d.server->inst.is_downtimed,
+				      .downtimed = w->g.in.failed.is_downtimed,
 				      .in_maintenance = w->g.in.failed.in_maintenance,
 				      .all_probed = w->g.all_probed,
 				      .forced = forced});

@@ -91,6 +91,8 @@ take(struct rd_recover *r, struct rd_recovery_server *into, const struct rd_reco
 	row.was_direct = into->was_direct;
 	row.in_maintenance = into->in_maintenance;
 	row.is_banned = into->is_banned;
+	row.promotion_rule = into->promotion_rule; /* the group's decisions: no reading tells them */
+	row.is_downtimed = into->is_downtimed;
 	row.answered = true;
 	if (row.semi_sync_wait_point[0] == '\0')
 		row.semi_sync_wait_point = into->semi_sync_wait_point;

@@ -41,6 +41,7 @@ fill_server(struct rd_node *n, const struct rd_server *s, struct conf_filter *ba
 	probe.gtid_io_pos = s->received == NULL ? "" : s->received;
 	probe.gtid_current_pos = s->current_pos == NULL ? "" : s->current_pos;
 	rd_recovery_server_from(&s->inst, &probe, ret);
+	rd_records_decided(rd_decisions(n), ret);
 	ret->in_maintenance = is_in_maintenance(n, key);
 	ret->is_banned = banned != NULL && conf_filter_matches(banned, key->hostname, key->port);
 }
@@ -169,9 +170,7 @@ rd_recover_dead_server(struct rd_recoveries *rs, const struct rd_dead *d)
 				    .hostname = key->hostname,
 				    .cluster_name = d->cluster_name,
 				    .cluster_alias = d->cluster_alias,
-				    .disabled = rd_state_recoveries_disabled(rd_decisions(n)),
-				    .downtimed = d->server->inst.is_downtimed,
-				    .in_maintenance = is_in_maintenance(n, key)};
+				    .disabled = rd_state_recoveries_disabled(rd_decisions(n))};
 	enum rd_recover_refusal no;
 	struct err e;
 
@@ -180,6 +179,8 @@ rd_recover_dead_server(struct rd_recoveries *rs, const struct rd_dead *d)
 	str_random_hex(uid, 16);
 	rd_recover_gather(rs, d, uid, &g);
 	f.all_probed = g.all_probed;
+	f.downtimed = g.in.failed.is_downtimed;
+	f.in_maintenance = g.in.failed.in_maintenance;
 	no = rd_recover_may_begin(proc_conf(n->proc), &f);
 	if (no != RD_MAY_RECOVER && !d->again)
 		log_notice("recovery", "instance=%s is not recovered: %s", d->server->text,

@@ -294,3 +294,14 @@ rd_records_begin(struct rd_proposer *p, const struct rd_cmd_recovery_begin *c, c
 	str_buf_done(&text);
 	return rc;
 }
+
+void
+rd_records_decided(const struct rd_state *s, struct rd_recovery_server *row)
+{
+	const struct db_candidate rule = {.hostname = row->key.hostname, .port = row->key.port};
+	const struct db_downtime downtime = {.hostname = row->key.hostname, .port = row->key.port};
+	const struct db_candidate *found = rd_state_get(s, RD_TABLE_candidate, &rule);
+
+	row->promotion_rule = found == NULL ? "" : found->promotion_rule;
+	row->is_downtimed = rd_state_get(s, RD_TABLE_downtime, &downtime) != NULL;
+}

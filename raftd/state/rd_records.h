@@ -61,6 +61,9 @@ enum rd_block rd_records_block(const struct rd_state *s, const char *cluster_id,
 const struct db_blocked_recovery *rd_records_blocked(const struct rd_state *s, const struct topo_key *key);
 /* How far an entry of a list came. */
 enum rd_hook_mark rd_records_mark(const struct rd_state *s, const char *uid, const char *list, uint64_t number);
+/* What the group has decided about row->key and no probe tells: promotion rule, downtime. Texts are borrowed from their
+ * tables. */
+void rd_records_decided(const struct rd_state *s, struct rd_recovery_server *row);
 /* The id of the cluster with this name; "" = it has no record yet: draw one, recovery-begin makes the record. */
 const char *rd_records_cluster_id(const struct rd_state *s, const char *cluster_name);
 

@@ -350,6 +350,29 @@ one_that_runs_is_not_forgotten(void **state UNUSED)
 	world_done(&w);
 }
 
+/* No probe tells these: a recovery that does not ask promotes whom it must not, and replaces servers in downtime. */
+static void
+decisions_about_servers_are_found(void **state UNUSED)
+{
+	struct rd_recovery_server row = {.key = DB2, .promotion_rule = "prefer"};
+	struct world w;
+
+	world_init(&w);
+	rd_records_decided(w.s, &row);
+	assert_string_equal(row.promotion_rule, "");
+	assert_false(row.is_downtimed);
+	APPLY(&w, REGISTER_CANDIDATE, register_candidate, T0, .key = DB2, .promotion_rule = "must_not");
+	APPLY(&w, BEGIN_DOWNTIME, begin_downtime, T0, .key = DB2, .owner = "gromit", .reason = "disks", .begins_us = T0,
+	      .ends_us = T0 + 60 * CLK_S);
+	rd_records_decided(w.s, &row);
+	assert_string_equal(row.promotion_rule, "must_not");
+	assert_true(row.is_downtimed);
+	row.key = db3;
+	rd_records_decided(w.s, &row);
+	assert_false(row.is_downtimed);
+	world_done(&w);
+}
+
 int
 main(void)
 {
@@ -365,6 +388,7 @@ main(void)
 	    cmocka_unit_test(in_the_end_all_is_forgotten),
 	    cmocka_unit_test(steps_of_nothing_are_forgotten_as_well),
 	    cmocka_unit_test(one_that_runs_is_not_forgotten),
+	    cmocka_unit_test(decisions_about_servers_are_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
