@@ -22,41 +22,50 @@ add_quoted(struct str_buf *b, const char *text)
 		str_buf_add_char(b, '\'');
 }
 
+/* An address of IPv6 in brackets, so that it can be read again. */
 static void
-add_rec(struct str_buf *b, const struct rec_desc *d, const void *rec)
+write_key(const struct topo_key *k, struct str_buf *b)
 {
-	const struct topo_coord *coord = rec;
-
-	if (d == &topo_key_desc)
-		add_quoted(b, TOPO_KEY_TEXT(rec));
-	else if (coord->log_file[0] != '\0')
-		str_buf_printf(b, "%s:%lld", coord->log_file, (long long)coord->log_pos);
+	str_buf_printf(b, strchr(k->hostname, ':') != NULL ? "[%s]:%lld" : "%s:%lld", k->hostname, (long long)k->port);
 }
 
 static void
-add_keys(struct str_buf *b, const struct topo_key_list *l)
+write_keys(const struct topo_key_list *l, struct str_buf *b)
 {
-	for (size_t i = 0; i < l->n; i++)
-		str_buf_printf(b, "%s%s", i > 0 ? "," : "", TOPO_KEY_TEXT(&l->v[i]));
+	for (size_t i = 0; i < l->n; i++) {
+		str_buf_add(b, i > 0 ? "," : "");
+		write_key(&l->v[i], b);
+	}
+}
+
+static void
+write_value(const struct rec_field *f, const void *rec, struct str_buf *b)
+{
+	const void *at = rec_at(rec, f);
+	const struct topo_coord *coord = at;
+
+	if (f->kind == REC_STR)
+		str_buf_add(b, rec_str_at(rec, f));
+	else if (f->kind == REC_LIST && f->sub == &topo_key_desc)
+		write_keys(at, b);
+	else if (f->kind == REC_REC && f->sub == &topo_key_desc)
+		write_key(at, b);
+	else if (f->kind == REC_REC && f->sub == &topo_coord_desc)
+		str_buf_printf(b, "%s:%lld", coord->log_file, (long long)coord->log_pos);
+	else if (f->kind == REC_BOOL)
+		str_buf_add(b, "1");
+	else
+		str_buf_printf(b, "%lld", (long long)*(const int64_t *)at); /* a nullable one begins with its value */
 }
 
 static void
 add_value(struct str_buf *b, const struct rec_field *f, const void *rec)
 {
-	const void *at = rec_at(rec, f);
-	bool is_text = f->kind == REC_STR, is_list = f->kind == REC_LIST && f->sub == &topo_key_desc;
-	bool is_rec = f->kind == REC_REC && (f->sub == &topo_key_desc || f->sub == &topo_coord_desc);
+	struct str_buf text = {0};
 
-	if (is_text)
-		add_quoted(b, rec_str_at(rec, f));
-	else if (is_list)
-		add_keys(b, at);
-	else if (is_rec)
-		add_rec(b, f->sub, at);
-	else if (f->kind == REC_BOOL)
-		str_buf_add(b, "1");
-	else
-		str_buf_printf(b, "%lld", (long long)*(const int64_t *)at); /* a nullable one begins with its value */
+	write_value(f, rec, &text);
+	add_quoted(b, str_buf_text(&text));
+	str_buf_done(&text);
 }
 
 static bool
