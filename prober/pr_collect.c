@@ -169,6 +169,7 @@ put_semi_sync(const struct pr_collect *in, struct topo_probe *out)
 	struct topo_instance *inst = &out->inst;
 	const char *source = either(v, "rpl_semi_sync_master_enabled", "rpl_semi_sync_source_enabled");
 	const char *replica = either(v, "rpl_semi_sync_slave_enabled", "rpl_semi_sync_replica_enabled");
+	const char *point = either(v, "rpl_semi_sync_master_wait_point", "rpl_semi_sync_source_wait_point");
 
 	out->has_read_errors = out->has_read_errors || !pr_rows_ok(v) || !pr_rows_ok(s);
 	inst->semi_sync_source_enabled = pr_text_bool(source);
@@ -184,6 +185,11 @@ put_semi_sync(const struct pr_collect *in, struct topo_probe *out)
 	    pr_text_bool(either(s, "Rpl_semi_sync_master_status", "Rpl_semi_sync_source_status"));
 	inst->semi_sync_source_clients =
 	    pr_text_u64(either(s, "Rpl_semi_sync_master_clients", "Rpl_semi_sync_source_clients"));
+	inst->semi_sync_wait_point = point == NULL ? "" : point;
+	inst->semi_sync_source_waiting =
+	    pr_text_u64(either(s, "Rpl_semi_sync_master_wait_sessions", "Rpl_semi_sync_source_wait_sessions"));
+	inst->semi_sync_source_acked =
+	    pr_text_u64(either(s, "Rpl_semi_sync_master_yes_tx", "Rpl_semi_sync_source_yes_tx"));
 	inst->semi_sync_replica_status =
 	    pr_text_bool(either(s, "Rpl_semi_sync_slave_status", "Rpl_semi_sync_replica_status"));
 }

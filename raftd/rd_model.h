@@ -15,6 +15,7 @@
 
 #include "detect/rd_tries.h"
 #include "detect/rd_witness.h"
+#include "recovery/rd_semi_sync.h"
 #include "topo/analysis.h"
 #include "topo/key.h"
 #include "topo/topo.h"
@@ -57,8 +58,9 @@ struct rd_server {
 	char *current_pos;
 	uint64_t channels;
 	int64_t last_sql_errno;
-	char *domain;	     /* of its cluster, as the last probe said; NULL = unknown */
-	unsigned root_polls; /* for how many polls in a row it has been the valid root of its cluster */
+	struct rd_semi_sync semi_sync; /* for recoveries, too */
+	char *domain;		       /* of its cluster, as the last probe said; NULL = unknown */
+	unsigned root_polls;	       /* for how many polls in a row it has been the valid root of its cluster */
 	enum rd_dirty dirty;
 	bool tls_written; /* database_instance_tls says: required */
 	bool judged;	  /* rd_analyst.c: code is what the backend has, or will have */

@@ -214,8 +214,10 @@ on_read(void *ctx, const struct topo_key *key, const void *result, const struct 
 	bool is_good = p != NULL && p->server != NULL && p->probe != NULL && p->probe->found;
 
 	if (x != NULL && x->r != NULL) {
-		if (is_good)
+		if (is_good) {
 			rd_recovery_server_from(&p->server->inst, p->probe, &row);
+			row.semi_sync_acks = p->server->semi_sync.acks;
+		}
 		rd_recover_read(x->r, key, is_good ? &row : NULL);
 		rd_recoveries_wake(a->rs);
 	}

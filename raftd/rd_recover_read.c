@@ -94,8 +94,6 @@ take(struct rd_recover *r, struct rd_recovery_server *into, const struct rd_reco
 	row.promotion_rule = into->promotion_rule; /* the group's decisions: no reading tells them */
 	row.is_downtimed = into->is_downtimed;
 	row.answered = true;
-	if (row.semi_sync_wait_point[0] == '\0')
-		row.semi_sync_wait_point = into->semi_sync_wait_point;
 	/* read by order of this recovery, and so after its beginning, whatever the nodes' clocks say */
 	if (row.answered_us < r->now.suspected_us)
 		row.answered_us = r->now.suspected_us;

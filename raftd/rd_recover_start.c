@@ -42,6 +42,8 @@ fill_server(struct rd_node *n, const struct rd_server *s, struct conf_filter *ba
 	probe.gtid_current_pos = s->current_pos == NULL ? "" : s->current_pos;
 	rd_recovery_server_from(&s->inst, &probe, ret);
 	rd_records_decided(rd_decisions(n), ret);
+	ret->semi_sync_acks = s->semi_sync.acks;
+	ret->semi_sync_since_us = s->semi_sync.since_us;
 	ret->in_maintenance = is_in_maintenance(n, key);
 	ret->is_banned = banned != NULL && conf_filter_matches(banned, key->hostname, key->port);
 }

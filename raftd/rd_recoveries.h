@@ -9,8 +9,7 @@
  * recoveries that are over, as long as they are in downtime because of them (lost-in-recovery) and nobody follows them.
  *
  * Not wired yet, and so without effect: DeadMasterAndReplicas and DeadMasterWithoutReplicas (detected only), the requests
- * that would call rd_recoveries_force, _dry_run and _abort, OnFailureDetectionProcesses, RejoinFailedMaster. The wait point of semi-sync is not
- * probed yet, so that no loss is proven to be none. */
+ * that would call rd_recoveries_force, _dry_run and _abort, OnFailureDetectionProcesses, RejoinFailedMaster. */
 #ifndef RD_RECOVERIES_H
 #define RD_RECOVERIES_H
 

@@ -225,6 +225,7 @@ note_transactions(struct rd_server *s, const struct topo_probe *p)
 	keep_text(&s->current_pos, p->gtid_current_pos);
 	s->channels = p->channels;
 	s->last_sql_errno = p->last_sql_errno;
+	rd_semi_sync_note(&s->semi_sync, &p->inst, p->started_us);
 }
 
 static struct rd_server *

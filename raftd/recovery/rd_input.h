@@ -46,7 +46,7 @@ REC_DECLARE_LIST(rd_recovery_policy);
 	F(LIST, servers, rd_recovery_server, RD_RECOVERY_SERVERS_MAX, .doc = "the others of the cluster")
 REC_DECLARE(rd_recovery_input, RD_RECOVERY_INPUT_FIELDS);
 
-/* Borrows from both. What neither has (maintenance, ban, wait point) is left zero for the caller. */
+/* Borrows from both. What neither has (maintenance, ban, semi-sync of former readings) is left zero for the caller. */
 void rd_recovery_server_from(const struct topo_instance *inst, const struct topo_probe *probe,
 			     struct rd_recovery_server *ret);
 /* The other way, for the rules of topo/replicate.h. Borrows. */

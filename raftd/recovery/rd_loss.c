@@ -2,6 +2,7 @@
  * "Loss is explicit". Called by rd_choose.c. */
 #include <string.h>
 
+#include "base/clock.h"
 #include "rd_choose.h"
 
 static const char *
@@ -13,7 +14,19 @@ say(struct mem_arena *arena, struct str_buf *b)
 	return text;
 }
 
-/* Replicas that acknowledge. One with a relay log that the next START throws away has acknowledged for nothing. */
+/* What it acknowledged since the source was read last it still has. A relay log that the next START throws away, or may
+ * have been thrown away by a restart, was acknowledged for nothing. */
+static bool
+keeps_what_it_acknowledged(const struct rd_recovery_input *in, const struct rd_have *v)
+{
+	const struct rd_recovery_server *s = v->server;
+	int64_t since_us = s->answered_us - in->failed.answered_us;
+
+	return rd_recovery_is_fresh(in, s) && v->unreadable == NULL && !v->drops_relay_log && s->semi_sync_acks &&
+	       (since_us < 0 || s->uptime > (uint64_t)(since_us / CLK_S));
+}
+
+/* Who may acknowledge, and who of them certainly did and answered. */
 static void
 count_semi_sync(const struct rd_recovery_input *in, const struct rd_haves *h, uint64_t *ret_all, uint64_t *ret_answered)
 {
@@ -24,7 +37,7 @@ count_semi_sync(const struct rd_recovery_input *in, const struct rd_haves *h, ui
 		if (!v->server->semi_sync_replica_enabled || !rd_recovery_is_direct(in, v->server))
 			continue;
 		all++;
-		answered += rd_recovery_is_fresh(in, v->server) && v->unreadable == NULL && !v->drops_relay_log;
+		answered += keeps_what_it_acknowledged(in, v);
 	}
 	*ret_all = all > in->failed.semi_sync_source_clients ? all : in->failed.semi_sync_source_clients;
 	*ret_answered = answered;
@@ -38,7 +51,7 @@ no_proof(const struct rd_recovery_input *in, const struct rd_haves *h, struct me
 	uint64_t all, answered;
 	uint64_t count =
 	    f->semi_sync_source_wait_count == 0 ? 1 : f->semi_sync_source_wait_count; /* MariaDB: always 1 */
-	int64_t unseen_us = in->decided_us - f->answered_us;
+	int64_t open_us = in->decided_us - f->semi_sync_since_us;
 	struct str_buf b = {0};
 
 	if (!f->semi_sync_source_enabled)
@@ -47,7 +60,7 @@ no_proof(const struct rd_recovery_input *in, const struct rd_haves *h, struct me
 		return "semi-sync was degraded when the source was last seen";
 	if (!str_eq(f->semi_sync_wait_point, "AFTER_SYNC"))
 		return "the semi-sync wait point was not known to be AFTER_SYNC";
-	if (f->answered_us == 0 || unseen_us < 0 || (uint64_t)unseen_us / 1000 >= f->semi_sync_source_timeout_ms)
+	if (f->semi_sync_since_us == 0 || open_us < 0 || (uint64_t)open_us / 1000 >= f->semi_sync_source_timeout_ms)
 		return "semi-sync may have timed out after the source was last seen";
 	count_semi_sync(in, h, &all, &answered);
 	if (answered > 0 && answered + count > all) /* answered ≥ all − count + 1 */

@@ -141,6 +141,7 @@ def test_semi_sync(servers, prober):
     assert source["semi_sync_source_timeout_ms"] == int(own[f"rpl_semi_sync_{old}_timeout"]) == 1000
     assert source["semi_sync_source_clients"] == 2
     assert source["semi_sync_source_wait_count"] == (1 if servers.flavor == "mysql" else 0)
+    assert source["semi_sync_wait_point"] == own[f"rpl_semi_sync_{old}_wait_point"]
     assert source["semi_sync_source_plugin_new"] == (servers.flavor == "mysql")
     assert replica["semi_sync_replica_enabled"] and replica["semi_sync_replica_status"]
     assert not replica["semi_sync_source_enabled"]

@@ -10,6 +10,7 @@
  *   mysql b …, mariadb b …             a replica of a, read since, with defaults that make it a good candidate
  *   executed= received= pos= rule= dc= env= source= lag=   fields by short names
  *   silent, stopped, sql-stopped, io-stopped, yes          not read since; threads
+ *   acks                                                   a semi-sync replica that acknowledged
  *   $a                                 the uuid aaaaaaaa-aaaa-…; host:3306 may be written without the port
  *   policy …                           ApplyMySQLPromotion… and DetachLost… are on unless said otherwise
  * The time is 1 s after the first sign of the failure; "now +SECONDS" is later. "show choice" leaves the plans out.
@@ -43,8 +44,9 @@ fail(const char *what, const char *text)
 }
 
 /* --- short forms ------------------------------------------------------------------------------------------------ */
-static const char replica_defaults[] = " log_bin_enabled=1 log_replica_updates=1 binlog_format=ROW read_only=1 "
-				       "io_thread_state=2 sql_thread_state=1 answered=1 channels=1 source_key=a:3306";
+static const char replica_defaults[] =
+    " log_bin_enabled=1 log_replica_updates=1 binlog_format=ROW read_only=1 "
+    "io_thread_state=2 sql_thread_state=1 answered=1 channels=1 source_key=a:3306 uptime=86400";
 static const char dead_defaults[] = " log_bin_enabled=1 log_replica_updates=1 binlog_format=ROW";
 static const char mysql_defaults[] = " version=8.4.0 supports_oracle_gtid=1 using_oracle_gtid=1";
 static const char mariadb_defaults[] = " version=10.11.14-MariaDB using_mariadb_gtid=1";
@@ -66,6 +68,7 @@ static const struct {
     {"sql-stopped", "sql_thread_state=0"},
     {"io-stopped", "io_thread_state=0"},
     {"yes", "io_thread_state=1"},
+    {"acks", "semi_sync_replica_enabled=1 semi_sync_acks=1"},
 };
 
 static void
@@ -113,6 +116,8 @@ add_server(struct str_buf *b, const char *line, bool dead)
 	(void)snprintf(host, sizeof(host), "%.*s", (int)n, name);
 	str_buf_printf(b, "%s key=%s server_id=%d answered_us=%lld", dead ? "failed" : "server", host, host[0],
 		       (long long)(dead ? SUSPECTED_US - 2 * CLK_S : SUSPECTED_US + CLK_S / 2));
+	if (dead)
+		str_buf_printf(b, " semi_sync_since_us=%lld", (long long)(SUSPECTED_US - 2 * CLK_S));
 	str_buf_add(b, dead ? dead_defaults : replica_defaults);
 	str_buf_add(b, mysql ? mysql_defaults : mariadb_defaults);
 	if (mysql && n == 1) {
