@@ -52,6 +52,7 @@ rd_recover_free(struct rd_recover *r)
 	topo_key_list_done(&r->given_up);
 	topo_key_list_done(&r->followed);
 	topo_key_list_done(&r->targets);
+	topo_key_list_done(&r->locked);
 	free(r->reading);
 	free(r->position);
 	free(r);

@@ -37,11 +37,13 @@ rd_recover_open(struct rd_recover *r, const struct topo_key *key, struct mono no
 	o->held = held;
 }
 
+/* Its lock was taken: nobody else acts there any more. */
 static void
 close_open(struct rd_recover *r, const struct topo_key *key)
 {
 	struct rd_open *o = find_open(r, key);
 
+	(void)topo_key_list_add(&r->locked, key);
 	if (o == NULL)
 		return;
 	topo_key_done(&o->key);

@@ -75,6 +75,7 @@ struct rd_recover {
 	bool one_read;		      /* by the present reading: the candidate answered */
 	struct topo_key_list targets; /* owned: who is read again because of an unknown step */
 
+	struct topo_key_list locked; /* owned: their locks were taken, once at least */
 	struct rd_open *open;
 	size_t n_open, cap_open;
 	struct rd_fence fence;

@@ -129,6 +129,9 @@ rd_recover_read(struct rd_recover *r, const struct topo_key *key, const struct r
 		ask(r, i);
 		return;
 	}
+	/* it answers for the first time; after WAIT all locks are taken anyway */
+	if (s != NULL && r->record.state != RD_RECOVERY_WAIT && !topo_key_list_has(&r->locked, key))
+		rd_recover_open(r, key, (struct mono){0}, true);
 	/* where somebody else may hold the lock, or a step of ours may still arrive, a reading proves nothing */
 	if (s != NULL && rd_recover_is_open(r, key))
 		rd_recover_relock(r, key);

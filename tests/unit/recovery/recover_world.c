@@ -83,6 +83,7 @@ break_lock(struct world *w, struct world_server *s, const struct world_event *ev
 		}
 	}
 	s->lock = 0;
+	s->locked = ev->leader;
 	answer(w, ev, held ? 0 : ERR_SERVER, held ? 0 : RD_ERRNO_NO_SUCH_THREAD, true);
 }
 static int64_t
@@ -144,6 +145,8 @@ on_run(struct world *w, struct world_event *ev)
 	}
 	WORLD_CHECK(w, topo_step_by_name(ev->step.statement) != TOPO_STEP_SET_WRITABLE ||
 			   may_become_writable(w, &ev->step.key));
+	/* its server was locked first, but for a fence */
+	WORLD_CHECK(w, s->locked >= ev->leader || topo_step_by_name(ev->step.statement) == TOPO_STEP_SET_READ_ONLY);
 	w->steps++;
 	str_buf_printf(&w->trace, " %s:%s", s->row.key.hostname, ev->step.statement);
 	answer(w, ev, world_carry_out(w, &s->row, &ev->step), 0, true);
@@ -340,6 +343,8 @@ on_fault(struct world *w, unsigned f)
 static void
 watch_state(struct world *w)
 {
+	if ((w->faults & WORLD_LATE) != 0 && w->record.state == RD_RECOVERY_CHOOSE)
+		w->servers[2].up = true;
 	if (w->faults == 0 || w->fault_came || w->record.state != w->when)
 		return;
 	w->fault_came = true;
@@ -522,6 +527,8 @@ world_init(struct world *w, const char *name, bool mariadb, unsigned seed)
 void
 world_begin(struct world *w)
 {
+	if ((w->faults & WORLD_LATE) != 0)
+		w->servers[2].up = w->in_servers[1].answered = false;
 	rd_fsm_begin("uid-1", "cluster-1", &w->in.failed.key, false, w->now_us, &w->record, &w->effects);
 	lead(w, RD_RECOVER_BEGUN);
 	watch_state(w);

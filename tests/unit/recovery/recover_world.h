@@ -30,7 +30,8 @@ struct world_event {
 struct world_server {
 	struct rd_recovery_server row;
 	bool up;
-	uint64_t lock; /* number of the step that holds it; 0 = free */
+	uint64_t lock;	 /* number of the step that holds it; 0 = free */
+	unsigned locked; /* the leader that ended whoever held it last; 0 = none */
 };
 
 enum world_fault {
@@ -42,6 +43,7 @@ enum world_fault {
 	WORLD_SLOW_SERVER = 32, /* statements take a second, and are ended by whoever breaks the lock */
 	WORLD_ABORT = 64,
 	WORLD_REPLICA = 128,	/* d dies */
+	WORLD_LATE = 1024,	/* c, which has most, answers for the first time when CHOOSE begins */
 	WORLD_UNTOLD = 512,	/* with RETURN: nobody notices that it is back, not even who leads next */
 	WORLD_HUNG_SERVER = 256 /* as SLOW_SERVER, but eight seconds: longer than any answer is waited for */
 };
