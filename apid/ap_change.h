@@ -7,6 +7,7 @@
 #include "ap_raftd.h"
 
 #define AP_CHANGE_TIMEOUT_MS 10000
+#define AP_RECOVER_TIMEOUT_MS 600000 /* for the answer; a recovery may go on */
 
 /* A probe's own time-outs, and some for queueing. */
 int64_t ap_probe_timeout_ms(const struct conf *conf);

@@ -137,6 +137,16 @@ add_placeholder(struct cli *c, const struct cli_command *cmd, const char *name, 
 		return add_instance(c, instance, path, e);
 	if (strcmp(name, "d") == 0)
 		return add_instance(c, c->args.d, path, e);
+	if (strcmp(name, "/d") == 0 && c->args.d[0] == '\0')
+		return 0;
+	if (strcmp(name, "/d") == 0) {
+		str_buf_add_char(path, '/');
+		return add_instance(c, c->args.d, path, e);
+	}
+	if (strcmp(name, "?noop") == 0) {
+		str_buf_add(path, c->args.noop ? "?dry-run=true" : "");
+		return 0;
+	}
 	if (strcmp(name, "cluster") == 0) {
 		add_cluster(c, cmd, instance, path);
 		return 0;
@@ -275,6 +285,8 @@ run_once(struct cli *c, const struct cli_command *cmd, const char *instance)
 	if (cli_build_path(c, cmd, instance, &path, &e) == 0 && call(c, str_buf_text(&path), &answer, &e) == 0) {
 		code = cmd->print(c, cmd->of[0] == '\0' ? answer : json_object_get(answer, cmd->of));
 		json_decref(answer);
+	} else if ((cmd->needs & CMD_NOTHING_OK) && str_ends(e.msg, "Recovery not attempted")) {
+		code = 0;
 	} else if (cmd->needs & CMD_EMPTY_OK) {
 		cli_report(c, "ERROR", e.msg);
 		str_buf_add(&c->out, "\n");

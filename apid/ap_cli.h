@@ -27,6 +27,7 @@ enum cli_needs {
 	CMD_POOL = 2048,
 	CMD_HOSTNAME = 4096,
 	CMD_DESTINATION = 8192, /* {d}: -d must be given */
+	CMD_NOTHING_OK = 16384, /* that there is nothing to recover is no error: nothing is printed */
 };
 
 struct cli {

@@ -93,6 +93,13 @@ cli_print_acknowledged(struct cli *c, json_t *what)
 	return 0;
 }
 
+/* Who was promoted, or the lines of a dry run. */
+int
+cli_print_recovered(struct cli *c, json_t *what)
+{
+	return json_is_array(what) ? cli_print_lines(c, what) : cli_print_key(c, what);
+}
+
 int
 cli_print_recoveries_switched(struct cli *c, json_t *what)
 {

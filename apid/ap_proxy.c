@@ -60,6 +60,8 @@ operation_ms(const struct ap_request *rq)
 		return UNKNOWN_MS;
 	if (route->reads != NULL)
 		return READ_MS;
+	if (route->calls == api_recover || route->calls == api_recover_lite || route->calls == api_abort_recovery)
+		return AP_RECOVER_TIMEOUT_MS;
 	return max_i64(AP_CHANGE_TIMEOUT_MS, ap_probe_timeout_ms(rq->conf));
 }
 

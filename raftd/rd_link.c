@@ -258,7 +258,8 @@ void
 rd_reply_ok(struct rd_node *n, struct rd_req req, uint64_t index, const struct topo_key_list *keys,
 	    const struct topo_instance *inst)
 {
-	struct ipc_reply m = {.request_id = req.id, .message = "", .index = index, .has_instance = inst != NULL};
+	struct ipc_reply m = {
+	    .request_id = req.id, .message = "", .index = index, .has_instance = inst != NULL, .text = ""};
 
 	if (inst != NULL)
 		m.instance = *inst;
@@ -272,7 +273,7 @@ rd_reply_ok(struct rd_node *n, struct rd_req req, uint64_t index, const struct t
 void
 rd_reply_names(struct rd_node *n, struct rd_req req, const struct ipc_name_list *names)
 {
-	struct ipc_reply m = {.request_id = req.id, .message = "", .names = *names};
+	struct ipc_reply m = {.request_id = req.id, .message = "", .names = *names, .text = ""};
 
 	rec_init(&topo_instance_desc, &m.instance);
 	send_reply(n, req, &m);
@@ -281,7 +282,38 @@ rd_reply_names(struct rd_node *n, struct rd_req req, const struct ipc_name_list 
 void
 rd_reply_message(struct rd_node *n, struct rd_req req, uint64_t index, const char *message)
 {
-	struct ipc_reply m = {.request_id = req.id, .message = message, .index = index};
+	struct ipc_reply m = {.request_id = req.id, .message = message, .index = index, .text = ""};
+
+	rec_init(&topo_instance_desc, &m.instance);
+	send_reply(n, req, &m);
+}
+
+void
+rd_reply_text(struct rd_node *n, struct rd_req req, const struct str_buf *text)
+{
+	struct ipc_reply m = {.request_id = req.id, .message = "", .text = str_buf_text(text)};
+	struct err e;
+
+	if (text->len > IPC_TEXT_MAX) {
+		(void)err_set(&e, ERR_TOO_LARGE, "the answer has %zu bytes, more than %d", text->len, IPC_TEXT_MAX);
+		rd_reply_error(n, req, &e);
+		return;
+	}
+	rec_init(&topo_instance_desc, &m.instance);
+	send_reply(n, req, &m);
+}
+
+/* Of a recovery: promoted may have no host. */
+void
+rd_reply_promoted(struct rd_node *n, struct rd_req req, uint64_t index, const struct topo_key *promoted,
+		  const char *message)
+{
+	struct topo_key key = *promoted;
+	struct ipc_reply m = {.request_id = req.id,
+			      .message = message,
+			      .index = index,
+			      .keys = {&key, key.hostname[0] != '\0' ? 1 : 0},
+			      .text = ""};
 
 	rec_init(&topo_instance_desc, &m.instance);
 	send_reply(n, req, &m);
@@ -290,7 +322,7 @@ rd_reply_message(struct rd_node *n, struct rd_req req, uint64_t index, const cha
 void
 rd_reply_error(struct rd_node *n, struct rd_req req, const struct err *e)
 {
-	struct ipc_reply m = {.request_id = req.id, .code = -e->code, .message = e->msg};
+	struct ipc_reply m = {.request_id = req.id, .code = -e->code, .message = e->msg, .text = ""};
 
 	rec_init(&topo_instance_desc, &m.instance);
 	send_reply(n, req, &m);

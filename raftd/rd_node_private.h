@@ -199,6 +199,9 @@ void rd_reply_ok(struct rd_node *n, struct rd_req req, uint64_t index, const str
 		 const struct topo_instance *inst);
 void rd_reply_names(struct rd_node *n, struct rd_req req, const struct ipc_name_list *names);
 void rd_reply_message(struct rd_node *n, struct rd_req req, uint64_t index, const char *message);
+void rd_reply_text(struct rd_node *n, struct rd_req req, const struct str_buf *text);
+void rd_reply_promoted(struct rd_node *n, struct rd_req req, uint64_t index, const struct topo_key *promoted,
+		       const char *message);
 void rd_reply_error(struct rd_node *n, struct rd_req req, const struct err *e);
 
 /* --- rd_waiter.c ----------------------------------------------------------------------------------------------- */

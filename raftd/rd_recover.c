@@ -443,10 +443,16 @@ rd_recover_is_fencing(const struct rd_recover *r)
 }
 
 bool
-rd_recover_is_over(const struct rd_recover *r)
+rd_recover_has_ended(const struct rd_recover *r)
 {
 	return (rd_recovery_state_flags((enum rd_recovery_state)r->record.state) & RD_STATE_TERMINAL) != 0 &&
-	       r->todo == 0 && r->stage == RD_STAGE_IDLE && !r->fence.active;
+	       r->todo == 0 && r->stage == RD_STAGE_IDLE;
+}
+
+bool
+rd_recover_is_over(const struct rd_recover *r)
+{
+	return rd_recover_has_ended(r) && !r->fence.active;
 }
 
 struct rd_recover_stats

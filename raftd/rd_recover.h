@@ -113,7 +113,9 @@ struct mono rd_recover_due(const struct rd_recover *r); /* INT64_MAX: not before
 const struct rd_recovery *rd_recover_record(const struct rd_recover *r);
 /* The servers as they were read last. Borrowed until the next call. */
 const struct rd_recovery_input *rd_recover_input(const struct rd_recover *r);
-/* Terminal, its hooks ran, and nobody is left to be fenced: it may be freed. */
+/* Terminal, and its hooks ran. */
+bool rd_recover_has_ended(const struct rd_recover *r);
+/* The same, and nobody is left to be fenced: it may be freed. */
 bool rd_recover_is_over(const struct rd_recover *r);
 bool rd_recover_is_fencing(const struct rd_recover *r);
 

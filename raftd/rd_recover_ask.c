@@ -3,9 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/log.h"
 #include "rd_recover_begin.h"
 #include "rd_recoveries_private.h"
 #include "topo/key.h"
+
+#define TRUSTED_POLLS 3
 
 struct wanted {
 	struct rd_dead d;
@@ -24,6 +27,32 @@ alias_of(struct rd_node *n, const struct rd_server *s)
 	return row != NULL ? row->alias : s->inst.suggested_cluster_alias;
 }
 
+/* What the votes of this leadership found, and nothing has contradicted since: a destructive step needs them, whoever asks
+ * (design.md section 6). */
+static enum topo_code
+found_dead(const struct rd_recoveries *rs, const struct rd_server *s)
+{
+	bool is_dead = s->verdict == RD_VERDICT_DEAD && s->dead_term == rs->term && s->back == 0;
+
+	return is_dead ? (enum topo_code)s->dead_code : TOPO_NO_PROBLEM;
+}
+
+static int
+check_node(struct rd_recoveries *rs, struct err *e)
+{
+	struct rd_node *n = rs->n;
+
+	if (n->decide == NULL || n->stopping)
+		return err_set(e, ERR_UNAVAILABLE, "this node is not ready");
+	if (n->one_shot)
+		return err_set(e, ERR_UNSUPPORTED,
+			       "only a running service recovers: it knows by its probes who is dead; start one");
+	if (!rd_node_leads(n))
+		return err_set(e, ERR_NOT_LEADER, "this node does not lead");
+	rd_recoveries_tick(rs);
+	return rs->leads ? 0 : err_set(e, ERR_UNAVAILABLE, "this node has just begun to lead, try again");
+}
+
 /* w->g.servers is to be freed when this succeeds. */
 static int
 prepare(struct rd_recoveries *rs, const struct rd_recover_wish *wish, struct wanted *w, struct err *e)
@@ -31,18 +60,21 @@ prepare(struct rd_recoveries *rs, const struct rd_recover_wish *wish, struct wan
 	struct rd_node *n = rs->n;
 	struct rd_server *s;
 
-	if (n->decide == NULL || n->stopping)
-		return err_set(e, ERR_UNAVAILABLE, "this node is not ready");
+	if (check_node(rs, e) != 0)
+		return -e->code;
 	s = rd_model_find(&n->model, wish->key);
 	if (s == NULL)
 		return err_set(e, ERR_NOT_FOUND, "%s is no server that is known", TOPO_KEY_TEXT(wish->key));
-	*w = (struct wanted){.analysis = {.code = s->judged ? s->code : TOPO_NO_PROBLEM}};
+	*w = (struct wanted){.analysis = {.code = found_dead(rs, s)}};
 	w->d = (struct rd_dead){.server = s,
 				.analysis = &w->analysis,
 				.term = rs->term,
 				.cluster_name = s->inst.cluster_name,
 				.cluster_alias = alias_of(n, s)};
-	str_random_hex(w->uid, (sizeof(w->uid) - 1) / 2);
+	if (wish->uid[0] != '\0')
+		(void)snprintf(w->uid, sizeof(w->uid), "%s", wish->uid);
+	else
+		str_random_hex(w->uid, 16);
 	rd_recover_gather(rs, &w->d, w->uid, &w->g);
 	w->g.in.forced = true;
 	w->g.in.candidate = *wish->candidate;
@@ -65,41 +97,105 @@ refusal(struct rd_recoveries *rs, const struct wanted *w, bool forced)
 				      .forced = forced});
 }
 
-int
-rd_recoveries_force(struct rd_recoveries *rs, const struct rd_recover_wish *wish, char *ret_uid, struct err *e)
+static enum rd_block
+block_of(struct rd_recoveries *rs, const struct wanted *w, bool forced, int64_t *ret_id)
 {
-	enum rd_recover_refusal no;
+	const struct rd_state *s = rd_decisions(rs->n);
+	int64_t block_us = max_i64(1, proc_conf(rs->n->proc)->RecoveryPeriodBlockSeconds) * CLK_S;
+
+	return rd_records_block(s, rd_records_cluster_id(s, w->d.cluster_name), &w->d.server->inst.key, forced,
+				rd_now_us(rs->n), block_us, ret_id);
+}
+
+/* Whether an operator may begin one now. NOT_FOUND: the server answers. */
+static int
+check_wish(struct rd_recoveries *rs, const struct wanted *w, struct err *e)
+{
+	const struct rd_server *s = w->d.server;
+	bool doubted = s->verdict != RD_VERDICT_OPEN && s->verdict != RD_VERDICT_ALIVE && s->back == 0;
+	enum rd_recover_refusal no = refusal(rs, w, true);
+	enum rd_block block;
+	int64_t id;
+
+	if (w->analysis.code == TOPO_NO_PROBLEM && doubted && s->verdict != RD_VERDICT_DEAD)
+		return err_set(e, ERR_PRECONDITION, "%s", rd_verdict_text((enum rd_verdict)s->verdict));
+	if (w->analysis.code == TOPO_NO_PROBLEM)
+		return err_set(e, ERR_NOT_FOUND, "%s is not dead", s->text);
+	if (no != RD_MAY_RECOVER)
+		return err_set(e, ERR_PRECONDITION, "%s: %s", topo_code_name((enum topo_code)w->analysis.code),
+			       rd_recover_refusal_text(no));
+	block = block_of(rs, w, true, &id);
+	if (block != RD_BLOCK_NONE)
+		return err_set(e, ERR_BUSY, "%s (recovery %lld)", rd_block_text(block), (long long)id);
+	return 0;
+}
+
+static int
+begin(struct rd_recoveries *rs, const struct rd_recover_wish *wish, struct rd_req req, struct mono deadline,
+      struct err *e)
+{
 	struct wanted w;
 	int rc;
 
-	if (!rd_node_leads(rs->n))
-		return err_set(e, ERR_NOT_LEADER, "this node does not lead");
 	if (prepare(rs, wish, &w, e) != 0)
 		return -e->code;
-	no = refusal(rs, &w, true);
-	if (no != RD_MAY_RECOVER)
-		rc = err_set(e, ERR_PRECONDITION, "%s: %s", w.d.server->text, rd_recover_refusal_text(no));
-	else
-		rc = rd_recover_propose_begin(rs, &w.d, &w.g, wish->by, wish->skip_hooks, e);
+	rc = check_wish(rs, &w, e);
 	if (rc == 0)
-		(void)snprintf(ret_uid, RD_RECOVER_UID_BYTES, "%s", w.uid);
+		rc = rd_recover_await(rs, w.uid, req, deadline, false, e);
+	if (rc == 0) {
+		log_notice("recovery", "instance=%s recovery=%s is asked for by %s", w.d.server->text, LOG_Q(w.uid),
+			   LOG_Q(wish->by));
+		rc = rd_recover_propose_begin(rs, &w.d, &w.g, wish->by, wish->skip_hooks, e);
+		if (rc != 0)
+			rd_recover_give_up(rs, w.uid);
+	}
 	free(w.g.servers);
 	return rc;
+}
+
+int
+rd_recoveries_ask(struct rd_recoveries *rs, const struct rd_recover_wish *wish, struct rd_req req, struct mono deadline,
+		  struct err *e)
+{
+	const struct db_recovery_machine key = {.uid = wish->uid};
+	const struct db_recovery_machine *there;
+
+	if (check_node(rs, e) != 0)
+		return -e->code;
+	there = wish->uid[0] == '\0' ? NULL : rd_state_get(rd_decisions(rs->n), RD_TABLE_recovery_machine, &key);
+	if (there == NULL)
+		return begin(rs, wish, req, deadline, e);
+	if (there->port != wish->key->port || !str_eq(there->hostname, wish->key->hostname))
+		return err_set(e, ERR_INVALID, "that name of a change was used for a recovery of %s:%lld",
+			       there->hostname, (long long)there->port);
+	return rd_recover_await(rs, wish->uid, req, deadline, false, e); /* asked again */
 }
 
 static void
 tell_obstacles(struct rd_recoveries *rs, const struct wanted *w, struct str_buf *b)
 {
-	const struct rd_state *s = rd_decisions(rs->n);
-	int64_t id, block_us = max_i64(1, proc_conf(rs->n->proc)->RecoveryPeriodBlockSeconds) * CLK_S;
 	enum rd_recover_refusal no = refusal(rs, w, false);
-	enum rd_block block = rd_records_block(s, rd_records_cluster_id(s, w->d.cluster_name), &w->d.server->inst.key,
-					       false, rd_now_us(rs->n), block_us, &id);
+	enum rd_block block;
+	int64_t id;
+	struct err e;
 
-	if (no != RD_MAY_RECOVER)
+	str_buf_printf(b, "analysis: %s\n", topo_code_name((enum topo_code)w->analysis.code));
+	if (check_wish(rs, w, &e) != 0)
+		str_buf_printf(b, "not now: %s\n", e.msg);
+	if (no != RD_MAY_RECOVER && w->analysis.code != TOPO_NO_PROBLEM)
 		str_buf_printf(b, "not by itself: %s\n", rd_recover_refusal_text(no));
+	block = block_of(rs, w, false, &id);
 	if (block != RD_BLOCK_NONE)
 		str_buf_printf(b, "not by itself: %s (recovery %lld)\n", rd_block_text(block), (long long)id);
+}
+
+/* A recovery reads the servers anew; here the last polls have to do. */
+static void
+trust_polls(struct rd_recoveries *rs, struct wanted *w)
+{
+	int64_t since_us = rd_now_us(rs->n) - TRUSTED_POLLS * rs->n->rules->poll_us;
+
+	w->g.in.suspected_us = min_i64(w->g.in.suspected_us, since_us);
 }
 
 int
@@ -113,6 +209,7 @@ rd_recoveries_dry_run(struct rd_recoveries *rs, const struct rd_recover_wish *wi
 	if (prepare(rs, wish, &w, e) != 0)
 		return -e->code;
 	tell_obstacles(rs, &w, b);
+	trust_polls(rs, &w);
 	rd_haves_build(&w.g.in, &arena, &haves);
 	rd_choose(&w.g.in, &haves, rd_now_us(rs->n), &arena, &choice);
 	rd_choice_write(&choice, b);
@@ -123,17 +220,46 @@ rd_recoveries_dry_run(struct rd_recoveries *rs, const struct rd_recover_wish *wi
 	return 0;
 }
 
-int
-rd_recoveries_abort(struct rd_recoveries *rs, const char *uid, struct err *e)
+/* One that nobody can carry out here (its input is missing) is ended by its record alone. */
+static int
+end_record(struct rd_recoveries *rs, const char *uid, struct err *e)
 {
-	struct rd_recovering *x = rd_recovering_find(rs, uid);
+	struct rd_cmd_recovery_event c = {.recovery_uid = uid,
+					  .event = RD_EVENT_ABORT,
+					  .successor = {"", 0},
+					  .promoted_at = "",
+					  .text = "asked by an operator"};
 
-	if (!rd_node_leads(rs->n))
-		return err_set(e, ERR_NOT_LEADER, "this node does not lead");
-	if (x == NULL || x->r == NULL ||
-	    (rd_recovery_state_flags((enum rd_recovery_state)rd_recover_record(x->r)->state) & RD_STATE_TERMINAL) != 0)
-		return err_set(e, ERR_NOT_FOUND, "no recovery of that uid is under way here");
-	rd_recover_abort(x->r);
+	return rd_propose_recovery_event(rs->n->decide, &c, NULL, NULL, e);
+}
+
+int
+rd_recoveries_abort(struct rd_recoveries *rs, const char *uid, struct rd_req req, struct mono deadline, struct err *e)
+{
+	const struct db_recovery_machine key = {.uid = uid};
+	const struct db_recovery_machine *row;
+	struct rd_recovering *x;
+
+	if (check_node(rs, e) != 0)
+		return -e->code;
+	row = rd_state_get(rd_decisions(rs->n), RD_TABLE_recovery_machine, &key);
+	if (row == NULL)
+		return err_set(e, ERR_NOT_FOUND, "there is no recovery %s", uid);
+	if (!rd_records_is_running(row))
+		return err_set(e, ERR_PRECONDITION, "recovery %s is over: %s, %s", uid, row->state, row->why);
+	x = rd_recovering_find(rs, uid);
+	if (x == NULL)
+		return err_set(e, ERR_BUSY, "recovery %s is being taken over, try again", uid);
+	if (rd_recover_await(rs, uid, req, deadline, true, e) != 0)
+		return -e->code;
+	if (x->r == NULL)
+		rd_recoveries_begin(x, RD_RECOVER_ORPHAN_ALIVE, 0);
+	if (x->r != NULL)
+		rd_recover_abort(x->r);
+	else if (end_record(rs, uid, e) != 0) {
+		rd_recover_give_up(rs, uid);
+		return -e->code;
+	}
 	rd_recoveries_wake(rs);
 	return 0;
 }

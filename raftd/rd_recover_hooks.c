@@ -162,7 +162,15 @@ fill(const struct rd_recovering *x, const struct rd_lost_list *lost, struct text
 }
 
 void
-rd_recover_run_hooks(struct rd_recovering *x, enum rd_hook_list list, const struct rd_lost_list *lost)
+rd_recover_tell_left_out(struct rd_recovering *x)
+{
+	if (x->hooks_left_out)
+		rd_recover_hooks_over(x->r, x->left_out, false);
+	x->hooks_left_out = false;
+}
+
+static void
+run_hooks(struct rd_recovering *x, enum rd_hook_list list, const struct rd_lost_list *lost)
 {
 	const struct conf *c = proc_conf(x->rs->n->proc);
 	const struct conf_strs *entries = rd_hook_list_entries(c, list);
@@ -192,4 +200,16 @@ rd_recover_run_hooks(struct rd_recovering *x, enum rd_hook_list list, const stru
 	str_buf_done(&t.lost);
 	str_buf_done(&t.replicas);
 	free(marks);
+}
+
+void
+rd_recover_run_hooks(struct rd_recovering *x, enum rd_hook_list list, const struct rd_lost_list *lost)
+{
+	if (!rd_recover_input(x->r)->skip_hooks) {
+		run_hooks(x, list, lost);
+		return;
+	}
+	x->hooks_left_out = true; /* recover-lite */
+	x->left_out = list;
+	rd_recoveries_wake(x->rs);
 }

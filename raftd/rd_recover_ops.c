@@ -15,28 +15,27 @@
 #define LINES_HELD_MAX 4096
 
 /* For callbacks that may outlive their executor. */
-struct rd_recover_asked {
-	LIST_ENTRY(rd_recover_asked) next;
-	struct rd_recoveries *rs;
-	uint64_t turn;
-	char uid[];
-};
+struct rd_recover_asked *
+rd_recover_new_asked(struct rd_recoveries *rs, const char *uid, uint64_t turn)
+{
+	size_t n = strlen(uid) + 1;
+	struct rd_recover_asked *a = mem_calloc(1, sizeof(*a) + n);
+
+	a->rs = rs;
+	a->turn = turn;
+	memcpy(a->uid, uid, n);
+	LIST_INSERT_HEAD(&rs->asked, a, next);
+	return a;
+}
 
 static struct rd_recover_asked *
 new_asked(struct rd_recovering *x)
 {
-	size_t n = strlen(x->uid) + 1;
-	struct rd_recover_asked *a = mem_calloc(1, sizeof(*a) + n);
-
-	a->rs = x->rs;
-	a->turn = x->pending_turn;
-	memcpy(a->uid, x->uid, n);
-	LIST_INSERT_HEAD(&x->rs->asked, a, next);
-	return a;
+	return rd_recover_new_asked(x->rs, x->uid, x->pending_turn);
 }
 
-static void
-drop_asked(struct rd_recover_asked *a)
+void
+rd_recover_drop_asked(struct rd_recover_asked *a)
 {
 	LIST_REMOVE(a, next);
 	free(a);
@@ -46,7 +45,7 @@ void
 rd_recover_ops_done(struct rd_recoveries *rs)
 {
 	while (!LIST_EMPTY(&rs->asked))
-		drop_asked(LIST_FIRST(&rs->asked));
+		rd_recover_drop_asked(LIST_FIRST(&rs->asked));
 }
 
 /* --- events ------------------------------------------------------------------------------------------------------ */
@@ -66,7 +65,7 @@ on_event(void *ctx, const struct rd_proposed *p)
 		}
 		rd_recoveries_wake(a->rs);
 	}
-	drop_asked(a);
+	rd_recover_drop_asked(a);
 }
 
 static void
@@ -114,7 +113,7 @@ op_propose(void *ctx, const struct rd_recover_event *ev)
 	if (rd_propose_recovery_event(x->rs->n->decide, &c, on_event, a, &e) == 0)
 		return;
 	log_warning("recovery", "recovery=%s gives way: %s", LOG_Q(x->uid), e.msg);
-	drop_asked(a);
+	rd_recover_drop_asked(a);
 	x->broken = true;
 }
 
@@ -221,7 +220,7 @@ on_read(void *ctx, const struct topo_key *key, const void *result, const struct 
 		rd_recover_read(x->r, key, is_good ? &row : NULL);
 		rd_recoveries_wake(a->rs);
 	}
-	drop_asked(a);
+	rd_recover_drop_asked(a);
 }
 
 static void
@@ -235,7 +234,7 @@ op_read(void *ctx, const struct topo_key *key, int64_t patience_us)
 	if (rd_probers_probe_briefly(n->probers, key, rd_mono(n), patience_us, patience_us + READ_MARGIN_US, on_read, a,
 				     &e) == 0)
 		return;
-	drop_asked(a);
+	rd_recover_drop_asked(a);
 	(void)topo_key_list_add(&x->unread, key);
 	rd_recoveries_wake(x->rs);
 }
@@ -264,6 +263,7 @@ op_too_late(void *ctx)
 	struct rd_recovering *x = ctx;
 
 	log_notice("recovery", "recovery=%s can not be aborted any more", LOG_Q(x->uid));
+	rd_recover_tell_too_late(x->rs, x->uid);
 }
 
 const struct rd_recover_ops rd_recover_ops = {op_propose, op_note, op_send, op_read, op_hooks, op_too_late, op_lease};

@@ -87,11 +87,14 @@ rd_recover_gather(struct rd_recoveries *rs, const struct rd_dead *d, const char 
 static void
 on_begun(void *ctx, const struct rd_proposed *p)
 {
-	struct rd_recoveries *rs = ctx;
+	struct rd_recover_asked *a = ctx;
 
-	rs->beginning = false;
-	if (p->outcome != RD_COMMITTED)
+	a->rs->beginning = false;
+	if (p->outcome != RD_COMMITTED) {
 		log_warning("recovery", "a recovery does not begin: %s", p->e->msg);
+		rd_recover_tell_refused(a->rs, a->uid, p);
+	}
+	rd_recover_drop_asked(a);
 }
 
 int
@@ -102,6 +105,7 @@ rd_recover_propose_begin(struct rd_recoveries *rs, const struct rd_dead *d, stru
 	const struct conf *c = proc_conf(n->proc);
 	size_t listed = min_size(g->in.servers.n, 256), n_replicas = 0;
 	struct topo_key *replicas = mem_calloc(listed + 1, sizeof(*replicas));
+	struct rd_recover_asked *a = rd_recover_new_asked(rs, g->in.uid, 0);
 	struct rd_cmd_recovery_begin cmd;
 	char drawn[33];
 	int rc;
@@ -127,7 +131,10 @@ rd_recover_propose_begin(struct rd_recoveries *rs, const struct rd_dead *d, stru
 					     .by = by,
 					     .count_replicas = n_replicas,
 					     .replicas = {replicas, n_replicas}};
-	rc = rd_records_begin(n->decide, &cmd, &g->in, on_begun, rs, e);
+	g->in.skip_hooks = skip_hooks;
+	rc = rd_records_begin(n->decide, &cmd, &g->in, on_begun, a, e);
+	if (rc != 0)
+		rd_recover_drop_asked(a);
 	rs->beginning = rc == 0;
 	rs->began = rd_mono(n);
 	free(replicas);

@@ -109,8 +109,8 @@ read_lost(const struct rd_state *s, const char *uid, struct topo_key_list *ret)
 		*ret = (struct topo_key_list){0};
 }
 
-static void
-begin(struct rd_recovering *x, enum rd_recover_origin origin, unsigned effects)
+void
+rd_recoveries_begin(struct rd_recovering *x, enum rd_recover_origin origin, unsigned effects)
 {
 	static const char *const origins[] = {
 	    [RD_RECOVER_BEGUN] = "is carried out here",
@@ -179,7 +179,7 @@ take_over_one(struct rd_recoveries *rs, const struct rd_recovery *record)
 	/* a promotion may have been sent: what there is is read at once */
 	if ((rd_recovery_state_flags((enum rd_recovery_state)record->state) & RD_STATE_COMMITTED) != 0) {
 		const struct rd_server *s = rd_model_find(&rs->n->model, &x->failed);
-		begin(x, s != NULL && s->found ? RD_RECOVER_ORPHAN_ALIVE : RD_RECOVER_ORPHAN_DEAD, 0);
+		rd_recoveries_begin(x, s != NULL && s->found ? RD_RECOVER_ORPHAN_ALIVE : RD_RECOVER_ORPHAN_DEAD, 0);
 	}
 }
 
@@ -211,7 +211,7 @@ take_over_fences(struct rd_recoveries *rs)
 		    rd_recovering_find(rs, r.uid) != NULL || rs->n_list >= RD_RECOVERIES_MAX)
 			continue;
 		x = add(rs, &r);
-		begin(x, RD_RECOVER_BEGUN, 0);
+		rd_recoveries_begin(x, RD_RECOVER_BEGUN, 0);
 		if (x->r != NULL)
 			rd_recover_back(x->r, &x->failed);
 	}
@@ -245,6 +245,7 @@ rd_recoveries_tick(struct rd_recoveries *rs)
 		take_over_fences(rs);
 		rd_recoveries_wake(rs);
 	}
+	rd_recover_tell_ends(rs);
 }
 
 /* --- what was applied ----------------------------------------------------------------------------------------------- */
@@ -280,7 +281,7 @@ handle(struct rd_recoveries *rs, const struct rd_happened *h)
 	if (x == NULL && h->record.turns == 0) {
 		x = add(rs, &h->record);
 		if (x != NULL)
-			begin(x, RD_RECOVER_BEGUN, h->todo);
+			rd_recoveries_begin(x, RD_RECOVER_BEGUN, h->todo);
 		return;
 	}
 	if (x == NULL || x->r == NULL || h->record.turns <= rd_recover_record(x->r)->turns)
@@ -309,10 +310,11 @@ work_one(struct rd_recovering *x)
 	struct mono now = rd_mono(x->rs->n);
 
 	if (x->r == NULL && (answers(x) || !mono_before(now, x->orphan_until)))
-		begin(x, RD_RECOVER_ORPHAN_ALIVE, 0);
+		rd_recoveries_begin(x, RD_RECOVER_ORPHAN_ALIVE, 0);
 	if (x->r == NULL)
 		return x->orphan_until;
 	rd_recover_tell_unread(x);
+	rd_recover_tell_left_out(x);
 	if (!x->broken)
 		rd_recover_tick(x->r);
 	rd_recover_tell_lines(x);
@@ -345,6 +347,7 @@ on_timer(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 		if (is_finished(x))
 			drop(x);
 	}
+	rd_recover_tell_ends(rs);
 	if (soonest.us == INT64_MAX || !TAILQ_EMPTY(&rs->happened))
 		return;
 	wait = clk_timeval(max_i64(CLK_MS, mono_diff_us(soonest, rd_mono(rs->n))));
@@ -364,7 +367,7 @@ on_dead(struct rd_node *n, const struct rd_dead *d)
 		if (x->r != NULL)
 			rd_recover_dead(x->r, &d->server->inst.key);
 		else if (topo_key_equal(&x->failed, &d->server->inst.key))
-			begin(x, RD_RECOVER_ORPHAN_DEAD, 0);
+			rd_recoveries_begin(x, RD_RECOVER_ORPHAN_DEAD, 0);
 	}
 	rd_recover_dead_server(rs, d);
 	rd_recoveries_wake(rs);
@@ -380,7 +383,7 @@ on_back(struct rd_node *n, struct rd_server *s, enum rd_back back UNUSED)
 		if (x->r != NULL)
 			rd_recover_back(x->r, &s->inst.key);
 		else if (topo_key_equal(&x->failed, &s->inst.key))
-			begin(x, RD_RECOVER_ORPHAN_ALIVE, 0);
+			rd_recoveries_begin(x, RD_RECOVER_ORPHAN_ALIVE, 0);
 	}
 	rd_recoveries_wake(rs);
 }
@@ -398,6 +401,7 @@ rd_recoveries_new(struct rd_node *n)
 	TAILQ_INIT(&rs->happened);
 	LIST_INIT(&rs->asked);
 	LIST_INIT(&rs->jobs);
+	LIST_INIT(&rs->askers);
 	rs->timer = evtimer_new(n->base, on_timer, rs);
 	ASSERT(rs->timer != NULL);
 	rs->hooks = rd_hooks_new(&(struct rd_hooks_conf){n->base, n->clock, proc_setup(n->proc)->runtime_dir});
@@ -411,6 +415,7 @@ rd_recoveries_free(struct rd_recoveries *rs)
 	if (rs == NULL)
 		return;
 	drop_all(rs);
+	rd_recover_tell_done(rs);
 	rd_recover_ops_done(rs);
 	rd_recover_hooks_done(rs);
 	rd_hooks_free(rs->hooks);

@@ -8,12 +8,13 @@
  * goes wrong with proposing gives an executor up; it is taken over anew like an orphan. It also fences old sources of
  * recoveries that are over, as long as they are in downtime because of them (lost-in-recovery) and nobody follows them.
  *
- * Not wired yet, and so without effect: DeadMasterAndReplicas and DeadMasterWithoutReplicas (detected only), the requests
- * that would call rd_recoveries_force, _dry_run and _abort, OnFailureDetectionProcesses, RejoinFailedMaster. */
+ * Not wired yet, and so without effect: DeadMasterAndReplicas and DeadMasterWithoutReplicas (detected only),
+ * OnFailureDetectionProcesses, RejoinFailedMaster. */
 #ifndef RD_RECOVERIES_H
 #define RD_RECOVERIES_H
 
 #include "base/clock.h"
+#include "ipc/ipc.h"
 
 struct err;
 struct rd_applied;
@@ -33,24 +34,26 @@ void rd_recoveries_applied(struct rd_recoveries *rs, const struct rd_applied *a)
 void rd_recoveries_tick(struct rd_recoveries *rs);
 
 /* --- what operators ask for; NOT_LEADER, UNAVAILABLE elsewhere ---------------------------------------------------------- */
+#define RD_RECOVER_UID_BYTES (IPC_UID_MAX + 8)
 struct rd_recover_wish {
 	const struct topo_key *key;	  /* the server that failed */
 	const struct topo_key *candidate; /* empty host = free choice */
-	bool skip_hooks;		  /* recover-lite: PreFailoverProcesses only */
+	bool skip_hooks;		  /* recover-lite: no list of hooks runs */
 	const char *by;			  /* who asks */
+	const char *uid;		  /* of the recovery, "" = a drawn one; under RD_RECOVER_UID_BYTES */
 };
-#define RD_RECOVER_UID_BYTES 33
-/* Filters, downtime, the global switch and former recoveries don't count; a running one does. NOT_FOUND: no such server;
- * PRECONDITION: the analysis of it is none that can be recovered. It begins when the command is applied, and is followed
- * by its uid (rd_records.h). */
-int rd_recoveries_force(struct rd_recoveries *rs, const struct rd_recover_wish *wish, char *ret_uid,
-			struct err *e) MUST_USE;
-/* The same without doing it: the choice with all reasons, then each phase's steps, from the rows of this moment; what would
- * keep it from beginning by itself stands first. Appends. Any node may be asked. */
+/* Filters, downtime, the global switch and former recoveries don't count; a running one does, and the votes do. req is answered
+ * when the recovery has ended, or at the deadline, unless this fails. A wish whose uid is that of a recovery gets its outcome.
+ * NOT_FOUND: the server answers, or is not known; PRECONDITION, BUSY: why it may not begin. */
+int rd_recoveries_ask(struct rd_recoveries *rs, const struct rd_recover_wish *wish, struct rd_req req,
+		      struct mono deadline, struct err *e) MUST_USE;
+/* The same without doing it: the choice with all reasons, then each phase's steps, from the rows of this moment; what
+ * keeps it from beginning stands first. Appends. Of a server that answers: as if it died now. */
 int rd_recoveries_dry_run(struct rd_recoveries *rs, const struct rd_recover_wish *wish, struct str_buf *b,
 			  struct err *e) MUST_USE;
-/* Asks a running one to end: it restores what it changed, unless a promotion may have been sent (then it is said in the log
- * and goes on). NOT_FOUND: none of that uid runs here. */
-int rd_recoveries_abort(struct rd_recoveries *rs, const char *uid, struct err *e) MUST_USE;
+/* Asks a running one to end: it restores what it changed, unless a promotion may have been sent: then it goes on. req is
+ * answered when it has ended, or when it is too late. NOT_FOUND: there is none of that uid; PRECONDITION: it is over. */
+int rd_recoveries_abort(struct rd_recoveries *rs, const char *uid, struct rd_req req, struct mono deadline,
+			struct err *e) MUST_USE;
 
 #endif

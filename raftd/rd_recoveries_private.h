@@ -31,8 +31,10 @@ struct rd_recovering {
 	struct rd_recover *r; /* NULL: an orphan that waits */
 	int64_t since_us;     /* wall: an orphan's taking over */
 	struct mono orphan_until;
-	uint64_t pending_turn;		 /* of the event that is proposed; 0 = none */
-	bool broken;			 /* to be given up, and taken over anew */
+	uint64_t pending_turn; /* of the event that is proposed; 0 = none */
+	bool broken;	       /* to be given up, and taken over anew */
+	bool hooks_left_out;   /* of this list: it is over at the next turn */
+	enum rd_hook_list left_out;
 	struct topo_key_list unread;	 /* owned: readings that could not be asked for */
 	struct rd_audit_line_list lines; /* owned; to be proposed */
 	size_t cap_lines;
@@ -40,10 +42,17 @@ struct rd_recovering {
 TAILQ_HEAD(rd_recovering_list, rd_recovering);
 
 /* What outlives an executor: questions (rd_recover_ops.c), jobs of hooks (rd_recover_hooks.c). */
-struct rd_recover_asked;
+struct rd_recover_asked {
+	LIST_ENTRY(rd_recover_asked) next;
+	struct rd_recoveries *rs;
+	uint64_t turn;
+	char uid[];
+};
 struct rd_recover_job;
+struct rd_recover_asker;
 LIST_HEAD(rd_recover_asked_list, rd_recover_asked);
 LIST_HEAD(rd_recover_job_list, rd_recover_job);
+LIST_HEAD(rd_recover_asker_list, rd_recover_asker);
 
 struct rd_recoveries {
 	struct rd_node *n;
@@ -54,6 +63,8 @@ struct rd_recoveries {
 	struct rd_happened_list happened;
 	struct rd_recover_asked_list asked;
 	struct rd_recover_job_list jobs;
+	struct rd_recover_asker_list askers; /* rd_recover_tell.c */
+	size_t n_askers;
 	bool leads;
 	uint64_t term;
 	bool beginning; /* a recovery-begin is on its way */
@@ -63,6 +74,11 @@ struct rd_recoveries {
 struct rd_recovering *rd_recovering_find(struct rd_recoveries *rs, const char *uid);
 /* The loop's next turn looks at all of them. */
 void rd_recoveries_wake(struct rd_recoveries *rs);
+
+struct rd_recover_asked *rd_recover_new_asked(struct rd_recoveries *rs, const char *uid, uint64_t turn);
+void rd_recover_drop_asked(struct rd_recover_asked *a);
+/* For orphans: it is carried out here from now on. */
+void rd_recoveries_begin(struct rd_recovering *x, enum rd_recover_origin origin, unsigned effects);
 
 extern const struct rd_recover_ops rd_recover_ops;
 void rd_recover_tell_lines(struct rd_recovering *x);
@@ -82,6 +98,21 @@ int rd_recover_propose_begin(struct rd_recoveries *rs, const struct rd_dead *d, 
 void rd_recover_dead_server(struct rd_recoveries *rs, const struct rd_dead *d);
 
 void rd_recover_run_hooks(struct rd_recovering *x, enum rd_hook_list list, const struct rd_lost_list *lost);
+void rd_recover_tell_left_out(struct rd_recovering *x);
 void rd_recover_hooks_done(struct rd_recoveries *rs);
+
+/* --- rd_recover_tell.c: requests that wait for the end of a recovery ---------------------------------------------------- */
+/* Answers req when that recovery ended, or at the deadline. aborts: it asked for that end. LIMIT. */
+int rd_recover_await(struct rd_recoveries *rs, const char *uid, struct rd_req req, struct mono deadline, bool aborts,
+		     struct err *e) MUST_USE;
+/* Who waits for it got another answer. */
+void rd_recover_give_up(struct rd_recoveries *rs, const char *uid);
+/* It does not begin. */
+void rd_recover_tell_refused(struct rd_recoveries *rs, const char *uid, const struct rd_proposed *p);
+/* Who wants its end is told that it is too late. */
+void rd_recover_tell_too_late(struct rd_recoveries *rs, const char *uid);
+/* Something may have changed, or a second has passed. */
+void rd_recover_tell_ends(struct rd_recoveries *rs);
+void rd_recover_tell_done(struct rd_recoveries *rs);
 
 #endif

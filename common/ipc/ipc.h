@@ -125,7 +125,8 @@ const struct ipc_msg_info *ipc_msg_at(size_t i);
 /* Hash over names, kinds and limits of all messages. */
 uint32_t ipc_proto(void);
 
-#define IPC_UID_MAX 64 /* bytes of a client's own name for a change */
+#define IPC_UID_MAX 64	       /* bytes of a client's own name for a change */
+#define IPC_TEXT_MAX (6 << 20) /* text of a REPLY; whoever has more says so, nothing is cut */
 /* Largest encoded message a sender may produce; receivers accept IPC_RECEIVE_MAX before they drop the link. */
 #define IPC_SEND_MAX ((size_t)8 << 20)
 #define IPC_RECEIVE_MAX ((size_t)16 << 20)

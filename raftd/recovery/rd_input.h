@@ -38,6 +38,7 @@ REC_DECLARE_LIST(rd_recovery_policy);
 	F(I64, suspected_us, _, 0, .doc = "wall: the first sign of the failure")                             \
 	F(I64, decided_us, _, 0, .doc = "wall: the failure was confirmed")                                   \
 	F(BOOL, forced, _, 0, .doc = "asked for by an operator")                                             \
+	F(BOOL, skip_hooks, _, 0, .doc = "no list of hooks runs")                                            \
 	F(REC, candidate, topo_key, 0, .doc = "asked for; empty host = free choice")                         \
 	F(REC, successor, topo_key, 0, .doc = "decided in this recovery before: no choice is made any more") \
 	F(LIST, excluded, topo_key, 64, .doc = "candidates that failed already, in this recovery")           \

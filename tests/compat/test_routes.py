@@ -9,8 +9,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 TABLE = pathlib.Path(__file__).with_name("routes.txt")
 
 # Routes of ours, beside the historical ones.
-OURS = {"access-token", "begin-downtime/:host/:port", "begin-maintenance/:host/:port", "cluster-pool-instances",
-        "cluster-gh-ost-replicas/:clusterHint", "heuristic-domain-instance/:clusterHint", "set-heuristic-domain-instance/:clusterHint", "instance-status/:host/:port", "raft-info", "raft-rescue", "redeploy-internal-db",
+OURS = {"abort-recovery/:uid", "access-token", "begin-downtime/:host/:port", "begin-maintenance/:host/:port", "cluster-pool-instances",
+        "cluster-gh-ost-replicas/:clusterHint", "heuristic-domain-instance/:clusterHint", "set-heuristic-domain-instance/:clusterHint", "instance-status/:host/:port", "raft-info", "raft-rescue", "recovery-input/:uid", "redeploy-internal-db",
         "show-resolve-hosts",
         "show-unresolve-hosts"}
 

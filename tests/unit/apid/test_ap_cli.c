@@ -72,6 +72,9 @@ paths_are_built_from_flags(void **state UNUSED)
 	    {"-c deregister-hostname-unresolve -i db1", "deregister-hostname-unresolve/db1/3306"},
 	    {"-c can-replicate-from -i db1 -s db2:3307", "can-replicate-from/db1/3306/db2/3307?refusal=false"},
 	    {"-c can-replicate-from -i db1", NULL},
+	    {"-c recover -i db1", "recover/db1/3306"},
+	    {"-c recover -i db1 -d db2:3307", "recover/db1/3306/db2/3307"},
+	    {"-c recover-lite -i db1 -d db2 -noop", "recover-lite/db1/3306/db2/3306?dry-run=true"},
 	    {"-c register-candidate -i db1", "register-candidate/db1/3306/prefer"},
 	    {"-c register-candidate -i db1 -promotion-rule must_not", "register-candidate/db1/3306/must_not"},
 	};
@@ -205,6 +208,8 @@ static void
 answers_about_recoveries_are_printed(void **state UNUSED)
 {
 	static const struct printed cases[] = {
+	    {"-c recover -i a:1", "{\"Code\":\"OK\",\"Details\":{\"Hostname\":\"b\",\"Port\":2}}", "b:2\n", 0},
+	    {"-c recover -i a:1 -noop", "{\"Code\":\"OK\",\"Details\":[\"one\",\"two\"]}", "one\ntwo\n", 0},
 	    {"-c ack-all-recoveries -reason seen", "{\"Code\":\"OK\",\"Details\":3}", "3 recoveries acknowledged\n", 0},
 	    {"-c ack-all-recoveries -reason seen", "{\"Code\":\"OK\",\"Details\":\"seen\"}", "", 1},
 	    {"-c disable-global-recoveries", "{\"Code\":\"OK\",\"Details\":\"disabled\"}",
@@ -291,6 +296,8 @@ the_flags_in_the_help_are_those_needed(void **state UNUSED)
 		     {CMD_DESTINATION, "{d}", "-d"},
 		     {CMD_ARG_TAG, NULL, "-tag"},
 		     {CMD_REASON, "{reason}", "-reason"},
+		     {0, "{/d}", "[-d]"},
+		     {0, "{?noop}", "[-noop]"},
 		     {0, "{owner}", "[-owner]"},
 		     {0, "{maybe_pool}", "[-pool]"},
 		     {0, "{history}", "[-pattern]"},
