@@ -21,6 +21,7 @@ struct rd_dead {
 	struct mono at;			      /* of the verdict; facts are as old as c's ballots say */
 	uint64_t term;			      /* of the leadership that held the vote; 0 without raft */
 	bool again;			      /* the same code was told before, and it has been dead since */
+	bool is_recording;		      /* its detection is proposed: rd_detect_ops.recorded follows */
 	const char *cluster_name, *cluster_alias;
 };
 
@@ -37,6 +38,8 @@ struct rd_detect_ops {
 	/* A server about which `dead` was told. A node that begins to lead has not been told: who resumes a recovery
 	 * looks at struct rd_server itself (seen.answered, found). */
 	void (*back)(struct rd_node *n, struct rd_server *s, enum rd_back back);
+	/* A detection was proposed, and is recorded, or was before (id); 0 = it is not. The next verdict tries again. */
+	void (*recorded)(struct rd_node *n, int64_t id);
 };
 /* Takes the place of the former listener; NULL = none. ops must live on. */
 void rd_detect_listen(struct rd_node *n, const struct rd_detect_ops *ops);

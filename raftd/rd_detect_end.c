@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "group/rd_group.h"
 #include "rd_detect_private.h"
+#include "rd_recover_begin.h"
 #include "topo/key.h"
 
 #define SAID_MAX 16 /* replicas; in the record stand more */
@@ -128,23 +129,43 @@ of_replica(const struct rd_testimony *t, const struct topo_key_text *name)
 				   .reader = t->reader == NULL ? "" : t->reader};
 }
 
+/* The next verdict about each is news again, and proposed. */
 static void
-on_registered(void *ctx UNUSED, const struct rd_proposed *p)
+not_recorded(struct rd_detect *d)
 {
-	if (p->outcome != RD_COMMITTED) /* who leads next holds a vote of its own */
-		log_warning("detect", "a failure that was detected is not recorded: %s", p->e->msg);
+	for (struct rd_server *s = d->n->model.servers; s != NULL; s = s->hh.next) {
+		if (s->verdict == RD_VERDICT_DEAD)
+			s->verdict = RD_VERDICT_OPEN;
+	}
 }
 
 static void
+on_registered(void *ctx, const struct rd_proposed *p)
+{
+	struct rd_detect *d = ctx;
+	bool is_recorded = p->outcome == RD_COMMITTED;
+
+	if (!is_recorded) { /* who leads next holds a vote of its own */
+		log_warning("detect", "a failure that was detected is not recorded: %s", p->e->msg);
+		not_recorded(d);
+	}
+	if (d->ops != NULL)
+		d->ops->recorded(d->n, is_recorded ? p->id : 0);
+}
+
+static bool
 propose(struct rd_detect *d, const struct rd_cmd_register_failure_detection *c)
 {
 	struct err e;
 
-	if (rd_propose_register_failure_detection(d->n->decide, c, on_registered, d, &e) != 0)
-		log_warning("detect", "failure of instance=%s is not recorded: %s", TOPO_KEY_TEXT(&c->key), e.msg);
+	if (rd_propose_register_failure_detection(d->n->decide, c, on_registered, d, &e) == 0)
+		return true;
+	log_warning("detect", "failure of instance=%s is not recorded: %s", TOPO_KEY_TEXT(&c->key), e.msg);
+	not_recorded(d);
+	return false;
 }
 
-static void
+static bool
 record(struct rd_detect *d, const struct rd_dead *dead, enum topo_code code)
 {
 	const struct rd_case *c = dead->c;
@@ -152,6 +173,7 @@ record(struct rd_detect *d, const struct rd_dead *dead, enum topo_code code)
 	struct rd_witness *seen = mem_calloc(n + listed, sizeof(*seen));
 	struct topo_key_text *names = mem_calloc(listed + 1, sizeof(*names));
 	struct topo_key *keys = mem_calloc(listed + 1, sizeof(*keys));
+	bool proposed;
 
 	for (size_t i = 0; i < n; i++)
 		seen[i] = of_ballot(&c->ballots[i]);
@@ -161,18 +183,19 @@ record(struct rd_detect *d, const struct rd_dead *dead, enum topo_code code)
 		seen[n + i] = of_replica(&c->replicas[i], &names[i]);
 	}
 	topo_key_list_sort(&(struct topo_key_list){keys, listed});
-	propose(d, &(struct rd_cmd_register_failure_detection){.key = *c->server,
-							       .analysis = topo_code_name(code),
-							       .cluster_name = dead->cluster_name,
-							       .cluster_alias = dead->cluster_alias,
-							       .is_actionable = rd_code_is_actionable(code),
-							       .token = proc_setup(d->n->proc)->node_token,
-							       .count_replicas = c->n_replicas,
-							       .replicas = {keys, listed},
-							       .witnesses = {seen, n + listed}});
+	proposed = propose(d, &(struct rd_cmd_register_failure_detection){.key = *c->server,
+									  .analysis = topo_code_name(code),
+									  .cluster_name = dead->cluster_name,
+									  .cluster_alias = dead->cluster_alias,
+									  .is_actionable = rd_code_is_actionable(code),
+									  .token = proc_setup(d->n->proc)->node_token,
+									  .count_replicas = c->n_replicas,
+									  .replicas = {keys, listed},
+									  .witnesses = {seen, n + listed}});
 	free(keys);
 	free(names);
 	free(seen);
+	return proposed;
 }
 
 /* --- whoever acts on it ---------------------------------------------------------------------------------------------- */
@@ -187,7 +210,6 @@ tell_dead(struct rd_detect *d, struct rd_dead *dead)
 {
 	struct rd_server *s = dead->server;
 
-	dead->again = s->dead_code == dead->analysis->code && s->dead_term == dead->term;
 	s->dead_code = dead->analysis->code;
 	s->dead_term = dead->term;
 	s->back = 0;
@@ -253,8 +275,10 @@ finish(struct rd_detect *d, struct rd_dead *dead)
 	}
 	if (verdict != RD_VERDICT_DEAD || !rd_code_is_detected(code))
 		return;
-	if (is_news)
-		record(d, dead, code);
+	dead->again = s->dead_code == code && s->dead_term == dead->term;
+	/* another code may be another detection, and the former leader may have died before its record */
+	if ((is_news || !dead->again) && !rd_recover_is_ignored(proc_conf(d->n->proc), s->inst.key.hostname))
+		dead->is_recording = record(d, dead, code);
 	tell_dead(d, dead);
 }
 

@@ -59,11 +59,13 @@ rd_recover_cluster_matches(const struct conf_strs *filters, const char *name, co
 	return false;
 }
 
-static bool
-is_ignored(const struct conf_strs *patterns, const char *host)
+bool
+rd_recover_is_ignored(const struct conf *c, const char *hostname)
 {
+	const struct conf_strs *patterns = &c->RecoveryIgnoreHostnameFilters;
+
 	for (size_t i = 0; i < patterns->n; i++) {
-		if (rx_says(patterns->v[i], host))
+		if (rx_says(patterns->v[i], hostname))
 			return true;
 	}
 	return false;
@@ -91,7 +93,7 @@ rd_recover_may_begin(const struct conf *c, const struct rd_recover_case *f)
 		return RD_IN_MAINTENANCE;
 	if (f->downtimed)
 		return RD_DOWNTIMED;
-	if (is_ignored(&c->RecoveryIgnoreHostnameFilters, f->hostname))
+	if (rd_recover_is_ignored(c, f->hostname))
 		return RD_IGNORED_HOST;
 	if (!rd_recover_cluster_matches(&c->RecoverMasterClusterFilters, f->cluster_name, f->cluster_alias))
 		return RD_FILTERED;

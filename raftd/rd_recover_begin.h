@@ -28,6 +28,9 @@ struct rd_recover_case {
 };
 enum rd_recover_refusal rd_recover_may_begin(const struct conf *c, const struct rd_recover_case *f);
 
+/* RecoveryIgnoreHostnameFilters: failures of the server are neither recorded nor recovered. */
+bool rd_recover_is_ignored(const struct conf *c, const char *hostname);
+
 /* RecoverMasterClusterFilters and its kin: equal to name or alias; "alias=X"; "alias~=RE"; "*"; else a pattern of names. */
 bool rd_recover_cluster_matches(const struct conf_strs *filters, const char *name, const char *alias);
 

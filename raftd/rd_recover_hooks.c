@@ -1,18 +1,19 @@
-/* rd_recover_hooks.c — runs the hook lists of a recovery, and records each entry before it starts and when it has ended. Owns
- * a small context per job, which may outlive the executor. See rd_recoveries.h, hooks/rd_hooks.h. */
+/* rd_recover_hooks.c — runs the hook lists of recoveries and detections, and records each entry before it starts and when it
+ * has ended, with the historical audit lines. Owns a small context per job, which may outlive the executor. See
+ * rd_recoveries_private.h, hooks/rd_hooks.h; what hooks are told: rd_recover_values.c. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "rd_recoveries_private.h"
-#include "topo/key.h"
 
 struct rd_recover_job {
 	LIST_ENTRY(rd_recover_job) next;
 	struct rd_recoveries *rs;
 	struct rd_hook_job *job;
 	enum rd_hook_list list;
-	bool gone;
+	rd_hooks_over_fn over;
+	bool done, gone;
 	size_t due;   /* entry whose mark is being recorded */
 	size_t marks; /* being recorded: they hold on to it */
 	char uid[];
@@ -39,7 +40,7 @@ rd_recover_hooks_done(struct rd_recoveries *rs)
 	}
 }
 
-/* --- marks ----------------------------------------------------------------------------------------------------------- */
+/* --- what is recorded ------------------------------------------------------------------------------------------------ */
 static void
 on_marked(void *ctx, const struct rd_proposed *p)
 {
@@ -60,6 +61,41 @@ mark_of(const struct rd_recover_job *j, size_t i, enum rd_hook_mark mark)
 	    .recovery_uid = j->uid, .hook_list = rd_hook_list_info(j->list)->name, .number = i, .mark = mark};
 }
 
+#define SAID_MAX 1024 /* rd_audit_line.text */
+
+static void
+cut(struct str_buf *b)
+{
+	size_t n = SAID_MAX;
+
+	if (b->len <= n)
+		return;
+	while (n > 0 && ((unsigned char)b->p[n] & 0xc0) == 0x80)
+		n--;
+	b->len = n;
+	b->p[n] = '\0';
+}
+
+/* A line of the audit; nobody waits for it. */
+static void
+say(const struct rd_recover_job *j, void (*write)(const struct rd_hook_result *r, struct str_buf *b),
+    const struct rd_hook_result *r)
+{
+	struct rd_audit_line line;
+	struct rd_cmd_recovery_step c = {.recovery_uid = j->uid, .lines = {&line, 1}};
+	struct str_buf b = {0};
+	struct err e;
+
+	rec_init(&rd_audit_line_desc, &line);
+	line.at_us = rd_now_us(j->rs->n);
+	write(r, &b);
+	cut(&b);
+	line.text = str_buf_text(&b);
+	if (rd_node_leads(j->rs->n) && rd_propose_recovery_step(j->rs->n->decide, &c, NULL, NULL, &e) != 0)
+		log_debug("recovery", "a line about a hook is not recorded: %s", e.msg);
+	str_buf_done(&b);
+}
+
 static void
 on_due(void *ctx, struct rd_hook_job *job, size_t i)
 {
@@ -77,12 +113,19 @@ on_due(void *ctx, struct rd_hook_job *job, size_t i)
 }
 
 static void
+on_began(void *ctx, const struct rd_hook_result *r)
+{
+	say(ctx, rd_hook_text_began, r);
+}
+
+static void
 on_result(void *ctx, const struct rd_hook_result *r)
 {
 	struct rd_recover_job *j = ctx;
 	struct rd_cmd_hook_ran c = mark_of(j, r->index, rd_hook_ok(r) ? RD_HOOK_MARK_OK : RD_HOOK_MARK_FAILED);
 	struct err e;
 
+	say(j, rd_hook_text_ended, r);
 	if (rd_node_leads(j->rs->n) && rd_propose_hook_ran(j->rs->n->decide, &c, NULL, NULL, &e) != 0)
 		log_debug("recovery", "the end of a hook is not recorded: %s", e.msg);
 }
@@ -91,12 +134,9 @@ static void
 on_done(void *ctx, bool failed)
 {
 	struct rd_recover_job *j = ctx;
-	struct rd_recovering *x = rd_recovering_find(j->rs, j->uid);
 
-	if (x == NULL || x->r == NULL)
-		return;
-	rd_recover_hooks_over(x->r, j->list, failed);
-	rd_recoveries_wake(j->rs);
+	j->done = true;
+	j->over(j->rs, j->uid, j->list, failed);
 }
 
 static void
@@ -109,56 +149,75 @@ on_gone(void *ctx)
 }
 
 static const struct rd_hook_calls calls = {
-    .on_due = on_due, .on_result = on_result, .on_done = on_done, .on_gone = on_gone};
+    .on_due = on_due, .on_began = on_began, .on_result = on_result, .on_done = on_done, .on_gone = on_gone};
 
-/* --- values ---------------------------------------------------------------------------------------------------------- */
-static void
-add_key(struct str_buf *b, const struct topo_key *key)
+/* --- running --------------------------------------------------------------------------------------------------------- */
+/* The list runs here already, for an executor that was given up: its end is told by uid. */
+static bool
+runs(struct rd_recoveries *rs, const char *uid, enum rd_hook_list list)
 {
-	str_buf_printf(b, "%s%s", b->len > 0 ? "," : "", TOPO_KEY_TEXT(key));
+	struct rd_recover_job *j;
+
+	LIST_FOREACH (j, &rs->jobs, next) {
+		if (!j->done && !j->gone && j->list == list && str_eq(j->uid, uid))
+			return true;
+	}
+	return false;
 }
 
-struct texts {
-	struct str_buf lost, replicas;
-};
+static struct rd_recover_job *
+new_job(struct rd_recoveries *rs, const char *uid, enum rd_hook_list list, rd_hooks_over_fn over)
+{
+	size_t n = strlen(uid) + 1;
+	struct rd_recover_job *j = mem_calloc(1, sizeof(*j) + n);
+
+	j->rs = rs;
+	j->list = list;
+	j->over = over;
+	memcpy(j->uid, uid, n);
+	LIST_INSERT_HEAD(&rs->jobs, j, next);
+	return j;
+}
+
+int
+rd_recover_add_hooks(struct rd_recoveries *rs, const char *uid, enum rd_hook_list list, struct rd_hook_values *values,
+		     rd_hooks_over_fn over, struct err *e)
+{
+	const struct conf *c = proc_conf(rs->n->proc);
+	const struct conf_strs *entries = rd_hook_list_entries(c, list);
+	const char *name = rd_hook_list_info(list)->name;
+	struct rd_hook_request q = {.list = list, .conf = c, .values = values, .calls = &calls};
+	enum rd_hook_mark *marks;
+	struct rd_recover_job *j;
+	int rc;
+
+	if (runs(rs, uid, list))
+		return 0;
+	marks = mem_calloc(entries->n + 1, sizeof(*marks));
+	for (size_t i = 0; i < entries->n; i++)
+		marks[i] = rd_records_mark(rd_decisions(rs->n), uid, name, i);
+	values->attempt = rd_records_attempts(rd_decisions(rs->n), uid, name, entries->n) + 1;
+	j = new_job(rs, uid, list, over);
+	q.marks = marks;
+	q.ctx = j;
+	rc = rd_hooks_add(rs->hooks, &q, &j->job, e);
+	if (rc != 0) {
+		j->gone = true;
+		put(j);
+	}
+	free(marks);
+	return rc;
+}
 
 static void
-fill(const struct rd_recovering *x, const struct rd_lost_list *lost, struct texts *t, struct rd_hook_values *v)
+on_recovery_hooks(struct rd_recoveries *rs, const char *uid, enum rd_hook_list list, bool failed)
 {
-	const struct rd_recovery *r = rd_recover_record(x->r);
-	const struct rd_recovery_input *in = rd_recover_input(x->r);
+	struct rd_recovering *x = rd_recovering_find(rs, uid);
 
-	*t = (struct texts){0};
-	*v = (struct rd_hook_values){.failure_type = in->analysis,
-				     .instance_type = "master",
-				     .is_source = true,
-				     .failure_description = in->analysis,
-				     .failed_host = r->failed.hostname,
-				     .failed_port = r->failed.port,
-				     .failure_cluster = in->cluster_name,
-				     .failure_cluster_alias = in->cluster_alias,
-				     .is_downtimed = in->failed.is_downtimed,
-				     .auto_source_recovery = !in->forced,
-				     .orchestrator_host = proc_setup(x->rs->n->proc)->hostname,
-				     .recovery_uid = x->uid,
-				     .is_successful = r->promoted,
-				     .count_lost_replicas = (int64_t)lost->n,
-				     .attempt = 1};
-	for (size_t i = 0; i < lost->n; i++)
-		add_key(&t->lost, &lost->v[i].key);
-	for (size_t i = 0; i < in->servers.n; i++) {
-		if (!in->servers.v[i].was_direct)
-			continue;
-		v->count_replicas++;
-		add_key(&t->replicas, &in->servers.v[i].key);
-	}
-	v->lost_replicas = str_buf_text(&t->lost);
-	v->replica_hosts = str_buf_text(&t->replicas);
-	if (r->promoted) {
-		v->successor_host = r->successor.hostname;
-		v->successor_port = r->successor.port;
-		v->successor_alias = r->successor.hostname;
-	}
+	if (x == NULL || x->r == NULL)
+		return;
+	rd_recover_hooks_over(x->r, list, failed);
+	rd_recoveries_wake(rs);
 }
 
 void
@@ -172,34 +231,16 @@ rd_recover_tell_left_out(struct rd_recovering *x)
 static void
 run_hooks(struct rd_recovering *x, enum rd_hook_list list, const struct rd_lost_list *lost)
 {
-	const struct conf *c = proc_conf(x->rs->n->proc);
-	const struct conf_strs *entries = rd_hook_list_entries(c, list);
-	enum rd_hook_mark *marks = mem_calloc(entries->n + 1, sizeof(*marks));
-	size_t n = strlen(x->uid) + 1;
-	struct rd_recover_job *j = mem_calloc(1, sizeof(*j) + n);
+	struct mem_arena arena = {0};
 	struct rd_hook_values v;
-	struct texts t;
 	struct err e;
 
-	j->rs = x->rs;
-	j->list = list;
-	memcpy(j->uid, x->uid, n);
-	LIST_INSERT_HEAD(&x->rs->jobs, j, next);
-	for (size_t i = 0; i < entries->n; i++)
-		marks[i] = rd_records_mark(rd_decisions(x->rs->n), x->uid, rd_hook_list_info(list)->name, i);
-	fill(x, lost, &t, &v);
-	if (rd_hooks_add(x->rs->hooks,
-			 &(struct rd_hook_request){
-			     .list = list, .conf = c, .values = &v, .marks = marks, .calls = &calls, .ctx = j},
-			 &j->job, &e) != 0) {
+	rd_recover_fill_values(x, lost, &arena, &v);
+	if (rd_recover_add_hooks(x->rs, x->uid, list, &v, on_recovery_hooks, &e) != 0) {
 		log_warning("recovery", "recovery=%s: its hooks do not run: %s", LOG_Q(x->uid), e.msg);
-		j->gone = true;
-		put(j);
 		x->broken = true; /* taken over anew: at most once, at least once */
 	}
-	str_buf_done(&t.lost);
-	str_buf_done(&t.replicas);
-	free(marks);
+	mem_arena_done(&arena);
 }
 
 void

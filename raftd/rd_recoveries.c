@@ -240,6 +240,7 @@ rd_recoveries_tick(struct rd_recoveries *rs)
 		drop_all(rs); /* at most a second ago; without a lease nothing was sent since */
 	rs->leads = now;
 	rs->term = term;
+	rd_detected_tick(rs);
 	if (now) {
 		take_over(rs);
 		take_over_fences(rs);
@@ -369,8 +370,15 @@ on_dead(struct rd_node *n, const struct rd_dead *d)
 		else if (topo_key_equal(&x->failed, &d->server->inst.key))
 			rd_recoveries_begin(x, RD_RECOVER_ORPHAN_DEAD, 0);
 	}
-	rd_recover_dead_server(rs, d);
+	if (rd_detected_may_go_on(rs, d))
+		rd_recover_dead_server(rs, d);
 	rd_recoveries_wake(rs);
+}
+
+static void
+on_recorded(struct rd_node *n, int64_t id)
+{
+	rd_detected_recorded(n->recoveries, id);
 }
 
 static void
@@ -388,7 +396,7 @@ on_back(struct rd_node *n, struct rd_server *s, enum rd_back back UNUSED)
 	rd_recoveries_wake(rs);
 }
 
-static const struct rd_detect_ops listener = {on_dead, on_back};
+static const struct rd_detect_ops listener = {on_dead, on_back, on_recorded};
 
 /* --- life ----------------------------------------------------------------------------------------------------------- */
 struct rd_recoveries *
@@ -402,6 +410,7 @@ rd_recoveries_new(struct rd_node *n)
 	LIST_INIT(&rs->asked);
 	LIST_INIT(&rs->jobs);
 	LIST_INIT(&rs->askers);
+	LIST_INIT(&rs->detected);
 	rs->timer = evtimer_new(n->base, on_timer, rs);
 	ASSERT(rs->timer != NULL);
 	rs->hooks = rd_hooks_new(&(struct rd_hooks_conf){n->base, n->clock, proc_setup(n->proc)->runtime_dir});
@@ -418,6 +427,7 @@ rd_recoveries_free(struct rd_recoveries *rs)
 	rd_recover_tell_done(rs);
 	rd_recover_ops_done(rs);
 	rd_recover_hooks_done(rs);
+	rd_detected_done(rs);
 	rd_hooks_free(rs->hooks);
 	event_free(rs->timer);
 	free(rs);

@@ -9,7 +9,7 @@
  * recoveries that are over, as long as they are in downtime because of them (lost-in-recovery) and nobody follows them.
  *
  * Not wired yet, and so without effect: DeadMasterAndReplicas and DeadMasterWithoutReplicas (detected only),
- * OnFailureDetectionProcesses, RejoinFailedMaster. */
+ * RejoinFailedMaster. */
 #ifndef RD_RECOVERIES_H
 #define RD_RECOVERIES_H
 

@@ -1,5 +1,5 @@
 /* rd_recoveries_private.h — between rd_recoveries.c (executors and their lives), rd_recover_ops.c (what they ask for),
- * rd_recover_start.c (beginning) and rd_recover_hooks.c (hooks). */
+ * rd_recover_start.c (beginning), rd_detected.c (detections) and rd_recover_hooks.c (hooks). */
 #ifndef RD_RECOVERIES_PRIVATE_H
 #define RD_RECOVERIES_PRIVATE_H
 
@@ -53,6 +53,8 @@ struct rd_recover_asker;
 LIST_HEAD(rd_recover_asked_list, rd_recover_asked);
 LIST_HEAD(rd_recover_job_list, rd_recover_job);
 LIST_HEAD(rd_recover_asker_list, rd_recover_asker);
+struct rd_detected;
+LIST_HEAD(rd_detected_list, rd_detected);
 
 struct rd_recoveries {
 	struct rd_node *n;
@@ -65,6 +67,8 @@ struct rd_recoveries {
 	struct rd_recover_job_list jobs;
 	struct rd_recover_asker_list askers; /* rd_recover_tell.c */
 	size_t n_askers;
+	struct rd_detected_list detected;
+	size_t n_detected;
 	bool leads;
 	uint64_t term;
 	bool beginning; /* a recovery-begin is on its way */
@@ -97,6 +101,13 @@ int rd_recover_propose_begin(struct rd_recoveries *rs, const struct rd_dead *d, 
 			     bool skip_hooks, struct err *e) MUST_USE;
 void rd_recover_dead_server(struct rd_recoveries *rs, const struct rd_dead *d);
 
+/* --- hooks (rd_recover_hooks.c): recorded before each entry starts, and when it has ended */
+/* Nobody waits for the list any more; from the loop, never from within a call. */
+typedef void (*rd_hooks_over_fn)(struct rd_recoveries *rs, const char *uid, enum rd_hook_list list, bool failed);
+/* Runs what is left of a list by the record. uid: of a recovery, or RD_DETECTION_UID <id>. values are needed for the call
+ * only; attempt is filled here. If the list runs here already, that run's end is told. UNAVAILABLE: too many. */
+int rd_recover_add_hooks(struct rd_recoveries *rs, const char *uid, enum rd_hook_list list,
+			 struct rd_hook_values *values, rd_hooks_over_fn over, struct err *e) MUST_USE;
 void rd_recover_run_hooks(struct rd_recovering *x, enum rd_hook_list list, const struct rd_lost_list *lost);
 void rd_recover_tell_left_out(struct rd_recovering *x);
 void rd_recover_hooks_done(struct rd_recoveries *rs);
@@ -114,5 +125,28 @@ void rd_recover_tell_too_late(struct rd_recoveries *rs, const char *uid);
 /* Something may have changed, or a second has passed. */
 void rd_recover_tell_ends(struct rd_recoveries *rs);
 void rd_recover_tell_done(struct rd_recoveries *rs);
+/* --- what hooks are told (rd_recover_values.c); borrows, and from the arena */
+void rd_recover_fill_values(const struct rd_recovering *x, const struct rd_lost_list *lost, struct mem_arena *arena,
+			    struct rd_hook_values *v);
+char *rd_hook_keys(struct mem_arena *arena, struct topo_key_list *keys); /* "a:1,b:2", by name; takes the list */
+struct rd_failure {							 /* that was detected */
+	struct topo_key key;
+	enum topo_code code;
+	const char *type; /* of the server: "master" and so on */
+	bool is_source, is_co_source, is_downtimed;
+	const char *cluster_name, *cluster_alias;
+	const char *replicas; /* a:1,b:2 */
+	size_t n_replicas;
+};
+void rd_detected_fill_values(struct rd_recoveries *rs, const struct rd_failure *f, struct rd_hook_values *v);
+
+/* --- detections (rd_detected.c): their hooks, and recoveries that wait for them */
+/* Before a recovery of d begins: false = hooks of its detection run first; it is begun when they are over. */
+bool rd_detected_may_go_on(struct rd_recoveries *rs, const struct rd_dead *d);
+/* A detection is on a majority, or (0) could not be recorded. */
+void rd_detected_recorded(struct rd_recoveries *rs, int64_t id);
+/* Once a second. */
+void rd_detected_tick(struct rd_recoveries *rs);
+void rd_detected_done(struct rd_recoveries *rs); /* all of them */
 
 #endif

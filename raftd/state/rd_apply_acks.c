@@ -143,7 +143,8 @@ rd_forget_detection(struct apply *a, const struct db_detection *row)
 {
 	char uid[64];
 
-	(void)snprintf(uid, sizeof(uid), "detection-%lld", (long long)row->detection_id);
+	(void)snprintf(uid, sizeof(uid), RD_DETECTION_UID "%lld", (long long)row->detection_id);
+	take_away_all(a, RD_TABLE_recovery_step, step_is_of, uid);
 	take_away_all(a, RD_TABLE_recovery_hook, hook_is_of, uid);
 	take_away_all(a, RD_TABLE_detection_witness, witness_is_of, &row->detection_id);
 	(void)rd_row_take_away(a, RD_TABLE_detection, row);

@@ -165,21 +165,44 @@ write_line(const struct rd_audit_line *l, struct str_buf *b)
 		       l->outcome[0] == '\0' || l->text[0] == '\0' ? "" : ", ", l->text);
 }
 
-int
-rd_apply_recovery_step(struct apply *a, const struct rd_cmd_recovery_step *c, struct err *e)
+static void
+put_lines(struct apply *a, const struct rd_cmd_recovery_step *c, size_t n)
 {
-	const struct db_recovery_machine *there = rd_machine_find(a, c->recovery_uid);
-	struct db_recovery_machine row;
 	int64_t id = (int64_t)a->out->index;
 
-	if (there == NULL)
-		return rd_no_such_recovery(c->recovery_uid, e);
-	for (size_t i = 0; i < c->lines.n && there->step_count + (int64_t)i < STEPS_KEPT; i++) {
+	for (size_t i = 0; i < n; i++) {
 		struct str_buf b = {0};
 		write_line(&c->lines.v[i], &b);
 		put_step(a, &id, c->recovery_uid, c->lines.v[i].at_us, str_buf_text(&b));
 		str_buf_done(&b);
 	}
+}
+
+/* Hooks of a detection; each has as many lines as its entries have runs. */
+static bool
+is_detection(const struct apply *a, const char *uid)
+{
+	struct db_detection key = {0};
+	struct err e;
+
+	return str_starts(uid, RD_DETECTION_UID) &&
+	       str_parse_i64(uid + sizeof(RD_DETECTION_UID) - 1, 1, INT64_MAX, &key.detection_id, &e) == 0 &&
+	       rd_state_get(a->s, RD_TABLE_detection, &key) != NULL;
+}
+
+int
+rd_apply_recovery_step(struct apply *a, const struct rd_cmd_recovery_step *c, struct err *e)
+{
+	const struct db_recovery_machine *there = rd_machine_find(a, c->recovery_uid);
+	struct db_recovery_machine row;
+
+	if (there == NULL && is_detection(a, c->recovery_uid)) {
+		put_lines(a, c, c->lines.n);
+		return 0;
+	}
+	if (there == NULL)
+		return rd_no_such_recovery(c->recovery_uid, e);
+	put_lines(a, c, min_size(c->lines.n, (size_t)max_i64(0, STEPS_KEPT - there->step_count)));
 	row = *there;
 	row.step_count += (int64_t)c->lines.n;
 	rd_row_put(a, RD_TABLE_recovery_machine, &row);
@@ -196,6 +219,7 @@ rd_apply_hook_ran(struct apply *a, const struct rd_cmd_hook_ran *c, struct err *
 				       .marked_at_us = a->now_us};
 	const struct db_recovery_hook *old = rd_state_get(a->s, RD_TABLE_recovery_hook, &row);
 
+	row.attempts = (old == NULL ? 0 : old->attempts) + (c->mark == RD_HOOK_MARK_STARTED);
 	if (old == NULL || old->mark <= row.mark)
 		rd_row_put(a, RD_TABLE_recovery_hook, &row);
 	return 0;

@@ -252,6 +252,29 @@ rd_records_mark(const struct rd_state *s, const char *uid, const char *list, uin
 	return row == NULL ? RD_HOOK_MARK_NONE : (enum rd_hook_mark)row->mark;
 }
 
+int64_t
+rd_records_attempts(const struct rd_state *s, const char *uid, const char *list, size_t n)
+{
+	int64_t most = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct db_recovery_hook key = {.recovery_uid = uid, .hook_list = list, .number = (int64_t)i};
+		const struct db_recovery_hook *row = rd_state_get(s, RD_TABLE_recovery_hook, &key);
+		if (row != NULL && row->attempts > most)
+			most = row->attempts;
+	}
+	return most;
+}
+
+const char *
+rd_records_domain(const struct rd_state *s, const char *cluster_id)
+{
+	const struct db_cluster_record *row =
+	    rd_state_get(s, RD_TABLE_cluster_record, &(struct db_cluster_record){.cluster_id = cluster_id});
+
+	return row == NULL ? "" : row->domain_name;
+}
+
 /* --- beginning one -------------------------------------------------------------------------------------------------- */
 /* At most RD_INPUT_PART_MAX bytes, and no character of several bytes is cut. */
 static size_t

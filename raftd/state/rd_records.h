@@ -30,6 +30,8 @@
 
 #define RD_LOST_REASON "lost-in-recovery" /* of a downtime; semantic (backend-schema.md section 5) */
 
+#define RD_DETECTION_UID "detection-" /* and the id: for hooks of a detection, and the lines about them */
+
 /* --- proposing --------------------------------------------------------------------------------------------------- */
 /* Proposes in as parts, and then c, whose input_parts it sets. cb is called for c alone, only if this returns 0: when a
  * part fails, c is refused with ERR_PRECONDITION. Both are borrowed for the call. Refuses as rd_propose does; ERR_LIMIT:
@@ -64,6 +66,10 @@ enum rd_hook_mark rd_records_mark(const struct rd_state *s, const char *uid, con
 /* What the group has decided about row->key and no probe tells: promotion rule, downtime. Texts are borrowed from their
  * tables. */
 void rd_records_decided(const struct rd_state *s, struct rd_recovery_server *row);
+/* How often entries 0 to n-1 of a list were started, at most: 0 = the list is new. */
+int64_t rd_records_attempts(const struct rd_state *s, const char *uid, const char *list, size_t n);
+/* The cluster's domain, from its record; "" = it has none. */
+const char *rd_records_domain(const struct rd_state *s, const char *cluster_id);
 /* The id of the cluster with this name; "" = it has no record yet: draw one, recovery-begin makes the record. */
 const char *rd_records_cluster_id(const struct rd_state *s, const char *cluster_name);
 

@@ -361,6 +361,7 @@ CREATE TABLE recovery_hook (
   number int unsigned NOT NULL DEFAULT 0,
   mark tinyint unsigned NOT NULL DEFAULT 0,
   marked_at timestamp NULL DEFAULT NULL,
+  attempts int unsigned NOT NULL DEFAULT 0,
   PRIMARY KEY (recovery_uid,hook_list,number)
 ) ENGINE=InnoDB DEFAULT CHARSET=ascii;
 CREATE TABLE active_node (

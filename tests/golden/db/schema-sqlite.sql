@@ -356,6 +356,7 @@ CREATE TABLE recovery_hook (
   number integer NOT NULL DEFAULT 0,
   mark integer NOT NULL DEFAULT 0,
   marked_at text NULL DEFAULT NULL,
+  attempts integer NOT NULL DEFAULT 0,
   PRIMARY KEY (recovery_uid,hook_list,number)
 );
 CREATE TABLE active_node (

@@ -187,6 +187,13 @@ marks_of_hooks_never_go_back(void **state UNUSED)
 	}
 	assert_int_equal(rd_records_mark(w.s, "r1", "PreFailoverProcesses", 1), RD_HOOK_MARK_NONE);
 	assert_int_equal(rd_records_mark(w.s, "r1", "PostFailoverProcesses", 0), RD_HOOK_MARK_NONE);
+	assert_int_equal(rd_records_attempts(w.s, "r1", "PreFailoverProcesses", 2), 1);
+	assert_int_equal(rd_records_attempts(w.s, "r1", "PostFailoverProcesses", 2), 0);
+	for (size_t i = 0; i < 3; i++)
+		APPLY(&w, HOOK_RAN, hook_ran, T0 + (int64_t)i, .recovery_uid = "r1",
+		      .hook_list = "PostFailoverProcesses", .number = 1, .mark = RD_HOOK_MARK_STARTED);
+	assert_int_equal(rd_records_attempts(w.s, "r1", "PostFailoverProcesses", 2), 3);
+	assert_int_equal(rd_records_attempts(w.s, "r1", "PostFailoverProcesses", 1), 0);
 	world_done(&w);
 }
 
@@ -281,6 +288,28 @@ an_input_without_a_beginning_goes(void **state UNUSED)
 	world_done(&w);
 }
 
+/* What is recorded of a detection's hooks. */
+static void
+run_hooks_of_detection(struct world *w)
+{
+	struct rd_cursor c = {.table = RD_TABLE_detection};
+	struct rd_audit_line line = {
+	    .at_us = T0, .key = {"", 0}, .statement = "", .outcome = "", .text = "Running a hook"};
+	const void *row;
+	char uid[64];
+
+	assert_true(rd_state_next(w->s, &c, &row));
+	(void)snprintf(uid, sizeof(uid), RD_DETECTION_UID "%lld",
+		       (long long)((const struct db_detection *)row)->detection_id);
+	APPLY(w, HOOK_RAN, hook_ran, T0, .recovery_uid = uid, .hook_list = "OnFailureDetectionProcesses", .mark = 1);
+	APPLY(w, RECOVERY_STEP, recovery_step, T0, .recovery_uid = uid, .lines = {&line, 1});
+	assert_int_equal(rd_state_count(w->s, RD_TABLE_recovery_step), 1);
+	assert_int_equal(apply_uid(w, RD_OP_RECOVERY_STEP,
+				   &(struct rd_cmd_recovery_step){.recovery_uid = RD_DETECTION_UID "77"}, T0, "other"),
+			 -ERR_NOT_FOUND);
+	assert_int_equal(rd_state_count(w->s, RD_TABLE_recovery_step), 1);
+}
+
 static void
 in_the_end_all_is_forgotten(void **state UNUSED)
 {
@@ -296,6 +325,7 @@ in_the_end_all_is_forgotten(void **state UNUSED)
 	assert_false(rd_tick_due(w.s, T0, &lives, &tick));
 	assert_int_equal(tick.recoveries_before_us, 0); /* a group of level 1 would refuse it */
 	detect(&w, &db3, "db3:3307");
+	run_hooks_of_detection(&w);
 	APPLY(&w, RECOVERY_INPUT, recovery_input, T0, .recovery_uid = "r1", .part = 0, .content = "# nothing\n");
 	APPLY(&w, RECOVERY_BEGIN, recovery_begin, T0, .recovery_uid = "r1", .cluster_id = "c1", .cluster_name = "x",
 	      .key = DB1, .input_parts = 1, .by = "", .analysis = "DeadMaster");
