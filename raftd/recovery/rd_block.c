@@ -41,12 +41,15 @@ rd_block_check(const struct rd_past_recovery *past, size_t n, const char *cluste
 	for (size_t i = 0; i < n; i++) {
 		const struct rd_recovery *r = past[i].r;
 		bool same = str_eq(r->cluster_id, cluster_id), to_it = topo_key_equal(&r->successor, failed);
+		bool of_it = r->promoted && topo_key_equal(&r->failed, failed); /* the id went on to its successor */
 		enum rd_block block = RD_BLOCK_NONE;
 
 		if (same && is_running(r))
 			block = RD_BLOCK_RUNNING;
 		else if (!forced && !is_running(r) && rd_block_is_active(&past[i], now_us, block_us))
-			block = to_it && r->promoted ? RD_BLOCK_SUCCESSOR : same ? RD_BLOCK_CLUSTER : RD_BLOCK_NONE;
+			block = to_it && r->promoted ? RD_BLOCK_SUCCESSOR
+				: same || of_it	     ? RD_BLOCK_CLUSTER
+						     : RD_BLOCK_NONE;
 		if (block == RD_BLOCK_NONE || (found != RD_BLOCK_NONE && block >= found))
 			continue;
 		found = block;

@@ -16,7 +16,7 @@ enum rd_block {
 	RD_BLOCK_NONE,
 	RD_BLOCK_RUNNING,   /* of this cluster, even for an operator */
 	RD_BLOCK_SUCCESSOR, /* the server that failed was promoted lately */
-	RD_BLOCK_CLUSTER    /* the cluster had a recovery lately */
+	RD_BLOCK_CLUSTER    /* the cluster had a recovery lately, or the failed server was replaced by one */
 };
 const char *rd_block_text(enum rd_block block);
 

@@ -269,6 +269,21 @@ decide(const struct rd_recovery_input *in, int64_t now_us, struct rd_choice *c)
 		c->refusal = "transactions may be lost (PromotionOnPossibleLoss)";
 }
 
+static const struct rd_ranked *
+choose(const struct asked *q, struct mem_arena *arena, struct rd_choice *c)
+{
+	const struct rd_recovery_server *there = rd_recovery_taken_over(q->in);
+
+	if (q->in->successor.hostname[0] != '\0')
+		return chosen_before(q->in, q, arena, c);
+	if (there != NULL) {
+		refuse(c, arena, TOPO_KEY_TEXT(&there->key),
+		       " has taken over already: ", "it is writable and has no source any more");
+		return NULL;
+	}
+	return q->in->candidate.hostname[0] != '\0' ? asked_for(q->in, arena, c) : best_of(q, c->v, c->n);
+}
+
 void
 rd_choose(const struct rd_recovery_input *in, const struct rd_haves *haves, int64_t now_us, struct mem_arena *arena,
 	  struct rd_choice *ret)
@@ -284,9 +299,7 @@ rd_choose(const struct rd_recovery_input *in, const struct rd_haves *haves, int6
 
 	c.v = mem_arena_alloc(arena, (c.n + 1) * sizeof(*c.v));
 	judge_all(&q, c.v, c.n);
-	c.chosen = in->successor.hostname[0] != '\0'   ? chosen_before(in, &q, arena, &c)
-		   : in->candidate.hostname[0] != '\0' ? asked_for(in, arena, &c)
-						       : best_of(&q, c.v, c.n);
+	c.chosen = choose(&q, arena, &c);
 	if (c.chosen != NULL) {
 		explain_others(&q, &c);
 		state_loss(in, haves, arena, &c);

@@ -103,6 +103,17 @@ rd_recovery_is_fresh(const struct rd_recovery_input *in, const struct rd_recover
 	return s->answered && s->answered_us >= in->suspected_us;
 }
 
+const struct rd_recovery_server *
+rd_recovery_taken_over(const struct rd_recovery_input *in)
+{
+	for (size_t i = 0; i < in->servers.n; i++) {
+		const struct rd_recovery_server *s = &in->servers.v[i];
+		if (rd_recovery_is_fresh(in, s) && s->was_direct && s->source_key.hostname[0] == '\0' && !s->read_only)
+			return s;
+	}
+	return NULL;
+}
+
 enum rd_promotion_rule
 rd_recovery_rule(const struct rd_recovery_server *s)
 {

@@ -62,6 +62,9 @@ bool rd_recovery_is_direct(const struct rd_recovery_input *in, const struct rd_r
 /* At the beginning (before == now), and when the servers are read again: who was a direct replica stays one. */
 void rd_recovery_carry(const struct rd_recovery_input *before, struct rd_recovery_input *now);
 /* What stands there was read since the failure was suspected. */
+/* A former replica of the failed server that is writable and has no source any more: whoever promoted it, nobody else may be
+ * (NULL = none). What a recovery knew when it began may be older than another one's end. */
+const struct rd_recovery_server *rd_recovery_taken_over(const struct rd_recovery_input *in);
 bool rd_recovery_is_fresh(const struct rd_recovery_input *in, const struct rd_recovery_server *s);
 /* enum topo_promotion… by rank: 0 must, 1 prefer, 2 neutral (and unknown ones), 3 prefer_not, 4 must_not. */
 enum rd_promotion_rule { RD_RULE_MUST, RD_RULE_PREFER, RD_RULE_NEUTRAL, RD_RULE_PREFER_NOT, RD_RULE_MUST_NOT };

@@ -423,16 +423,18 @@ void
 rd_plan_restore(const struct rd_recovery_input *before, const struct rd_recovery_input *now, bool may_unfence,
 		struct mem_arena *arena, struct rd_plan *ret)
 {
+	const struct rd_recovery_server *there = rd_recovery_taken_over(now);
 	struct making m = {.in = now, .arena = arena, .plan = ret};
 
 	*ret = (struct rd_plan){.phase = RD_PHASE_RESTORE};
 	for (size_t i = 0; i < before->servers.n; i++) {
 		const struct rd_recovery_server *was = &before->servers.v[i], *is = rd_recovery_find(now, &was->key);
 		if (is != NULL && is->answered && rd_recovery_is_direct(before, was) &&
-		    is->source_key.hostname[0] != '\0')
+		    is->source_key.hostname[0] != '\0' &&
+		    (there == NULL || !topo_key_equal(&is->source_key, &there->key)))
 			restore_server(&m, was, is);
 	}
-	if (may_unfence && now->failed.answered && now->failed.read_only && !before->failed.read_only)
+	if (may_unfence && there == NULL && now->failed.answered && now->failed.read_only && !before->failed.read_only)
 		(void)add_step(&m, &now->failed, TOPO_STEP_SET_WRITABLE, RD_FAILS_PHASE, 0);
 }
 

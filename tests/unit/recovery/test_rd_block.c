@@ -28,6 +28,10 @@ test_blocks(void **state UNUSED)
 	    {"c1", "z", "a", RD_RECOVERY_DONE, 10, true, false, false, false, RD_BLOCK_SUCCESSOR},
 	    {"c2", "z", "a", RD_RECOVERY_DONE, 10, true, false, false, false, RD_BLOCK_SUCCESSOR},
 	    {"c2", "z", "a", RD_RECOVERY_UNDONE, 10, false, false, false, false, RD_BLOCK_NONE},
+	    /* the same server: whoever asks does not know yet that it was replaced */
+	    {"c2", "a", "y", RD_RECOVERY_DONE, 10, true, false, false, false, RD_BLOCK_CLUSTER},
+	    {"c2", "a", "y", RD_RECOVERY_DONE, 10, true, false, true, false, RD_BLOCK_NONE},
+	    {"c2", "a", "", RD_RECOVERY_UNDONE, 10, false, false, false, false, RD_BLOCK_NONE},
 	    /* acknowledged, or asked for by an operator */
 	    {"c1", "z", "a", RD_RECOVERY_DONE, 10, true, false, true, false, RD_BLOCK_NONE},
 	    {"c1", "z", "a", RD_RECOVERY_DONE, 10, true, false, false, true, RD_BLOCK_NONE},

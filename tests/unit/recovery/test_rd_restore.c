@@ -102,6 +102,36 @@ test_restore(void **state UNUSED)
 }
 
 static void
+test_whoever_was_promoted_by_others_keeps_its_replicas(void **state UNUSED)
+{
+	static const char *const servers[] = {
+	    "server key=b was_direct=1 read_only=0 io_thread_state=0 sql_thread_state=0 " MYSQL,
+	    "server key=c was_direct=1 read_only=1 source_key=b " RUNNING MYSQL,
+	};
+	struct mem_arena arena = {0};
+	struct rd_recovery_input before, now;
+	struct rd_plan plan;
+	struct err e;
+
+	for (int read_only = 0; read_only <= 1; read_only++) {
+		read_in(&before, &arena, "read_only=0", MYSQL RUNNING "source_key=a");
+		assert_int_equal(
+		    rd_recovery_input_read("server key=c source_key=a " RUNNING MYSQL, &arena, &before, &e), 0);
+		rec_init(&rd_recovery_input_desc, &now);
+		assert_int_equal(rd_recovery_input_read("failed key=a server_id=1 version=8.4.0 answered=1 read_only=1",
+							&arena, &now, &e),
+				 0);
+		for (size_t i = 0; i < ARRAY_LEN(servers); i++)
+			assert_int_equal(rd_recovery_input_read(servers[i], &arena, &now, &e), 0);
+		now.servers.v[0].read_only = read_only != 0;
+		assert_true((rd_recovery_taken_over(&now) != NULL) == (read_only == 0));
+		rd_plan_restore(&before, &now, true, &arena, &plan);
+		assert_int_equal(plan.steps.n, read_only == 0 ? 0 : 4); /* c: stop, point, start; a: writable */
+	}
+	mem_arena_done(&arena);
+}
+
+static void
 test_fence_old(void **state UNUSED)
 {
 	struct mem_arena arena = {0};
@@ -134,6 +164,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_restore),
+	    cmocka_unit_test(test_whoever_was_promoted_by_others_keeps_its_replicas),
 	    cmocka_unit_test(test_fence_old),
 	};
 
