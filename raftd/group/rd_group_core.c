@@ -242,6 +242,8 @@ publish_lease(struct rd_group *g)
 	if (leads == g->lease_told && term == g->lease_term && end.us - g->lease_end.us < step_us &&
 	    quorum.us - g->quorum_until.us < step_us)
 		return;
+	if (leads && (!g->lease_told || term != g->lease_term))
+		rd_house_wake(g->node); /* what a leader does periodically is due: orphaned recoveries, dead servers */
 	seq = rd_publish_lease(g->node, leads, term, end, quorum);
 	if (g->lease_told && !leads)
 		g->withdrawn = seq;

@@ -168,6 +168,11 @@ on_lease(void *arg)
 		free(t);
 }
 
+void
+rd_house_wake(struct rd_node *n UNUSED)
+{
+}
+
 uint64_t
 rd_publish_lease(struct rd_node *n, bool leads, uint64_t term, struct mono lease_end, struct mono quorum_until UNUSED)
 {
