@@ -17,7 +17,7 @@ rd_round_rest_us(unsigned same)
 	return doublings >= 4 ? RD_ROUND_SELDOM_US : min_i64(RD_ROUND_AGAIN_US << doublings, RD_ROUND_SELDOM_US);
 }
 
-enum state { ASKING, RESTARTING, PAUSING, FIRST_LOOK, LAST_LOOK, HOLDING, OVER };
+enum state { ASKING, READING, RESTARTING, PAUSING, FIRST_LOOK, LAST_LOOK, HOLDING, OVER };
 
 struct voter {
 	char *name;
@@ -34,7 +34,8 @@ struct test {
 
 struct rd_round {
 	enum state state;
-	bool act_due; /* the action of the state was not taken yet */
+	bool act_due;	 /* the action of the state was not taken yet */
+	bool read_again; /* the silent replicas, since the question */
 	bool restarted_any;
 	struct rd_suspect_msg question; /* owning */
 	char *self, *server_uuid;
@@ -166,6 +167,7 @@ ask(struct rd_round *r, struct mono now)
 	r->question.answered_age_us =
 	    r->c.answered.us == 0 ? RD_VOTE_NEVER : max_i64(0, mono_diff_us(now, r->c.answered));
 	r->asked = now;
+	r->read_again = false;
 	r->decisive = (struct mono){0};
 	r->finding = (struct rd_finding){.verdict = RD_VERDICT_OPEN, .cause = ""};
 	enter(r, ASKING, mono_add_us(now, RD_ROUND_WAIT_US + RD_ROUND_GRACE_US));
@@ -179,28 +181,57 @@ add_target(struct rd_round *r, size_t i)
 }
 
 static void
-restart(struct rd_round *r, struct mono now)
+target_testable(struct rd_round *r)
 {
 	r->targets.n = 0;
 	for (size_t i = 0; i < r->c.n_replicas; i++) {
 		const struct rd_testimony *t = &r->replicas[i];
-		if (!rd_word_needs_test(t->word) || t->no_test || !rd_sight_is_testable(&t->view))
+		if (rd_word_needs_test(t->word) && !t->no_test && rd_sight_is_testable(&t->view))
+			add_target(r, i);
+	}
+}
+
+static void
+restart(struct rd_round *r, struct mono now)
+{
+	target_testable(r);
+	for (size_t i = 0; i < r->c.n_replicas; i++) {
+		if (!r->tests[i].waiting)
 			continue;
 		r->tests[i].restarted = r->restarted_any = true;
-		r->tests[i].former_errno = t->view.io_errno;
-		add_target(r, i);
+		r->tests[i].former_errno = r->replicas[i].view.io_errno;
 	}
 	enter(r, RESTARTING, mono_add_us(now, RD_ROUND_RESTART_US));
+}
+
+/* While the voters waited for an answer a replica may have noticed by itself that its source is gone: then it needs no
+ * restart, and would take seconds for one. */
+static void
+test(struct rd_round *r, struct mono now)
+{
+	if (r->read_again) {
+		restart(r, now);
+		return;
+	}
+	r->read_again = true;
+	target_testable(r);
+	enter(r, READING, mono_add_us(now, RD_ROUND_REREAD_US));
+}
+
+static void
+stop_waiting(struct rd_round *r)
+{
+	for (size_t i = 0; i < r->c.n_replicas; i++)
+		r->tests[i].waiting = false;
 }
 
 /* No word of it: who knows what it did. */
 static void
 give_up_waiting(struct rd_round *r)
 {
-	for (size_t i = 0; i < r->c.n_replicas; i++) {
+	for (size_t i = 0; i < r->c.n_replicas; i++)
 		r->replicas[i].no_test |= r->tests[i].waiting;
-		r->tests[i].waiting = false;
-	}
+	stop_waiting(r);
 }
 
 /* At those that were restarted and have not told anything yet. */
@@ -237,7 +268,7 @@ judge(struct rd_round *r, struct mono now)
 {
 	rd_judge(&r->c, &r->finding);
 	if (r->finding.verdict == RD_VERDICT_TEST)
-		restart(r, now);
+		test(r, now);
 	else if (r->finding.verdict == RD_VERDICT_DEAD)
 		conclude_dead(r, now);
 	else
@@ -324,6 +355,12 @@ advance(struct rd_round *r, struct mono now)
 		if (due || all_spoke(r))
 			judge(r, now);
 		break;
+	case READING:
+		if (!due && is_waiting(r))
+			break;
+		stop_waiting(r);
+		judge(r, now);
+		break;
 	case RESTARTING:
 		if (due || !is_waiting(r))
 			end_restarts(r, now);
@@ -358,9 +395,9 @@ static enum rd_act
 act_of(enum state state)
 {
 	static const enum rd_act acts[] = {
-	    [ASKING] = RD_ACT_ASK,	[RESTARTING] = RD_ACT_RESTART, [PAUSING] = RD_ACT_NONE,
-	    [FIRST_LOOK] = RD_ACT_READ, [LAST_LOOK] = RD_ACT_READ,     [HOLDING] = RD_ACT_NONE,
-	    [OVER] = RD_ACT_DONE,
+	    [ASKING] = RD_ACT_ASK,   [READING] = RD_ACT_READ,	 [RESTARTING] = RD_ACT_RESTART,
+	    [PAUSING] = RD_ACT_NONE, [FIRST_LOOK] = RD_ACT_READ, [LAST_LOOK] = RD_ACT_READ,
+	    [HOLDING] = RD_ACT_NONE, [OVER] = RD_ACT_DONE,
 	};
 
 	return acts[state];
@@ -478,9 +515,14 @@ rd_round_reading(struct rd_round *r, const struct topo_key *replica, const struc
 	size_t i = replica_at(r, replica);
 	enum rd_word word;
 
-	if ((!last && r->state != FIRST_LOOK) || i == r->c.n_replicas || !r->tests[i].waiting)
+	if ((!last && r->state != FIRST_LOOK && r->state != READING) || i == r->c.n_replicas || !r->tests[i].waiting)
 		return;
 	r->tests[i].waiting = false;
+	if (r->state == READING) {
+		if (reading != NULL)
+			r->replicas[i].tested = rd_word_since(&r->replicas[i].view, reading->io, reading->io_errno);
+		return;
+	}
 	if (reading == NULL) {
 		r->replicas[i].no_test |= last;
 		return;

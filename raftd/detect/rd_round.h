@@ -1,8 +1,8 @@
-/* rd_round.h — the leader's side of a vote about one suspected server: ask, collect, let silent replicas connect anew once,
- * look again, hold, conclude. Pure: events and times go in, actions come out; the shell carries them out.
+/* rd_round.h — the leader's side of a vote about one suspected server: ask, collect, read silent replicas again and let those
+ * that still are connect anew once, look again, hold, conclude. Pure: events and times go in, actions come out; the shell carries them out.
  *
- *   ASKING → (TEST) RESTARTING → READING ┐
- *     ↑  └──────────────────────────────┴→ verdict → (dead, but hold) HOLDING → ASKING …
+ *   ASKING → (TEST) READING → RESTARTING → LOOKING ┐
+ *     ↑  └────────────────────────────────────────┴→ verdict → (dead, but hold) HOLDING → ASKING …
  *
  * Any answer of the server to this node, at any time, ends the round: alive. So does the loss of the lease. A round that is
  * over stays over. Only one round per server at a time is the caller's rule, and so are the pauses between rounds. */
@@ -11,8 +11,9 @@
 
 #include "rd_verdict.h"
 
-#define RD_ROUND_WAIT_US (1600 * CLK_MS) /* for facts: a probe that times out, and then some */
-#define RD_ROUND_GRACE_US (300 * CLK_MS) /* for those still missing when a majority has spoken: an answer is quick */
+#define RD_ROUND_WAIT_US (1600 * CLK_MS)  /* for facts: a probe that times out, and then some */
+#define RD_ROUND_GRACE_US (300 * CLK_MS)  /* for those still missing when a majority has spoken: an answer is quick */
+#define RD_ROUND_REREAD_US (300 * CLK_MS) /* for reading silent replicas before they are restarted */
 #define RD_ROUND_RESTART_US \
 	(2500 * CLK_MS) /* for the restarts: a STOP may take two seconds (failover-timing.md section 4) */
 #define RD_ROUND_FIRST_LOOK_US (300 * CLK_MS)

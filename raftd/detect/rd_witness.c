@@ -119,6 +119,21 @@ rd_sight_is_testable(const struct rd_sight *v)
 }
 
 enum rd_word
+rd_word_since(const struct rd_sight *v, enum topo_thread io, int64_t io_errno)
+{
+	struct rd_sight now = *v;
+	enum rd_word word;
+
+	if (io == v->io && io_errno == v->io_errno)
+		return RD_WORD_UNREAD;
+	now.turned = true;
+	now.io = io;
+	now.io_errno = io_errno;
+	word = rd_word_of(&now);
+	return word == RD_WORD_DEAD || word == RD_WORD_ALIVE ? word : RD_WORD_UNREAD;
+}
+
+enum rd_word
 rd_word_after_restart(enum topo_thread io, int64_t io_errno, int64_t former_errno, bool last_look)
 {
 	bool is_new = io_errno != 0 && io_errno != former_errno;

@@ -67,6 +67,10 @@ bool rd_word_needs_test(enum rd_word word);
 /* May its receiver be restarted? Only while the applier runs: MariaDB drops its relay log at a START with both stopped. */
 bool rd_sight_is_testable(const struct rd_sight *v);
 
+/* Read anew, without a restart: DEAD or ALIVE where its receiver has turned since v and says so (as rd_word_of); it need not
+ * be tested then. UNREAD: nothing new, or nothing that tells. */
+enum rd_word rd_word_since(const struct rd_sight *v, enum topo_thread io, int64_t io_errno);
+
 /* After the restart. DEAD: it tries in vain (at the first look only if it says so with an error that it did not have
  * before, at the last one by still trying); ALIVE: it connected, or was answered; MUTE: it does not try; SILENT: too early
  * to tell, never at the last look. */

@@ -7,73 +7,7 @@
 
 #include <cmocka.h>
 
-#include "rd_round.h"
-#include "vote_world.h"
-
-static const struct rd_suspect_replica all_replicas[WORLD_REPLICAS] = {
-    {{"r1", 3306}, true}, {{"r2", 3306}, true}, {{"r3", 3306}, true}, {{"r4", 3306}, true}};
-
-static struct rd_round *
-begun(size_t n_voters, size_t n_replicas, bool may_restart, int64_t hold_s)
-{
-	struct rd_suspect_replica copy[WORLD_REPLICAS];
-	struct rd_round_conf conf = {.id = 7,
-				     .self = world_voters[0],
-				     .voters = world_voters,
-				     .n_voters = n_voters,
-				     .server = &world_server,
-				     .server_uuid = "uuid-1",
-				     .replicas = {copy, n_replicas},
-				     .answered = at(-700),
-				     .may_restart = may_restart,
-				     .hold_us = hold_s * CLK_S};
-	struct rd_round *r;
-
-	memcpy(copy, all_replicas, sizeof(copy));
-	r = rd_round_new(&conf, at(0));
-	assert_int_equal(rd_round_next(r, at(0)), RD_ACT_ASK);
-	assert_int_equal(rd_round_next(r, at(0)), RD_ACT_NONE);
-	return r;
-}
-
-static void
-say_in(struct rd_round *r, size_t voter, const struct world_said *said, size_t n_replicas, uint64_t ask, int64_t ms)
-{
-	struct rd_replica_fact replicas[WORLD_REPLICAS];
-	struct rd_facts f;
-
-	world_say(said, n_replicas, replicas, &f);
-	f.ask = ask;
-	rd_round_facts(r, world_voters[voter], &f, at(ms));
-}
-
-#define SAY(r, voter, ms, ...)                                                                  \
-	say_in(r, voter, &(const struct world_said){__VA_ARGS__}, rd_round_case(r)->n_replicas, \
-	       rd_round_question(r)->ask, ms)
-
-static void
-expect_over(struct rd_round *r, int64_t ms, enum rd_verdict verdict)
-{
-	assert_int_equal(rd_round_next(r, at(ms)), RD_ACT_DONE);
-	assert_string_equal(rd_verdict_name(rd_round_finding(r)->verdict), rd_verdict_name(verdict));
-	assert_true(rd_round_is_over(r));
-	assert_int_equal(rd_round_next(r, at(ms + 100000)), RD_ACT_NONE);
-	rd_round_free(r);
-}
-
-static void
-expect_act(struct rd_round *r, int64_t ms, enum rd_act act)
-{
-	assert_int_equal(rd_round_next(r, at(ms)), act);
-	if (act != RD_ACT_NONE)
-		assert_int_equal(rd_round_next(r, at(ms)), RD_ACT_NONE);
-}
-
-static void
-expect_due(const struct rd_round *r, int64_t ms)
-{
-	assert_int_equal((rd_round_due(r).us - at(0).us) / CLK_MS, ms);
-}
+#include "round_world.h"
 
 /* --- voters ---------------------------------------------------------------------------------------------------------- */
 static void
@@ -244,49 +178,6 @@ alone_it_decides_alone(void **state UNUSED)
 
 /* --- replicas that say nothing --------------------------------------------------------------------------------------- */
 static void
-silent(struct rd_round *r, int64_t ms)
-{
-	for (size_t i = 0; i < rd_round_case(r)->n_ballots; i++)
-		SAY(r, i, ms, TIMED_OUT, {QUIET, QUIET, LOST, STOPPED});
-}
-
-static void
-restarted(struct rd_round *r, size_t i, bool ok, int64_t ms)
-{
-	rd_round_restarted(r, &world_replicas[i], ok, at(ms));
-}
-
-static void
-looked(struct rd_round *r, size_t i, enum topo_thread io, int64_t number, int64_t ms)
-{
-	struct rd_reading reading = {.at = at(ms), .io = io, .io_errno = number, .sql_running = true};
-
-	rd_round_reading(r, &world_replicas[i], &reading, at(ms));
-}
-
-/* Up to the first look: both silent replicas were restarted at 1110, so it comes at 1410 and the last one at 2110. */
-static struct rd_round *
-tested(size_t n_replicas)
-{
-	struct rd_round *r = begun(3, n_replicas, true, 0);
-
-	silent(r, 1100);
-	expect_act(r, 1100, RD_ACT_RESTART);
-	assert_int_equal(rd_round_targets(r)->n, 2);
-	assert_string_equal(rd_round_targets(r)->v[0].hostname, "r1");
-	assert_string_equal(rd_round_targets(r)->v[1].hostname, "r2");
-	restarted(r, 0, true, 1105);
-	expect_act(r, 1105, RD_ACT_NONE);
-	restarted(r, 1, true, 1110);
-	expect_act(r, 1110, RD_ACT_NONE);
-	expect_due(r, 1410);
-	expect_act(r, 1409, RD_ACT_NONE);
-	expect_act(r, 1410, RD_ACT_READ);
-	assert_int_equal(rd_round_targets(r)->n, 2);
-	return r;
-}
-
-static void
 receivers_that_cannot_connect_prove_it_dead(void **state UNUSED)
 {
 	struct rd_round *r = tested(4);
@@ -341,7 +232,7 @@ a_restart_that_failed_proves_nothing(void **state UNUSED)
 	struct rd_round *r = begun(3, 2, true, 0);
 
 	silent(r, 1100);
-	expect_act(r, 1100, RD_ACT_RESTART);
+	expect_restart(r, 1100);
 	restarted(r, 0, false, 1105);
 	restarted(r, 1, true, 1110);
 	expect_act(r, 1110, RD_ACT_NONE);
@@ -358,7 +249,7 @@ a_restart_without_a_word_proves_nothing(void **state UNUSED)
 	struct rd_round *r = begun(3, 2, true, 0);
 
 	silent(r, 1100);
-	expect_act(r, 1100, RD_ACT_RESTART);
+	expect_restart(r, 1100);
 	restarted(r, 1, true, 1110);
 	expect_due(r, 3600);
 	expect_act(r, 3600, RD_ACT_NONE);
@@ -420,7 +311,7 @@ any_sign_of_life_ends_it_at_any_time(void **state UNUSED)
 
 	r = begun(3, 2, true, 0);
 	silent(r, 1100);
-	expect_act(r, 1100, RD_ACT_RESTART);
+	expect_restart(r, 1100);
 	SAY(r, 2, 1200, ANSWERED, {QUIET, QUIET}); /* late, of a voter that had failed */
 	expect_over(r, 1200, RD_VERDICT_ALIVE);
 
@@ -438,7 +329,7 @@ late_failures_change_nothing(void **state UNUSED)
 
 	SAY(r, 0, 1100, TIMED_OUT, {QUIET, QUIET});
 	SAY(r, 1, 1100, TIMED_OUT, {QUIET, QUIET});
-	expect_act(r, 1400, RD_ACT_RESTART);
+	expect_restart(r, 1400);
 	SAY(r, 2, 1450, REFUSED, {LOST, LOST});
 	expect_act(r, 1450, RD_ACT_NONE);
 	assert_null(rd_round_case(r)->ballots[2].facts);
@@ -520,7 +411,7 @@ after_a_hold_receivers_are_not_restarted_again(void **state UNUSED)
 	struct rd_round *r = begun(1, 1, true, 4);
 
 	SAY(r, 0, 1100, TIMED_OUT, {QUIET});
-	expect_act(r, 1100, RD_ACT_RESTART);
+	expect_restart(r, 1100);
 	restarted(r, 0, true, 1110);
 	expect_act(r, 1110, RD_ACT_NONE);
 	expect_act(r, 1410, RD_ACT_READ);

@@ -202,6 +202,40 @@ only_replicas_whose_applier_runs_are_tested(void **state UNUSED)
 }
 
 static void
+a_receiver_that_turns_tells(void **state UNUSED)
+{
+	static const struct {
+		const char *what;
+		enum topo_thread was;
+		int64_t former;
+		enum topo_thread io;
+		int64_t number;
+		enum rd_word expect;
+	} cases[] = {
+	    {"nothing new", YES, 0, YES, 0, RD_WORD_UNREAD},
+	    {"it noticed", YES, 0, CONNECTING, 0, RD_WORD_DEAD},
+	    {"it noticed, and tried", YES, 0, CONNECTING, 2013, RD_WORD_DEAD},
+	    {"another try in vain", CONNECTING, 2013, CONNECTING, 2003, RD_WORD_DEAD},
+	    {"the same try", CONNECTING, 2003, CONNECTING, 2003, RD_WORD_UNREAD},
+	    {"it connected: it may hear something", CONNECTING, 2003, YES, 0, RD_WORD_UNREAD},
+	    {"the source is full", YES, 0, CONNECTING, 1040, RD_WORD_ALIVE},
+	    {"stopped by somebody", YES, 0, NO, 0, RD_WORD_UNREAD},
+	    {"an error of its own", YES, 0, CONNECTING, 2005, RD_WORD_UNREAD},
+	    {"no replica any more", YES, 0, TOPO_THREAD_NONE, 0, RD_WORD_UNREAD},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct rd_sight v = {.read = true,
+				     .follows = true,
+				     .io = cases[i].was,
+				     .io_errno = cases[i].former,
+				     .sql_running = true};
+		if (rd_word_since(&v, cases[i].io, cases[i].number) != cases[i].expect)
+			fail_msg("%s", cases[i].what);
+	}
+}
+
+static void
 a_restarted_receiver_knows(void **state UNUSED)
 {
 	static const struct {
@@ -241,6 +275,7 @@ main(void)
 	    cmocka_unit_test(a_replica_speaks_with_fresh_evidence_only),
 	    cmocka_unit_test(a_source_that_never_answered_is_lost_when_it_was_witnessed),
 	    cmocka_unit_test(only_replicas_whose_applier_runs_are_tested),
+	    cmocka_unit_test(a_receiver_that_turns_tells),
 	    cmocka_unit_test(a_restarted_receiver_knows),
 	};
 
