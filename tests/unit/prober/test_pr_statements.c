@@ -65,6 +65,9 @@ static const struct word heads[] = {
     {"stop replica io_thread", SINCE(8, 0, 22), SINCE(10, 5, 1), NO},
     {"set global", ALWAYS, ALWAYS, NO},
     {"set @former", ALWAYS, ALWAYS, NO},
+    {"begin not atomic declare continue handler for sqlexception begin end", NO, SINCE(10, 1, 1), NO},
+    {"do sleep", ALWAYS, ALWAYS, NO},
+    {"end", NO, SINCE(10, 1, 1), NO},
     {"kill query", ALWAYS, ALWAYS, NO},
     {"kill", ALWAYS, ALWAYS, NO},
     {"start slave io_thread", UNTIL(8, 4, 0), ALWAYS, ALWAYS},
@@ -152,6 +155,9 @@ static const struct word words[] = {
     {"rpl_semi_sync_master_enabled", ALWAYS, ALWAYS, NO},
     {"rpl_semi_sync_slave_enabled", ALWAYS, ALWAYS, NO},
     {"@former", ALWAYS, ALWAYS, NO},
+    {"@receiver", ALWAYS, ALWAYS, NO},
+    {"id", ALWAYS, ALWAYS, NO},
+    {"@@global.rpl_semi_sync_slave_enabled", NO, SINCE(10, 3, 3), NO},
     {"rpl_semi_sync_slave_kill_conn_timeout", NO, SINCE(10, 3, 3), NO}, /* no plugin any more */
     {"@@global.rpl_semi_sync_slave_kill_conn_timeout", NO, SINCE(10, 3, 3), NO},
     {"rpl_semi_sync_source_enabled", SINCE(8, 0, 26), NO, NO},
@@ -159,7 +165,7 @@ static const struct word words[] = {
 };
 
 /* The language itself; what follows "as" is our own name for a column. */
-static const char *const grammar[] = {"and", "from", "in", "limit", "not", "where", "as"};
+static const char *const grammar[] = {"and", "from", "if", "in", "into", "limit", "not", "where", "as"};
 
 static const struct server {
 	const char *version;

@@ -32,7 +32,11 @@ test_statements(void **state UNUSED)
 	    {"restart-replica-io", NULL, NULL, "8.0.36", false, "stop slave io_thread; start slave io_thread", 0},
 	    {"restart-replica-io", NULL, NULL, "5.5.5-10.11.19-MariaDB", false,
 	     "set @former = @@global.rpl_semi_sync_slave_kill_conn_timeout; set global "
-	     "rpl_semi_sync_slave_kill_conn_timeout = 1; stop slave io_thread; start slave io_thread; set global "
+	     "rpl_semi_sync_slave_kill_conn_timeout = 1; begin not atomic declare continue handler for sqlexception "
+	     "begin "
+	     "end; select max(id) into @receiver from information_schema.processlist where command = 'Slave_IO'; kill "
+	     "if(@@global.rpl_semi_sync_slave_enabled, @receiver, 0); do sleep(0.05); end; stop slave io_thread; start "
+	     "slave io_thread; set global "
 	     "rpl_semi_sync_slave_kill_conn_timeout = @former",
 	     0},
 	    {"restart-replica-io", NULL, NULL, "10.2.44-MariaDB", false, "stop slave io_thread; start slave io_thread",
