@@ -75,7 +75,8 @@ on_input(struct ap_request *rq, const struct ipc_reply *reply, const struct err 
 void
 api_recovery_input(struct ap_request *rq)
 {
-	struct ipc_recovery_input ask = {.recovery_uid = ap_param(rq, "uid")};
+	struct ipc_recovery_input ask = {.recovery_uid = ap_param(rq, "uid"),
+					 .beginning = str_eq(ap_query(rq, "beginning"), "true")};
 
 	if (strlen(ask.recovery_uid) > 128)
 		ap_reply_error(rq, "not the uid of a recovery");

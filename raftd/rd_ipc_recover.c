@@ -63,25 +63,24 @@ rd_on_abort_recovery(struct rd_door *door, struct ipc_link *l, const struct ipc_
 		rd_reply_error(n, req, &e);
 }
 
-/* Any node has it. */
+/* Any node has it. What it began with, where no choice was made, or none is recorded: its leader is gone. */
 void
 rd_on_recovery_input(struct rd_door *door, struct ipc_link *l, const struct ipc_recovery_input *m)
 {
 	struct rd_node *n = door->node;
 	struct rd_req req = rd_ipc_request(door, l, m->request_id);
-	struct mem_arena arena = {0};
-	struct rd_recovery_input in;
 	struct str_buf text = {0};
 	struct err e;
+	int rc;
 
 	if (!rd_ipc_is_open(n, req))
 		return;
-	if (rd_records_input(rd_decisions(n), m->recovery_uid, &arena, &in, &e) == 0) {
-		rd_recovery_input_write(&in, &text);
+	rc = m->beginning ? -ERR_NOT_FOUND : rd_records_input_text(rd_decisions(n), m->recovery_uid, true, &text, &e);
+	if (rc != 0)
+		rc = rd_records_input_text(rd_decisions(n), m->recovery_uid, false, &text, &e);
+	if (rc == 0)
 		rd_reply_text(n, req, &text);
-	} else {
+	else
 		rd_reply_error(n, req, &e);
-	}
 	str_buf_done(&text);
-	mem_arena_done(&arena);
 }

@@ -86,6 +86,45 @@ record_lost(struct rd_recovering *x, const struct rd_recover_event *ev)
 			    e.msg);
 }
 
+/* --- what a choice was made on ------------------------------------------------------------------------------------- */
+void
+rd_recover_drop_chosen(struct rd_recovering *x)
+{
+	if (x->chosen != NULL)
+		rec_done(&rd_recovery_input_desc, x->chosen);
+	free(x->chosen);
+	x->chosen = NULL;
+}
+
+static void
+keep_chosen(struct rd_recovering *x, enum rd_recovery_event event)
+{
+	struct rd_recovery_input in = *rd_recover_input(x->r);
+
+	if (event != RD_EVENT_CHOSEN && event != RD_EVENT_MAY_LOSE && event != RD_EVENT_REFUSED)
+		return;
+	rd_recover_drop_chosen(x);
+	in.excluded = rd_recover_record(x->r)->excluded;
+	in.chosen_us = rd_now_us(x->rs->n);
+	x->chosen = mem_new(struct rd_recovery_input);
+	rec_dup(&rd_recovery_input_desc, x->chosen, &in);
+}
+
+/* Once nobody waits for a promotion any more. */
+void
+rd_recover_tell_chosen(struct rd_recovering *x)
+{
+	uint64_t state = rd_recover_record(x->r)->state;
+	struct err e;
+
+	if (x->chosen == NULL || state < RD_RECOVERY_REPOINT)
+		return;
+	if (rd_records_chosen(x->rs->n->decide, x->chosen, &e) != 0)
+		log_debug("recovery", "what was decided on is not recorded: %s", e.msg);
+	rd_recover_drop_chosen(x);
+}
+
+/* --- proposing ------------------------------------------------------------------------------------------------------- */
 static void
 op_propose(void *ctx, const struct rd_recover_event *ev)
 {
@@ -107,6 +146,7 @@ op_propose(void *ctx, const struct rd_recover_event *ev)
 	log_notice("recovery", "recovery=%s state=%s event=%s %s", LOG_Q(x->uid),
 		   rd_recovery_state_name(rd_recover_record(x->r)->state), rd_recovery_event_name(ev->h.event),
 		   LOG_Q(ev->detail));
+	keep_chosen(x, ev->h.event);
 	record_lost(x, ev); /* before the event, so that whoever has that has this */
 	x->pending_turn = c.turn;
 	a = new_asked(x);

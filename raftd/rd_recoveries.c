@@ -26,6 +26,7 @@ drop(struct rd_recovering *x)
 	TAILQ_REMOVE(&x->rs->list, x, next);
 	x->rs->n_list--;
 	rd_recover_free(x->r);
+	rd_recover_drop_chosen(x);
 	topo_key_done(&x->failed);
 	topo_key_list_done(&x->unread);
 	for (size_t i = 0; i < x->lines.n; i++)
@@ -319,6 +320,7 @@ work_one(struct rd_recovering *x)
 	if (!x->broken)
 		rd_recover_tick(x->r);
 	rd_recover_tell_lines(x);
+	rd_recover_tell_chosen(x);
 	return rd_recover_due(x->r);
 }
 

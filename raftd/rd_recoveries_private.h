@@ -31,9 +31,10 @@ struct rd_recovering {
 	struct rd_recover *r; /* NULL: an orphan that waits */
 	int64_t since_us;     /* wall: an orphan's taking over */
 	struct mono orphan_until;
-	uint64_t pending_turn; /* of the event that is proposed; 0 = none */
-	bool broken;	       /* to be given up, and taken over anew */
-	bool hooks_left_out;   /* of this list: it is over at the next turn */
+	uint64_t pending_turn;		  /* of the event that is proposed; 0 = none */
+	bool broken;			  /* to be given up, and taken over anew */
+	struct rd_recovery_input *chosen; /* owned: what the newest choice was made on, not recorded yet; NULL */
+	bool hooks_left_out;		  /* of this list: it is over at the next turn */
 	enum rd_hook_list left_out;
 	struct topo_key_list unread;	 /* owned: readings that could not be asked for */
 	struct rd_audit_line_list lines; /* owned; to be proposed */
@@ -87,6 +88,8 @@ void rd_recoveries_begin(struct rd_recovering *x, enum rd_recover_origin origin,
 extern const struct rd_recover_ops rd_recover_ops;
 void rd_recover_tell_lines(struct rd_recovering *x);
 void rd_recover_tell_unread(struct rd_recovering *x);
+void rd_recover_tell_chosen(struct rd_recovering *x);
+void rd_recover_drop_chosen(struct rd_recovering *x);
 void rd_recover_ops_done(struct rd_recoveries *rs);
 
 /* The input of a recovery, from what this node knows. */

@@ -37,6 +37,7 @@ REC_DECLARE_LIST(rd_recovery_policy);
 	F(STR, analysis, _, 64, .doc = "code that was detected")                                             \
 	F(I64, suspected_us, _, 0, .doc = "wall: the first sign of the failure")                             \
 	F(I64, decided_us, _, 0, .doc = "wall: the failure was confirmed")                                   \
+	F(I64, chosen_us, _, 0, .doc = "wall: a choice was made on this; 0 = as it began")                   \
 	F(BOOL, forced, _, 0, .doc = "asked for by an operator")                                             \
 	F(BOOL, skip_hooks, _, 0, .doc = "no list of hooks runs")                                            \
 	F(REC, candidate, topo_key, 0, .doc = "asked for; empty host = free choice")                         \

@@ -77,6 +77,16 @@ drop_left_over(struct apply *a)
 	free(parts.rows);
 }
 
+/* What an earlier choice was made on. */
+static void
+drop_chosen(struct apply *a, const char *uid)
+{
+	struct db_recovery_input key = {.recovery_uid = uid, .part = RD_INPUT_CHOSEN};
+
+	while (rd_row_take_away(a, RD_TABLE_recovery_input, &key))
+		key.part++;
+}
+
 int
 rd_apply_recovery_input(struct apply *a, const struct rd_cmd_recovery_input *c, struct err *e UNUSED)
 {
@@ -86,7 +96,10 @@ rd_apply_recovery_input(struct apply *a, const struct rd_cmd_recovery_input *c, 
 					.written_at_us = a->now_us};
 
 	drop_left_over(a);
-	if (rd_machine_find(a, c->recovery_uid) == NULL) /* one that has begun keeps what it began with */
+	if (c->part == RD_INPUT_CHOSEN)
+		drop_chosen(a, c->recovery_uid);
+	/* one that has begun keeps what it began with */
+	if (c->part >= RD_INPUT_CHOSEN || rd_machine_find(a, c->recovery_uid) == NULL)
 		rd_row_put(a, RD_TABLE_recovery_input, &row);
 	return 0;
 }
@@ -111,6 +124,7 @@ drop_input(struct apply *a, const struct db_recovery_machine *old)
 		struct db_recovery_input key = {.recovery_uid = old->uid, .part = i};
 		(void)rd_row_take_away(a, RD_TABLE_recovery_input, &key);
 	}
+	drop_chosen(a, old->uid);
 	row.input_parts = 0;
 	rd_row_put(a, RD_TABLE_recovery_machine, &row);
 }

@@ -33,7 +33,8 @@
 REC_DECLARE(rd_witness, RD_WITNESS_FIELDS);
 
 #define RD_INPUT_PART_MAX 49152	  /* bytes of a part of a recovery's input */
-#define RD_INPUT_PARTS_MAX 1024	  /* of one recovery */
+#define RD_INPUT_PARTS_MAX 1024	  /* of one recovery's beginning */
+#define RD_INPUT_CHOSEN 1024	  /* from this part on: what its choice was made on, as many */
 #define RD_RECOVERY_LINES_MAX 128 /* audit lines in one command */
 
 /* One line of a recovery's audit: a step, or what was decided. */

@@ -289,7 +289,7 @@ check_register_failure_detection(const struct rd_cmd_register_failure_detection 
 static int
 check_recovery_input(const struct rd_cmd_recovery_input *c, struct err *e)
 {
-	if (c->part >= RD_INPUT_PARTS_MAX)
+	if (c->part >= RD_INPUT_CHOSEN + RD_INPUT_PARTS_MAX)
 		return err_set(e, ERR_LIMIT, "input of a recovery: at most %d parts", RD_INPUT_PARTS_MAX);
 	return check_not_empty(c->recovery_uid, "uid of a recovery", e);
 }

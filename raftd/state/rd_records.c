@@ -128,23 +128,32 @@ read_lines(const char *text, struct mem_arena *arena, struct rd_recovery_input *
 }
 
 int
+rd_records_input_text(const struct rd_state *s, const char *uid, bool chosen, struct str_buf *b, struct err *e)
+{
+	const struct db_recovery_machine *m = machine_row(s, uid);
+	int64_t from = chosen ? RD_INPUT_CHOSEN : 0, n = 0;
+	struct db_recovery_input key = {.recovery_uid = uid, .part = from};
+	const struct db_recovery_input *part;
+
+	if (m == NULL || m->input_parts == 0)
+		return err_set(e, ERR_NOT_FOUND, "recovery %.64s has no input", uid);
+	while ((chosen || n < m->input_parts) && (part = rd_state_get(s, RD_TABLE_recovery_input, &key)) != NULL) {
+		str_buf_add(b, part->content);
+		n++;
+		key.part++;
+	}
+	if (n > 0 && (chosen || n == m->input_parts))
+		return 0;
+	return err_set(e, ERR_NOT_FOUND, "recovery %.64s: its input is not kept%s", uid, chosen ? "" : " any more");
+}
+
+int
 rd_records_input(const struct rd_state *s, const char *uid, struct mem_arena *arena, struct rd_recovery_input *ret,
 		 struct err *e)
 {
-	const struct db_recovery_machine *m = machine_row(s, uid);
 	struct str_buf text = {0};
-	int rc = 0;
+	int rc = rd_records_input_text(s, uid, false, &text, e);
 
-	for (int64_t i = 0; m != NULL && i < m->input_parts; i++) {
-		struct db_recovery_input key = {.recovery_uid = uid, .part = i};
-		const struct db_recovery_input *part = rd_state_get(s, RD_TABLE_recovery_input, &key);
-		if (part == NULL)
-			rc = err_set(e, ERR_NOT_FOUND, "recovery %.64s: its input is not kept any more", uid);
-		else
-			str_buf_add(&text, part->content);
-	}
-	if (m == NULL || m->input_parts == 0)
-		rc = err_set(e, ERR_NOT_FOUND, "recovery %.64s has no input", uid);
 	rec_init(&rd_recovery_input_desc, ret);
 	if (rc == 0)
 		rc = read_lines(str_buf_text(&text), arena, ret, e);
@@ -298,24 +307,44 @@ propose_part(struct rd_proposer *p, const char *uid, uint64_t number, const char
 	return rc;
 }
 
+/* From that part on; ret_n: how many there are. */
+static int
+propose_input(struct rd_proposer *p, const char *uid, uint64_t from, const struct rd_recovery_input *in,
+	      uint64_t *ret_n, struct err *e)
+{
+	struct str_buf text = {0};
+	uint64_t n = 0;
+	int rc = 0;
+
+	rd_recovery_input_write(in, &text);
+	for (size_t at = 0, bytes; rc == 0 && at < text.len; at += bytes) {
+		bytes = part_bytes(text.p + at, text.len - at);
+		if (n == RD_INPUT_PARTS_MAX)
+			rc = err_set(e, ERR_LIMIT, "input of a recovery: at most %d parts", RD_INPUT_PARTS_MAX);
+		else
+			rc = propose_part(p, uid, from + n++, text.p + at, bytes, e);
+	}
+	str_buf_done(&text);
+	*ret_n = n;
+	return rc;
+}
+
 int
 rd_records_begin(struct rd_proposer *p, const struct rd_cmd_recovery_begin *c, const struct rd_recovery_input *in,
 		 rd_proposed_fn cb, void *ctx, struct err *e)
 {
 	struct rd_cmd_recovery_begin begin = *c;
-	struct str_buf text = {0};
-	int rc = 0;
+	int rc = propose_input(p, c->recovery_uid, 0, in, &begin.input_parts, e);
 
-	rd_recovery_input_write(in, &text);
-	begin.input_parts = 0;
-	for (size_t at = 0, n; rc == 0 && at < text.len; at += n) {
-		n = part_bytes(text.p + at, text.len - at);
-		rc = propose_part(p, c->recovery_uid, begin.input_parts++, text.p + at, n, e);
-	}
-	if (rc == 0)
-		rc = rd_propose_recovery_begin(p, &begin, cb, ctx, e);
-	str_buf_done(&text);
-	return rc;
+	return rc != 0 ? rc : rd_propose_recovery_begin(p, &begin, cb, ctx, e);
+}
+
+int
+rd_records_chosen(struct rd_proposer *p, const struct rd_recovery_input *in, struct err *e)
+{
+	uint64_t n;
+
+	return propose_input(p, in->uid, RD_INPUT_CHOSEN, in, &n, e);
 }
 
 void

@@ -38,6 +38,8 @@
  * more than RD_INPUT_PARTS_MAX parts. A repetition with the same recovery_uid is safe. */
 int rd_records_begin(struct rd_proposer *p, const struct rd_cmd_recovery_begin *c, const struct rd_recovery_input *in,
 		     rd_proposed_fn cb, void *ctx, struct err *e) MUST_USE;
+/* Proposes what a choice was made on, for people and tests; nobody waits for it. */
+int rd_records_chosen(struct rd_proposer *p, const struct rd_recovery_input *in, struct err *e) MUST_USE;
 /* For rd_cmd_recovery_event.turn: an event that was found out in another turn of the machine is refused then. */
 static inline uint64_t
 rd_records_turn(const struct rd_recovery *r)
@@ -56,6 +58,9 @@ const struct db_recovery *rd_records_row(const struct rd_state *s, const char *u
 #define RD_INPUTS_KEPT 32 /* of recoveries that are over */
 int rd_records_input(const struct rd_state *s, const char *uid, struct mem_arena *arena, struct rd_recovery_input *ret,
 		     struct err *e) MUST_USE;
+/* The same as it was written, appended; chosen: what its newest choice was made on. NOT_FOUND also: none was told. */
+int rd_records_input_text(const struct rd_state *s, const char *uid, bool chosen, struct str_buf *b,
+			  struct err *e) MUST_USE;
 /* Whether a recovery may begin now: what recovery-begin will say. ret_id: of the one that blocks; 0. */
 enum rd_block rd_records_block(const struct rd_state *s, const char *cluster_id, const struct topo_key *failed,
 			       bool forced, int64_t now_us, int64_t block_us, int64_t *ret_id);

@@ -1,11 +1,12 @@
 """What operators ask of recoveries: one now, what one would do, the end of one. One raftd with played probers, and whole nodes."""
 
+import subprocess
 import time
 
 import pytest
 
 from fleet import Fleet
-from node import Node
+from node import Node, build_dir
 from proberdrv import CODES
 from raftd_driven import Raftd, Refused, key
 from waiting import wait_until
@@ -130,6 +131,17 @@ def refused(code, call, *args, **more):
     return str(told.value)
 
 
+def replays(world):
+    """What the choice was made on, dropped into the golden tests, gives the same choice."""
+    text = world.raftd.ask("RECOVERY_INPUT", recovery_uid="asked-a~b")["text"]
+    assert " chosen_us=" in text
+    cases = world.dir / "cases"
+    cases.mkdir()
+    (cases / "incident.txt").write_text(text)
+    subprocess.run([build_dir() / "tests/golden/recovery/golden_recovery", cases, "--update"], timeout=60)  # 1: not all reasons occur
+    assert "=> choice: promote r1:3306" in (cases / "incident.txt").read_text()
+
+
 def test_a_recovery_is_asked_for(world):
     refused("NOT_FOUND", world.recover)
     refused("NOT_FOUND", world.recover, key=key("nobody"))
@@ -152,7 +164,8 @@ def test_a_recovery_is_asked_for(world):
     assert len(world.raftd.rows("SELECT * FROM topology_recovery")) == 1
     refused("PRECONDITION", world.abort, "asked-a~b")
     refused("NOT_FOUND", world.abort, "none")
-    text = world.raftd.ask("RECOVERY_INPUT", recovery_uid="asked-a~b")["text"]
+    replays(world)
+    text = world.raftd.ask("RECOVERY_INPUT", recovery_uid="asked-a~b", beginning=True)["text"]
     assert [line.split()[0] for line in text.split("\n")[:-1]] == ["recovery", "policy", "failed", "server", "server", "server"]
     assert " forced=1" in text and "skip_hooks" not in text
     refused("NOT_FOUND", world.raftd.ask, "RECOVERY_INPUT", recovery_uid="none")

@@ -126,6 +126,7 @@ def test_looked_at_given_up_and_done(new_group, tmp_path, flavor):
         done = follower.api("audit-recovery")[0]
         assert (done["IsSuccessful"], done["SuccessorKey"]) == (True, key_of(second))
         replayed = follower.api(f"recovery-input/{done['UID']}")["Details"]
+        assert " chosen_us=" in replayed[0] and all(" answered=1" in line for line in replayed[3:])
         assert [line.split()[0] for line in replayed] == ["recovery", "policy", "failed"] + ["server"] * 3
 
 

@@ -13,7 +13,7 @@
  *   acks                                                   a semi-sync replica that acknowledged
  *   $a                                 the uuid aaaaaaaa-aaaa-…; host:3306 may be written without the port
  *   policy …                           ApplyMySQLPromotion… and DetachLost… are on unless said otherwise
- * The time is 1 s after the first sign of the failure; "now +SECONDS" is later. "show choice" leaves the plans out.
+ * The time is 1 s after the first sign of the failure, or what a saved input says; "now +SECONDS" is later. "show choice" leaves the plans out.
  * Each reason of rd_why.def must occur. */
 #include <glob.h>
 #include <stdio.h>
@@ -30,7 +30,7 @@
 struct scenario {
 	struct mem_arena arena;
 	struct rd_recovery_input in;
-	int64_t now_us;
+	int64_t later_us;
 	bool any, choice_only;
 };
 
@@ -134,8 +134,10 @@ read_line(struct scenario *s, const char *line)
 	struct err e;
 
 	s->any = true;
+	if (str_starts(line, "recovery uid=")) /* a saved one says all that is not zero */
+		rec_init(&rd_recovery_input_desc, &s->in);
 	if (str_starts(line, "now +")) {
-		s->now_us = DECIDED_US + atoll(line + strlen("now +")) * CLK_S;
+		s->later_us = atoll(line + strlen("now +")) * CLK_S;
 		return;
 	}
 	if (str_eq(line, "show choice")) {
@@ -156,7 +158,7 @@ read_line(struct scenario *s, const char *line)
 static void
 begin_case(struct scenario *s)
 {
-	*s = (struct scenario){.now_us = DECIDED_US};
+	*s = (struct scenario){0};
 	rec_init(&rd_recovery_input_desc, &s->in);
 	s->in.suspected_us = SUSPECTED_US;
 	s->in.decided_us = DECIDED_US;
@@ -216,7 +218,8 @@ answer(struct scenario *s, struct str_buf *out)
 
 	check_text(s);
 	rd_haves_build(&s->in, &s->arena, &haves);
-	rd_choose(&s->in, &haves, s->now_us, &s->arena, &choice);
+	rd_choose(&s->in, &haves, (s->in.chosen_us != 0 ? s->in.chosen_us : s->in.decided_us) + s->later_us, &s->arena,
+		  &choice);
 	for (size_t i = 0; i < choice.n; i++)
 		why_seen[choice.v[i].why] = true;
 	rd_choice_write(&choice, &text);

@@ -111,6 +111,49 @@ its_input_comes_in_parts_and_is_read_again(void **state UNUSED)
 }
 
 static void
+assert_text(const struct world *w, bool chosen, const char *want)
+{
+	struct str_buf text = {0};
+	struct err e;
+	int rc = rd_records_input_text(w->s, "r1", chosen, &text, &e);
+
+	if (want == NULL)
+		assert_int_equal(rc, -ERR_NOT_FOUND);
+	else
+		assert_string_equal(str_buf_text(&text), want);
+	str_buf_done(&text);
+}
+
+static void
+tell_chosen(struct world *w, uint64_t part, const char *content)
+{
+	APPLY(w, RECOVERY_INPUT, recovery_input, T0, .recovery_uid = "r1", .part = RD_INPUT_CHOSEN + part,
+	      .content = content);
+}
+
+static void
+what_the_newest_choice_was_made_on_stays(void **state UNUSED)
+{
+	struct world w;
+
+	world_init(&w);
+	assert_text(&w, false, NULL);
+	APPLY(&w, RECOVERY_INPUT, recovery_input, T0, .recovery_uid = "r1", .part = 0, .content = "# began\n");
+	APPLY(&w, RECOVERY_BEGIN, recovery_begin, T0, .recovery_uid = "r1", .cluster_id = "c1", .cluster_name = "x",
+	      .key = DB1, .input_parts = 1, .by = "", .analysis = "");
+	assert_text(&w, true, NULL);
+	for (uint64_t part = 0; part < 3; part++)
+		tell_chosen(&w, part, "# old\n");
+	assert_text(&w, true, "# old\n# old\n# old\n");
+	tell_chosen(&w, 0, "# new\n");
+	tell_chosen(&w, 1, "# er\n");
+	assert_text(&w, true, "# new\n# er\n");
+	assert_text(&w, false, "# began\n");
+	assert_int_equal(rd_state_count(w.s, RD_TABLE_recovery_input), 3);
+	world_done(&w);
+}
+
+static void
 without_a_part_of_its_input_it_does_not_begin(void **state UNUSED)
 {
 	struct rd_cmd_recovery_begin c = {.recovery_uid = "r1",
@@ -254,6 +297,7 @@ main(void)
 	    cmocka_unit_test(one_begins_and_holds_its_cluster),
 	    cmocka_unit_test(it_belongs_to_the_active_detection),
 	    cmocka_unit_test(its_input_comes_in_parts_and_is_read_again),
+	    cmocka_unit_test(what_the_newest_choice_was_made_on_stays),
 	    cmocka_unit_test(without_a_part_of_its_input_it_does_not_begin),
 	    cmocka_unit_test(a_promotion_moves_the_cluster_in_one_command),
 	    cmocka_unit_test(lost_servers_are_named_and_get_a_downtime),

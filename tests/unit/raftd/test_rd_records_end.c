@@ -259,13 +259,15 @@ inputs_of_the_newest_are_kept(void **state UNUSED)
 		APPLY(&w, RECOVERY_BEGIN, recovery_begin, T0, .recovery_uid = uid, .cluster_id = uid,
 		      .cluster_name = "x", .key = {"db", 1000 + i}, .input_parts = 1, .by = "",
 		      .analysis = "DeadMaster");
+		APPLY(&w, RECOVERY_INPUT, recovery_input, T0, .recovery_uid = uid, .part = RD_INPUT_CHOSEN,
+		      .content = "# nothing\n");
 		if (i > 0) /* the first one runs */
 			assert_int_equal(event_at_turn(&w, uid, RD_EVENT_HOOKS_FAILED, 0, T0), 0);
 	}
 	assert_true(has_input(&w, "r0"));
 	assert_false(has_input(&w, "r1"));
 	assert_true(has_input(&w, uid));
-	assert_in_range(rd_state_count(w.s, RD_TABLE_recovery_input), RD_INPUTS_KEPT, RD_INPUTS_KEPT + 2);
+	assert_in_range(rd_state_count(w.s, RD_TABLE_recovery_input), 2 * RD_INPUTS_KEPT, 2 * RD_INPUTS_KEPT + 4);
 	world_done(&w);
 }
 
