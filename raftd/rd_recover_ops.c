@@ -172,6 +172,8 @@ op_note(void *ctx, const struct rd_recover_note *note)
 
 	if (note->phase == RD_PHASE_FENCE_OLD && note->code != 0)
 		return; /* it goes on until it succeeds */
+	if (note->phase == RD_PHASE_FENCE_OLD && topo_key_equal(&note->step->key, &x->failed))
+		x->fenced = rd_mono(x->rs->n);
 	log_notice("recovery", "recovery=%s instance=%s step=%s outcome=%s %s", LOG_Q(x->uid), TOPO_KEY_TEXT(&line.key),
 		   line.statement, line.outcome, LOG_Q(line.text));
 	if (x->lines.n >= LINES_HELD_MAX)

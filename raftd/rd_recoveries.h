@@ -20,16 +20,21 @@ struct err;
 struct rd_applied;
 struct rd_node;
 struct rd_recoveries;
+struct rd_server;
 struct str_buf;
 struct topo_key;
 
 #define RD_RECOVERIES_MAX 64 /* executors; of those that are over the oldest go first, more failures wait */
 #define RD_ORPHAN_WAIT_US (10 * CLK_S)
+#define RD_FENCED_ENOUGH_US CLK_S /* after a fence: a reading that shows the server writable may be older than that */
 
 struct rd_recoveries *rd_recoveries_new(struct rd_node *n);
 void rd_recoveries_free(struct rd_recoveries *rs); /* NULL is fine */
 /* A command is on a majority (with raft), or in the backend: effects of recoveries. */
 void rd_recoveries_applied(struct rd_recoveries *rs, const struct rd_applied *a);
+/* s has been read. One that a recovery replaced and fenced, and that is writable again (a restart does that), is fenced anew
+ * unless an operator ended its downtime (lost-in-recovery) or servers follow it. */
+void rd_recoveries_found(struct rd_recoveries *rs, const struct rd_server *s);
 /* Once a second: whether this node leads still, or anew. */
 void rd_recoveries_tick(struct rd_recoveries *rs);
 

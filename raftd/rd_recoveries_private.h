@@ -32,6 +32,7 @@ struct rd_recovering {
 	int64_t since_us;     /* wall: an orphan's taking over */
 	struct mono orphan_until;
 	uint64_t pending_turn;		  /* of the event that is proposed; 0 = none */
+	struct mono fenced;		  /* when the failed server was made read-only; us 0 = never */
 	bool broken;			  /* to be given up, and taken over anew */
 	struct rd_recovery_input *chosen; /* owned: what the newest choice was made on, not recorded yet; NULL */
 	bool hooks_left_out;		  /* of this list: it is over at the next turn */

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "rd_merge.h"
 #include "rd_node_private.h"
+#include "rd_recoveries.h"
 #include "rd_sidelines.h"
 #include "topo/key.h"
 
@@ -250,6 +251,7 @@ store(struct rd_node *n, const struct topo_probe *p, const struct topo_key *key)
 	if (!topo_key_equal(&former_source, &s->inst.source_key))
 		s->heard = (struct rd_heard){0};
 	rd_detect_probed(n, s, p);
+	rd_recoveries_found(n->recoveries, s);
 	rd_model_mark(&n->model, s, p->has_read_errors ? RD_DIRTY_NOT_SEEN : RD_DIRTY_SEEN);
 	if (!n->one_shot)
 		rewatch(n, s, &former_source);
