@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "group/rd_group.h"
+#include "rd_recoveries.h"
 #include "topo/key.h"
 
 #define ALONE "this node"
@@ -300,6 +301,7 @@ look_at(struct rd_detect *d, struct rd_server *s)
 		d->n->metrics.vote_overflows++;
 		return;
 	}
+	rd_recoveries_correct(d->n, s);
 	replicas = replicas_of(d, s);
 	if (replicas.n > 0 && electorate(d, &who))
 		begin(d, s, &who, &replicas);

@@ -48,6 +48,14 @@ fill_server(struct rd_node *n, const struct rd_server *s, struct conf_filter *ba
 	ret->is_banned = banned != NULL && conf_filter_matches(banned, key->hostname, key->port);
 }
 
+/* Its replicas are, also if they were read last while the cluster had another name: right after a recovery. */
+static bool
+is_of(const struct rd_server *s, const struct rd_dead *d)
+{
+	return str_eq(s->inst.cluster_name, d->cluster_name) ||
+	       topo_key_equal(&s->inst.source_key, &d->server->inst.key);
+}
+
 void
 rd_recover_gather(struct rd_recoveries *rs, const struct rd_dead *d, const char *uid, struct rd_gathered *g)
 {
@@ -73,8 +81,7 @@ rd_recover_gather(struct rd_recoveries *rs, const struct rd_dead *d, const char 
 	in->failed.answered = false;
 	in->servers.v = g->servers;
 	for (const struct rd_server *s = n->model.servers; s != NULL; s = s->hh.next) {
-		if (s == d->server || !str_eq(s->inst.cluster_name, d->cluster_name) ||
-		    in->servers.n == RD_RECOVERY_SERVERS_MAX)
+		if (s == d->server || !is_of(s, d) || in->servers.n == RD_RECOVERY_SERVERS_MAX)
 			continue;
 		g->all_probed = g->all_probed && s->probed;
 		fill_server(n, s, banned, &g->servers[in->servers.n++]);

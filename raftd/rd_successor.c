@@ -1,0 +1,56 @@
+/* rd_successor.c — a server that was promoted and is gone before anybody has read it since: its row still names the source that
+ * it replaced, and would never be read again. Owns nothing. See rd_recoveries.h. */
+#include "base/log.h"
+#include "rd_recoveries_private.h"
+#include "topo/graph.h"
+#include "topo/key.h"
+
+/* Promoted in place of the source that its row names, and read last before that recovery was over: an operator may have put
+ * it below that source again since. */
+static bool
+was_promoted(struct rd_node *n, const struct rd_server *s)
+{
+	struct rd_cursor c = {.table = RD_TABLE_recovery_machine};
+	const void *row;
+
+	while (rd_state_next(rd_decisions(n), &c, &row) && c.table == RD_TABLE_recovery_machine) {
+		struct rd_recovery r;
+		rd_records_from_row(row, NULL, &r);
+		if (r.promoted && s->inst.last_seen_us <= r.since_us && topo_key_equal(&r.successor, &s->inst.key) &&
+		    topo_key_equal(&r.failed, &s->inst.source_key))
+			return true;
+	}
+	return false;
+}
+
+static void
+place(struct rd_node *n, struct topo_instance *i)
+{
+	struct topo_cluster c;
+
+	topo_cluster_of(i, rd_model_lookup, &n->model, &c);
+	rec_set_str(&i->cluster_name, c.name);
+	rec_set_str(&i->ancestry_uuid, c.ancestry);
+	i->replication_depth = c.depth;
+	i->is_co_source = c.is_co_source;
+	topo_cluster_done(&c);
+}
+
+void
+rd_recoveries_correct(struct rd_node *n, struct rd_server *s)
+{
+	struct topo_instance now;
+
+	if (n->decide == NULL || s->inst.source_key.hostname[0] == '\0' || !was_promoted(n, s))
+		return;
+	log_notice("recovery", "instance=%s was promoted in place of %s after it was read last: it counts as a source",
+		   s->text, TOPO_KEY_TEXT(&s->inst.source_key)); /* tests: test_old_primary.py */
+	rec_dup(&topo_instance_desc, &now, &s->inst);
+	topo_key_set(&now.source_key, "", 0);
+	rec_set_str(&now.source_uuid, "");
+	now.io_thread_state = now.sql_thread_state = TOPO_THREAD_NONE;
+	now.io_running = now.sql_running = now.read_only = false;
+	place(n, &now);
+	rd_model_set(&n->model, s, &now);
+	rd_model_mark(&n->model, s, RD_DIRTY_NOT_SEEN);
+}

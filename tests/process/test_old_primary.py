@@ -1,0 +1,110 @@
+"""What happens to a primary that was replaced and comes back. One raftd with played probers."""
+
+import pytest
+
+from proberdrv import CODES
+from raftd_driven import Raftd, key
+from waiting import pass_time, wait_until
+
+SOON = 20
+OLD, R1, R2 = key("old"), key("r1"), key("r2")
+CONFIG = {"RecoverMasterClusterFilters": ["*"], "RecoveryPeriodBlockSeconds": 0}
+
+
+class Cluster:
+    """old > r1, r2 on MariaDB, as far as a recovery can tell; steps change it."""
+
+    def __init__(self, raftd):
+        self.raftd, self.prober = raftd, raftd.prober
+        self.writable, self.source = {"old"}, {"r1": "old", "r2": "old"}
+        self.prober.on_step = self.step
+        self.show("old", "r1", "r2")
+        raftd.ask("DISCOVER", key=OLD, mode=0)
+        wait_until(lambda: self.poll() or {"old:3306", "r1:3306", "r2:3306"} <= raftd.instances(), SOON, "the servers", interval=0.1)
+        wait_until(lambda: self.poll() or self.prober.watched.get(("old", 3306), (0, 0))[1] & 1, SOON, "its replicas to be known", interval=0.1)
+
+    def poll(self):
+        self.prober.poll()
+
+    def show(self, *names):
+        for name in names:
+            source = self.source.get(name)
+            inst = {"server_id": len(name) + ord(name[-1]), "log_bin_enabled": True, "log_replica_updates": True, "read_only": name not in self.writable,
+                    "using_mariadb_gtid": source is not None, "binlog_format": "ROW"}
+            probe = {"gtid_current_pos": "0-1-5", "gtid_binlog_pos": "0-1-5", "channels": int(source is not None)}
+            if source:
+                lost = (source, 3306) not in self.prober.servers
+                inst |= {"sql_thread_state": 1, "io_thread_state": 2 if lost else 1, "sql_running": True, "io_running": not lost}
+                probe |= {"source_host": source, "source_port": 3306, "last_io_errno": 2003 if lost else 0, "gtid_io_pos": "0-1-5"}
+            replicas = [{"hostname": r, "port": 3306} for r, s in self.source.items() if s == name]
+            self.prober.found(key(name), inst, replicas=replicas, **probe)
+
+    def step(self, step):
+        name, what = step["key"]["hostname"], step["statement"]
+        if (name, 3306) not in self.prober.servers:
+            return {"code": CODES["UNAVAILABLE"], "message": "refused"}
+        if what == "set-writable":
+            self.writable.add(name)
+        elif what == "set-read-only":
+            self.writable.discard(name)
+        elif what == "reset-replica":
+            del self.source[name]
+        elif what == "point-to":
+            self.source[name] = step["args"][0]["s"]
+        self.show(*(n for n, _ in self.prober.servers))
+        return {"sent": True}
+
+    def die(self, name):
+        self.prober.gone(key(name))
+        self.show(*(n for n, _ in self.prober.servers))
+        self.prober.report(key(name))
+
+    def start(self, name):
+        """As its configuration says: writable."""
+        self.writable.add(name)
+        self.show(name)
+        self.prober.report(key(name))
+
+    def fences(self):
+        return sum(s["statement"] == "set-read-only" and s["key"] == OLD for s in self.prober.steps)
+
+
+@pytest.fixture
+def cluster():
+    with Raftd(config=CONFIG) as raftd:
+        yield Cluster(raftd)
+
+
+def recover(cluster, name, how_many=1):
+    cluster.die(name)
+    wait_until(lambda: cluster.raftd.log_text().count("state=done") == how_many, SOON, "the end of the recovery")
+    return next(iter(cluster.writable - {"old", name}))
+
+
+def test_it_is_fenced_whenever_it_comes_back_writable(cluster):
+    recover(cluster, "old")
+    for _ in range(3):  # the second time nobody holds a vote about it any more
+        cluster.start("old")
+        wait_until(lambda: cluster.poll() or "old" not in cluster.writable, SOON, "its fence", interval=0.1)
+        cluster.die("old")
+    cluster.start("old")
+    wait_until(lambda: cluster.poll() or "old" not in cluster.writable, SOON, "its fence", interval=0.1)
+    cluster.raftd.ask("END_DOWNTIME", key=OLD)
+    fences = cluster.fences()
+    cluster.start("old")  # an operator took it back
+    for _ in range(15):
+        cluster.poll()
+        pass_time(0.1)
+    assert cluster.fences() == fences and "old" in cluster.writable
+
+
+def test_a_new_primary_that_dies_unread_is_replaced_too(cluster):
+    """All that was read of it is that it replicates from the former one."""
+    raftd = cluster.raftd
+    new = recover(cluster, "old")
+    last = "r2" if new == "r1" else "r1"
+    cluster.prober.report(key(last))  # its replica is read, it itself is not
+    wait_until(lambda: f'instance={last}:3306 source="{new}:3306"' in raftd.log_text(), SOON, "the replica to be read")
+    assert recover(cluster, new, 2) == last
+    assert f"instance={new}:3306 was promoted in place of old:3306" in raftd.log_text()
+    assert [r[0] for r in raftd.rows("SELECT analysis FROM topology_recovery ORDER BY recovery_id")] == ["DeadMaster"] * 2
