@@ -6,6 +6,7 @@
 #include "rd_recoveries_private.h"
 
 #define ASKERS_MAX 256
+#define REASON_MAX 1000	       /* of REPLY.message; of what is longer its last line is told */
 #define APPEAR_US (10 * CLK_S) /* for a beginning of which nobody knows whether it was decided */
 
 struct rd_recover_asker {
@@ -67,23 +68,43 @@ answer_error(struct rd_recoveries *rs, struct rd_recover_asker *a, const struct 
 	drop(rs, a);
 }
 
+/* As a line: why nobody was promoted, and what came of it. */
+static const char *
+reason_of(struct rd_recoveries *rs, const struct rd_recovery *r, struct str_buf *b)
+{
+	const struct db_recovery *row = rd_records_row(rd_decisions(rs->n), r->uid);
+
+	if (r->promoted || row == NULL || row->all_errors[0] == '\0' || strlen(row->all_errors) > REASON_MAX)
+		return r->why;
+	for (const char *p = row->all_errors; *p != '\0'; p++) {
+		if (*p == '\n')
+			str_buf_add(b, "; ");
+		else
+			str_buf_add_char(b, *p);
+	}
+	return str_buf_text(b);
+}
+
 static void
 answer_end(struct rd_recoveries *rs, struct rd_recover_asker *a, const struct rd_recovery *r)
 {
 	static const struct topo_key nobody = {"", 0};
 	uint64_t index = rs->n->group == NULL ? 0 : rd_state_index(rd_decisions(rs->n));
+	struct str_buf reason = {0};
+	const char *why = reason_of(rs, r, &reason);
 	struct err e;
 
 	if (a->aborts && r->promoted) {
 		(void)err_set(&e, ERR_PRECONDITION, "recovery %s has ended with a promotion: %s", a->uid, r->why);
 		answer_error(rs, a, &e);
 	} else if (!a->aborts && !r->promoted && !a->attempted) {
-		(void)err_set(&e, ERR_PRECONDITION, "%s", r->why);
+		(void)err_set(&e, ERR_PRECONDITION, "%s", why);
 		answer_error(rs, a, &e);
 	} else {
-		rd_reply_promoted(rs->n, a->req, index, r->promoted ? &r->successor : &nobody, r->why);
+		rd_reply_promoted(rs->n, a->req, index, r->promoted ? &r->successor : &nobody, why);
 		drop(rs, a);
 	}
+	str_buf_done(&reason);
 }
 
 static void

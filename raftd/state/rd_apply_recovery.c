@@ -392,6 +392,21 @@ announce(struct apply *a, const struct rd_recovery *r, const struct rd_cmd_recov
 }
 
 /* --- events ----------------------------------------------------------------------------------------------------- */
+/* It is given up: why stands among its errors before what came of that. */
+static void
+note_reason(struct apply *a, const struct rd_recovery *now, const struct rd_cmd_recovery_event *c)
+{
+	struct db_recovery row = *rd_records_row(a->s, now->uid);
+	struct str_buf reason = {0}, errors = {0};
+
+	str_buf_printf(&reason, "%s%s%s", now->why, c->text[0] == '\0' ? "" : ": ", c->text);
+	rd_line_add(&errors, row.all_errors, str_buf_text(&reason));
+	row.all_errors = str_buf_text(&errors);
+	rd_row_put(a, RD_TABLE_recovery, &row);
+	str_buf_done(&reason);
+	str_buf_done(&errors);
+}
+
 /* It is over. Why nobody was promoted stands among its errors. Unless it was told who took part, its replicas have. */
 static void
 finish(struct apply *a, const struct rd_recovery *r)
@@ -443,6 +458,8 @@ follow(struct apply *a, const struct rd_cmd_recovery_event *c, const struct rd_r
 		    c->text);
 	if ((todo & RD_DO_ANNOUNCE) != 0)
 		announce(a, now, c);
+	if (now->state == RD_RECOVERY_RESTORE && was->state != RD_RECOVERY_RESTORE)
+		note_reason(a, now, c);
 	if ((rd_recovery_state_flags((enum rd_recovery_state)now->state) & RD_STATE_TERMINAL) != 0)
 		finish(a, now);
 	say_todo(a, c->recovery_uid, todo);

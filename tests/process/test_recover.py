@@ -178,6 +178,14 @@ def test_without_hooks_and_with_a_candidate(world):
     assert world.sources == {"r1": "r3", "r2": "r3", "r3": None} and world.hooks_run() == []
 
 
+def test_a_candidate_that_cannot_be(world):
+    world.kill()
+    reply = world.recover(candidate=key("nobody"))
+    assert (reply["keys"], reply["message"]) == (
+        [], "nobody may be promoted: nobody:3306 cannot be promoted: it is no server of this cluster; everything is as it was")
+    assert world.writable == {"source"}
+
+
 @WAITS_IN_A_HOOK
 def test_one_at_a_time(world):
     """Whoever asks for another one meanwhile is told; the first one goes on. One that waits no longer is told as well."""
@@ -214,7 +222,8 @@ def test_an_abort_undoes_what_was_changed(world):
     asked = world.ask()
     assert world.abort(world.wait_state("wait"))["keys"] == []
     reply = world.raftd.answer(asked)
-    assert reply["keys"] == [] and world.state()[1] == "undone"
+    assert (reply["keys"], reply["message"]) == ([], "asked by an operator; everything is as it was") and world.state()[1] == "undone"
+    assert world.raftd.rows("SELECT all_errors FROM topology_recovery") == [("asked by an operator\neverything is as it was",)]
     assert set(world.sources.values()) == {"source"} and world.writable == {"source"}
     assert world.hooks_run() == ["PreFailoverProcesses", "PostUnsuccessfulFailoverProcesses"]
 
