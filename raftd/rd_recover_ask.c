@@ -33,8 +33,12 @@ static enum topo_code
 found_dead(const struct rd_recoveries *rs, const struct rd_server *s)
 {
 	bool is_dead = s->verdict == RD_VERDICT_DEAD && s->dead_term == rs->term && s->back == 0;
+	const struct rd_family *replicas = rd_model_family(&rs->n->model, &s->inst.key);
 
-	return is_dead ? (enum topo_code)s->dead_code : TOPO_NO_PROBLEM;
+	if (!is_dead || s->dead_code == TOPO_NO_PROBLEM)
+		return TOPO_NO_PROBLEM;
+	/* they follow another one since: it has been recovered */
+	return replicas == NULL || replicas->n == 0 ? TOPO_DEAD_PRIMARY_WITHOUT_REPLICAS : (enum topo_code)s->dead_code;
 }
 
 static int

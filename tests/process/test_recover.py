@@ -113,7 +113,7 @@ def world(request, tmp_path):
     """Nothing recovers by itself: no filter names the cluster."""
     hooks = {name: [f"echo {name} >>{tmp_path}/hooks"] for name in HOOKS}
     more = {name: [value.replace("DIR", str(tmp_path))] if name in HOOKS else value for name, value in getattr(request, "param", {}).items()}
-    with Raftd(config={**hooks, **more}) as raftd:
+    with Raftd(config={"InstancePollSeconds": 5, **hooks, **more}) as raftd:
         yield World(raftd, tmp_path)
 
 
@@ -163,6 +163,11 @@ def test_a_recovery_is_asked_for(world):
     refused("INVALID", world.recover, uid="a/b", key=R2)
     assert len(world.raftd.rows("SELECT * FROM topology_recovery")) == 1
     refused("PRECONDITION", world.abort, "asked-a~b")
+    # nobody follows it any more
+    wait_until(lambda: world.prober.poll() or world.raftd.rows("SELECT count(*) FROM database_instance WHERE master_host = 'r1'") == [(2,)], 20,
+               "the new rows", interval=0.1)
+    assert refused("PRECONDITION", world.recover).startswith("DeadMasterWithoutReplicas: ")
+    assert len(world.raftd.rows("SELECT * FROM topology_recovery")) == 1
     refused("NOT_FOUND", world.abort, "none")
     replays(world)
     text = world.raftd.ask("RECOVERY_INPUT", recovery_uid="asked-a~b", beginning=True)["text"]
