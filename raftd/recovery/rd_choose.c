@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "conf/conf.h"
 #include "rd_choose_private.h"
+#include "rd_follow.h"
 #include "topo/key.h"
 
 static const struct {
@@ -51,6 +52,7 @@ rd_choice_verdict_text(enum rd_choice_verdict verdict)
 struct asked {
 	const struct rd_recovery_input *in;
 	const struct rd_haves *haves;
+	struct rd_follow *follow;
 };
 
 /* --- figures --------------------------------------------------------------------------------------------------- */
@@ -73,13 +75,21 @@ may_donate(const struct rd_recovery_input *in, const struct rd_ranked *d)
 	       (d->backlog == 0 || (s->sql_delay == 0 && s->last_sql_errno == 0 && !s->in_maintenance));
 }
 
-static uint64_t
-lost_with(const struct rd_haves *h, const struct rd_have *a, const struct rd_have *b)
+static size_t
+index_of(const struct asked *q, const struct rd_ranked *j)
 {
+	return (size_t)(j->have - q->haves->v);
+}
+
+static uint64_t
+lost_with(const struct asked *q, const struct rd_have *a, const struct rd_have *b)
+{
+	const struct rd_haves *h = q->haves;
 	struct rd_set both;
 	struct err e;
 	uint64_t n = UINT64_MAX;
 
+	q->follow->joined++;
 	if (rd_set_join(h->family, &a->received, &b->received, &both, &e) == 0)
 		n = rd_set_lacks(h->family, &both, &h->best);
 	rd_set_done(&both);
@@ -91,16 +101,15 @@ static void
 find_donor(const struct asked *q, struct rd_ranked *all, size_t n, struct rd_ranked *j)
 {
 	const struct rd_ranked *best = NULL;
-	struct err e;
 
 	for (size_t i = 0; i < n && j->lacks > 0; i++) {
 		const struct rd_ranked *d = &all[i];
 		uint64_t lost;
 
-		if (d == j || d->lacks >= j->lacks || !may_donate(q->in, d) ||
-		    rd_can_follow(q->in, q->haves, j->have, d->have, &e) != 0)
+		if (d == j || d->lacks >= j->lacks || (j->lost == 0 && best != NULL && d->backlog >= best->backlog) ||
+		    !may_donate(q->in, d) || !rd_follow_can(q->follow, index_of(q, j), i))
 			continue;
-		lost = lost_with(q->haves, j->have, d->have);
+		lost = d->lacks == 0 ? 0 : lost_with(q, j->have, d->have);
 		if (lost > j->lost || (lost == j->lost && (best == NULL || d->backlog >= best->backlog)))
 			continue;
 		best = d;
@@ -112,15 +121,11 @@ find_donor(const struct asked *q, struct rd_ranked *all, size_t n, struct rd_ran
 static uint64_t
 count_stranded(const struct asked *q, const struct rd_ranked *j)
 {
+	size_t y = index_of(q, j);
 	uint64_t n = 0;
-	struct err e;
 
-	for (size_t i = 0; i < q->haves->n; i++) {
-		const struct rd_have *x = &q->haves->v[i];
-		if (x == j->have || !rd_recovery_is_direct(q->in, x->server) || !rd_recovery_is_fresh(q->in, x->server))
-			continue;
-		n += rd_can_follow(q->in, q->haves, x, j->have, &e) != 0;
-	}
+	for (size_t x = 0; x < q->haves->n; x++)
+		n += x != y && rd_follow_is_direct(q->follow, x) && !rd_follow_can(q->follow, x, y);
 	return n;
 }
 
@@ -288,7 +293,8 @@ void
 rd_choose(const struct rd_recovery_input *in, const struct rd_haves *haves, int64_t now_us, struct mem_arena *arena,
 	  struct rd_choice *ret)
 {
-	const struct asked q = {in, haves};
+	struct rd_follow follow;
+	const struct asked q = {in, haves, &follow};
 	struct rd_choice c = {.verdict = RD_CHOICE_NOBODY,
 			      .fetch = "",
 			      .lost = "",
@@ -298,7 +304,9 @@ rd_choose(const struct rd_recovery_input *in, const struct rd_haves *haves, int6
 			      .n = haves->n};
 
 	c.v = mem_arena_alloc(arena, (c.n + 1) * sizeof(*c.v));
+	rd_follow_init(in, haves, arena, &follow);
 	judge_all(&q, c.v, c.n);
+	c.work = follow.checked + follow.joined;
 	c.chosen = choose(&q, arena, &c);
 	if (c.chosen != NULL) {
 		explain_others(&q, &c);

@@ -53,6 +53,7 @@ struct rd_choice {
 	const char *refusal; /* with NOBODY and ABORT: for people */
 	struct rd_ranked *v; /* of in->servers, in that order */
 	size_t n;
+	uint64_t work; /* pairs of servers that were compared: a loop waits for it */
 };
 
 void rd_choose(const struct rd_recovery_input *in, const struct rd_haves *haves, int64_t now_us,

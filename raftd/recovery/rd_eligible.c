@@ -27,6 +27,17 @@ is_counted(const struct rd_recovery_input *in, const struct rd_recovery_server *
 	return rd_recovery_is_direct(in, s) && rd_recovery_is_fresh(in, s);
 }
 
+/* That version was counted already. */
+static bool
+is_repeated(const struct rd_recovery_input *in, size_t i)
+{
+	for (size_t k = 0; k < i; k++) {
+		if (str_eq(in->servers.v[k].version, in->servers.v[i].version) && is_counted(in, &in->servers.v[k]))
+			return true;
+	}
+	return false;
+}
+
 const char *
 rd_priority_version(const struct rd_recovery_input *in)
 {
@@ -36,7 +47,7 @@ rd_priority_version(const struct rd_recovery_input *in)
 	for (size_t i = 0; i < in->servers.n; i++) {
 		const char *version = in->servers.v[i].version;
 		size_t n = 0;
-		if (!is_counted(in, &in->servers.v[i]))
+		if (!is_counted(in, &in->servers.v[i]) || is_repeated(in, i))
 			continue;
 		for (size_t k = 0; k < in->servers.n; k++)
 			n += is_counted(in, &in->servers.v[k]) &&

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "rd_follow.h"
 #include "rd_plan.h"
 #include "topo/key.h"
 #include "topo/step.h"
@@ -109,6 +110,21 @@ decide(struct world *w)
 	rd_choose(&w->in, &w->haves, SUSPECTED_US, &w->arena, &w->choice);
 	for (int i = 0; w->choice.chosen != NULL && i <= RD_PHASE_REPOINT; i++)
 		rd_plan_build((enum rd_plan_phase)i, &w->in, &w->haves, &w->choice, &w->arena, &w->plans[i]);
+}
+
+/* What is remembered by kinds is what the pair itself says. */
+static void
+check_follow(struct world *w)
+{
+	struct rd_follow f;
+	struct err e;
+
+	rd_follow_init(&w->in, &w->haves, &w->arena, &f);
+	for (size_t x = 0; x < w->haves.n; x++) {
+		for (size_t y = 0; y < w->haves.n; y++)
+			CHECK(w, rd_follow_can(&f, x, y) ==
+				     (rd_can_follow(&w->in, &w->haves, &w->haves.v[x], &w->haves.v[y], &e) == 0));
+	}
 }
 
 static void
@@ -327,6 +343,7 @@ test_random_clusters(void **state UNUSED)
 
 		make_world(&w, seed);
 		check_order(&w);
+		check_follow(&w);
 		if (w.choice.chosen != NULL) {
 			promoted++;
 			fetched += w.choice.donor != NULL;
