@@ -11,7 +11,7 @@ bars of design.md section 11, how long until a writer's transaction is acknowled
 the log of the leading node tells them, and how many acknowledged transactions were lost. A writer without special rights
 commits some 100 a second; between rounds the old primary comes back, is fenced, and follows the new one. Judges nothing,
 but for what is no measurement: without a new primary it ends. Every server and node is in a network namespace of its own.
-Needs a build (ORC_BUILD_DIR, default b) and root."""
+Needs a build (ORC_BUILD_DIR, default b) and root. BENCH_KEEP=directory keeps the nodes' logs."""
 
 import datetime
 import itertools
@@ -139,7 +139,7 @@ class Round:
         self.servers.create_user("app", "app-pw", grants=["INSERT ON was.*"])
         self.primary.sql("CREATE DATABASE was; CREATE TABLE was.here (n INT PRIMARY KEY) ENGINE=InnoDB")
         self.group = Group(places=[place(net, host) for host in ("n1", "n2", "n3")],
-                           config={"Debug": False, "InstancePollSeconds": 5, "RecoverMasterClusterFilters": ["*"],
+                           config={"InstancePollSeconds": 5, "RecoverMasterClusterFilters": ["*"],
                                    "DiscoverySeeds": [self.primary.address]})
         self.calm()
 
@@ -196,6 +196,7 @@ class Round:
             server.spec.source = None
         self.servers.remove(old.name)
         self.servers.add(f"{self.flavor}: {self.primary.name} > {name}", places={name: self.net.place(host, PORT)})
+        self.servers[name].create_user("app", "app-pw", grants=["INSERT ON was.*"])
         return self.servers[name]
 
     @staticmethod
@@ -258,11 +259,9 @@ def main():
                 head(f"a primary dies: {flavor}")
                 for kind in KINDS:
                     part(cluster, kind)
-            except BaseException:
-                if os.environ.get("BENCH_KEEP"):  # logs of the nodes
-                    cluster.group.keep(os.environ["BENCH_KEEP"])
-                raise
             finally:
+                if os.environ.get("BENCH_KEEP"):
+                    cluster.group.keep(pathlib.Path(os.environ["BENCH_KEEP"]) / flavor)
                 cluster.close()
 
 
