@@ -134,6 +134,38 @@ raftd_is_asked_for_changes(void **state UNUSED)
 	}
 }
 
+/* The played raftd promotes the candidate, or nobody. */
+static void
+raftd_is_asked_for_recoveries(void **state UNUSED)
+{
+	static const struct {
+		const char *request, *asked, *body;
+	} cases[] = {
+	    {"GET /api/recover/db1/3306",
+	     "key=db1.example.net:3306 candidate=:0 skip_hooks=false dry_run=false deadline_us=",
+	     ERROR("Recovery attempted but no instance promoted: ", KEY("db1.example.net"))},
+	    {"POST /api/recover/vip/3306/db2/3306?skipProcesses=true",
+	     "key=db1.example.net:3306 candidate=db2:3306 skip_hooks=true dry_run=false deadline_us=",
+	     OK("Recovery executed on db1.example.net:3306", KEY("db2"))},
+	    {"GET /api/recover-lite/db1/3306/db2/3306%0A",
+	     "key=db1.example.net:3306 candidate=db2:3306 skip_hooks=true dry_run=false deadline_us=",
+	     OK("Recovery executed on db1.example.net:3306", KEY("db2"))},
+	    {"GET /api/recover-lite/db1/3306?dry-run=true",
+	     "key=db1.example.net:3306 candidate=:0 skip_hooks=true dry_run=true deadline_us=",
+	     OK("Dry run: nothing was changed", "[]")},
+	    {"GET /api/abort-recovery/u1",
+	     "ABORT_RECOVERY user= recovery_uid=u1 deadline_us=", OK("Recovery aborted: ", "\"u1\"")},
+	    {"GET /api/recovery-input/u1?beginning=true", "RECOVERY_INPUT recovery_uid=u1 beginning=true",
+	     OK("Input of the recovery", "[]")},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		expect_answer(cases[i].request, cases[i].body);
+		if (strstr(fake_raftd_last(&node), cases[i].asked) == NULL)
+			fail_msg("%s: asked %s", cases[i].request, fake_raftd_last(&node));
+	}
+}
+
 static void
 discover_shows_the_live_instance(void **state UNUSED)
 {
@@ -194,6 +226,13 @@ what_raftd_refuses_is_told(void **state UNUSED)
 	expect_answer("GET /api/discover/zz/3306", ERROR("no such \\\"server\\\"", "null"));
 	expect_answer("GET /api/begin-maintenance/zz/3306/me/why", ERROR("no such \\\"server\\\"", "0"));
 	expect_answer("GET /api/submit-pool-instances/p", ERROR("no such \\\"server\\\"", "null"));
+	expect_answer("GET /api/recover/zz/3306", ERROR("Recovery not attempted", KEY("zz")));
+	expect_answer("GET /api/recover/zz/3306?dry-run=true", ERROR("no such \\\"server\\\"", "null"));
+	expect_answer("GET /api/abort-recovery/u1", ERROR("no such \\\"server\\\"", "null"));
+	fake_raftd_reply(&node, -ERR_BUSY, "one runs");
+	expect_answer("GET /api/recover-lite/zz/3306", ERROR("Recovery not attempted: one runs", KEY("zz")));
+	fake_raftd_reply(&node, -ERR_TIMEOUT, "it runs still");
+	expect_answer("GET /api/recover/zz/3306", ERROR("it runs still", KEY("zz")));
 }
 
 /* --- raftd is away --------------------------------------------------------------------------------------------- */
@@ -237,6 +276,24 @@ an_unanswered_change_has_an_unknown_outcome(void **state UNUSED)
 	begin(&c, "/api/tag/db1/3306?tag=x");
 	fake_wait(&node, "the question", was_asked, &sent);
 	fake_clock_shift(60 * CLK_S);
+	end(&c, "no answer from raftd in time; the outcome is unknown");
+}
+
+/* Ten minutes, whatever changes take otherwise. */
+static void
+a_recovery_is_waited_for(void **state UNUSED)
+{
+	struct sent sent = {fake_raftd_asked(&node)};
+	struct fake_client c;
+
+	fake_raftd_mute(&node, true);
+	begin(&c, "/api/recover/db1/3306");
+	fake_wait(&node, "the question", was_asked, &sent);
+	fake_clock_shift(500 * CLK_S);
+	for (int i = 0; i < 20; i++)
+		fake_turn(&node);
+	assert_int_equal(c.in.len, 0);
+	fake_clock_shift(100 * CLK_S);
 	end(&c, "no answer from raftd in time; the outcome is unknown");
 }
 
@@ -369,10 +426,12 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(raftd_is_asked_for_changes),
+	    TEST(raftd_is_asked_for_recoveries),
 	    TEST(discover_shows_the_live_instance),
 	    TEST(nonsense_is_refused_before_raftd_is_asked),
 	    TEST(what_raftd_refuses_is_told),
 	    TEST(an_unanswered_change_has_an_unknown_outcome),
+	    TEST(a_recovery_is_waited_for),
 	    TEST(a_change_that_raftd_died_over_has_an_unknown_outcome),
 	    TEST(a_change_waits_for_the_next_raftd),
 	    TEST(a_change_does_not_wait_for_ever),
