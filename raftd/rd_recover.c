@@ -55,6 +55,7 @@ rd_recover_free(struct rd_recover *r)
 	topo_key_list_done(&r->locked);
 	free(r->reading);
 	free(r->position);
+	free(r->over_why);
 	free(r);
 }
 
@@ -90,6 +91,18 @@ rd_recover_propose(struct rd_recover *r, const struct rd_recover_event *ev)
 	r->proposed = true;
 	r->stats.proposals++;
 	r->ops->propose(r->ctx, &full);
+}
+
+void
+rd_recover_steps_over(struct rd_recover *r, const char *why)
+{
+	if (r->record.state != RD_RECOVERY_RESTORE || r->told) {
+		rd_recover_say(r, RD_EVENT_STEPS_OVER, why);
+		return;
+	}
+	free(r->over_why);
+	r->over_why = mem_strdup(why);
+	r->todo |= RD_TODO_TELL;
 }
 
 static bool
@@ -231,6 +244,7 @@ start_hooks(struct rd_recover *r, enum rd_hook_list list)
 	r->stage = RD_STAGE_HOOKS;
 	r->hook = list;
 	r->hook_over = false;
+	r->told = r->told || list == RD_HOOK_LIST_POST_UNSUCCESSFUL_FAILOVER;
 	r->ops->hooks(r->ctx, list, &r->lost);
 }
 
@@ -253,6 +267,8 @@ end_hooks(struct rd_recover *r)
 		start_hooks(r, RD_HOOK_LIST_POST_FAILOVER);
 	else if (r->hook == RD_HOOK_LIST_POST_FAILOVER)
 		rd_recover_say(r, RD_EVENT_RECORDED, "");
+	else if (r->record.state == RD_RECOVERY_RESTORE)
+		rd_recover_say(r, RD_EVENT_STEPS_OVER, text_of(r->over_why));
 }
 
 static void
@@ -275,11 +291,11 @@ do_run(struct rd_recover *r)
 		rd_recover_run(r);
 }
 
-/* Nothing was changed when it ended before the fence: then it was not attempted. */
+/* Nothing was changed when it ended before the fence: then it was not attempted. Told: unless its time was over. */
 static void
 do_unlock(struct rd_recover *r)
 {
-	if (r->record.state == RD_RECOVERY_UNDONE && r->was_attempted)
+	if (r->record.state == RD_RECOVERY_UNDONE && r->was_attempted && !r->told)
 		start_hooks(r, RD_HOOK_LIST_POST_UNSUCCESSFUL_FAILOVER);
 }
 
@@ -316,6 +332,8 @@ do_next(struct rd_recover *r)
 		rd_recover_pick(r);
 	else if (take(r, RD_DO_RUN))
 		do_run(r);
+	else if (take(r, RD_TODO_TELL))
+		start_hooks(r, RD_HOOK_LIST_POST_UNSUCCESSFUL_FAILOVER);
 	else if (take(r, RD_DO_POST_HOOKS))
 		start_hooks(r, RD_HOOK_LIST_POST_SOURCE_FAILOVER);
 	else if (take(r, RD_DO_UNLOCK))

@@ -21,7 +21,8 @@ enum rd_reading { RD_READING_NONE, RD_READING_ASKED, RD_READING_STALE, RD_READIN
 /* Beside the effects of rd_fsm.h. */
 enum rd_recover_todo {
 	RD_TODO_REREAD = 0x100000, /* the servers in targets */
-	RD_TODO_AGAIN = 0x200000   /* the phase is planned again */
+	RD_TODO_AGAIN = 0x200000,  /* the phase is planned again */
+	RD_TODO_TELL = 0x400000	   /* PostUnsuccessfulFailoverProcesses run, and the end is proposed */
 };
 
 /* A server where a step may still take effect. */
@@ -62,6 +63,8 @@ struct rd_recover {
 	struct mono again;  /* nothing is begun before */
 	unsigned tries;	    /* plans of this state that did not come through */
 	bool was_attempted; /* it came beyond the hooks */
+	bool told;	    /* PostUnsuccessfulFailoverProcesses were begun */
+	char *over_why;	    /* for the end of RESTORE, after these; NULL = nothing */
 	bool news;	    /* while waiting: somebody answered */
 	struct mono news_at;
 
@@ -96,6 +99,9 @@ rd_recover_wall_us(const struct rd_recover *r)
 
 /* --- rd_recover.c */
 void rd_recover_propose(struct rd_recover *r, const struct rd_recover_event *ev);
+/* The present state's work is done. Hooks that tell of a failure run before the record ends: else nobody would run them if
+ * this leader is lost then. */
+void rd_recover_steps_over(struct rd_recover *r, const char *why);
 static inline void
 rd_recover_say(struct rd_recover *r, enum rd_recovery_event event, const char *detail)
 {

@@ -282,8 +282,10 @@ again(struct rd_recover *r, const char *why)
 	}
 	for (size_t i = 0; i < r->targets.n; i++)
 		give_up(r, &r->targets.v[i], why);
-	rd_recover_say(r, r->record.state == RD_RECOVERY_PREPARE ? RD_EVENT_CANDIDATE_FAILED : RD_EVENT_STEPS_OVER,
-		       why);
+	if (r->record.state == RD_RECOVERY_PREPARE)
+		rd_recover_say(r, RD_EVENT_CANDIDATE_FAILED, why);
+	else
+		rd_recover_steps_over(r, why);
 }
 
 static void
@@ -315,7 +317,7 @@ rd_recover_run_over(struct rd_recover *r)
 	else if (c.unknown || c.phase)
 		again(r, c.why);
 	else
-		rd_recover_say(r, RD_EVENT_STEPS_OVER, c.why);
+		rd_recover_steps_over(r, c.why);
 }
 
 /* Of the servers with open steps, some could not be read: their steps are not repeated. */

@@ -345,6 +345,9 @@ watch_state(struct world *w)
 {
 	if ((w->faults & WORLD_LATE) != 0 && w->record.state == RD_RECOVERY_CHOOSE)
 		w->servers[2].up = true;
+	if (w->record.state == RD_RECOVERY_RESTORE && !w->undoes && (w->faults & WORLD_LEADER_AT_END) != 0)
+		later(w, WORLD_LEADER, some(w, 0, 50 * CLK_MS));
+	w->undoes = w->undoes || w->record.state == RD_RECOVERY_RESTORE;
 	if (w->faults == 0 || w->fault_came || w->record.state != w->when)
 		return;
 	w->fault_came = true;
@@ -568,6 +571,9 @@ world_check_end(struct world *w)
 			check_follower(w, &w->servers[i]);
 	}
 	WORLD_CHECK(w, writable <= 1);
+	WORLD_CHECK(w, !w->record.promoted || (w->hooks_ran[RD_HOOK_LIST_POST_SOURCE_FAILOVER] &&
+					       w->hooks_ran[RD_HOOK_LIST_POST_FAILOVER]));
+	WORLD_CHECK(w, w->record.promoted || !w->undoes || w->hooks_ran[RD_HOOK_LIST_POST_UNSUCCESSFUL_FAILOVER]);
 	WORLD_CHECK(w, !w->servers[0].up || w->record.promoted == w->servers[0].row.read_only);
 	if (w->record.promoted && candidate(w)->up) {
 		const char *has = w->mariadb ? candidate(w)->row.gtid_current_pos : candidate(w)->row.executed_gtid_set;

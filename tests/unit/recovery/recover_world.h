@@ -42,10 +42,11 @@ enum world_fault {
 	WORLD_SLOW_PROBER = 16, /* the prober is paused for a second: what it has is sent late, or not at all */
 	WORLD_SLOW_SERVER = 32, /* statements take a second, and are ended by whoever breaks the lock */
 	WORLD_ABORT = 64,
-	WORLD_REPLICA = 128,	/* d dies */
-	WORLD_LATE = 1024,	/* c, which has most, answers for the first time when CHOOSE begins */
-	WORLD_UNTOLD = 512,	/* with RETURN: nobody notices that it is back, not even who leads next */
-	WORLD_HUNG_SERVER = 256 /* as SLOW_SERVER, but eight seconds: longer than any answer is waited for */
+	WORLD_REPLICA = 128,	    /* d dies */
+	WORLD_LATE = 1024,	    /* c, which has most, answers for the first time when CHOOSE begins */
+	WORLD_LEADER_AT_END = 2048, /* with others: it dies while what it did is undone, or right after that */
+	WORLD_UNTOLD = 512,	    /* with RETURN: nobody notices that it is back, not even who leads next */
+	WORLD_HUNG_SERVER = 256	    /* as SLOW_SERVER, but eight seconds: longer than any answer is waited for */
 };
 
 struct world {
@@ -78,6 +79,7 @@ struct world {
 	enum rd_recovery_state when;
 	int64_t after_us;
 	bool fault_came, fail_pre_hook, untold;
+	bool undoes;	      /* it came to RESTORE */
 	struct str_buf trace; /* "b:set-writable" … as carried out */
 	size_t steps;
 };

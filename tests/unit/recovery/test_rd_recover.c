@@ -90,6 +90,8 @@ test_faults_in_every_state(void **state UNUSED)
 					  WORLD_LATE,
 					  WORLD_LATE | WORLD_LEADER,
 					  WORLD_LATE | WORLD_SLOW_SERVER | WORLD_RETURN,
+					  WORLD_ABORT | WORLD_LEADER_AT_END,
+					  WORLD_RETURN | WORLD_LEADER_AT_END,
 					  WORLD_RETURN | WORLD_UNTOLD,
 					  WORLD_LEADER | WORLD_RETURN | WORLD_UNTOLD};
 	static const int64_t after_us[] = {0, 700, 1500, 2500, 4000, 7000, 15000};
