@@ -326,6 +326,8 @@ do_next(struct rd_recover *r)
 		rd_recover_judge_candidate(r);
 	else if (take(r, RD_TODO_REREAD))
 		rd_recover_read_keys(r, &r->targets);
+	else if (take(r, RD_TODO_PREPARED))
+		rd_recover_prepared(r);
 	else if (take(r, RD_TODO_AGAIN))
 		rd_recover_again(r);
 	else if (take(r, RD_DO_PICK))

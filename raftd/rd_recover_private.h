@@ -20,9 +20,10 @@ enum rd_reading { RD_READING_NONE, RD_READING_ASKED, RD_READING_STALE, RD_READIN
 
 /* Beside the effects of rd_fsm.h. */
 enum rd_recover_todo {
-	RD_TODO_REREAD = 0x100000, /* the servers in targets */
-	RD_TODO_AGAIN = 0x200000,  /* the phase is planned again */
-	RD_TODO_TELL = 0x400000	   /* PostUnsuccessfulFailoverProcesses run, and the end is proposed */
+	RD_TODO_REREAD = 0x100000,   /* the servers in targets */
+	RD_TODO_AGAIN = 0x200000,    /* the phase is planned again */
+	RD_TODO_PREPARED = 0x800000, /* the candidate was read after its preparation */
+	RD_TODO_TELL = 0x400000	     /* PostUnsuccessfulFailoverProcesses run, and the end is proposed */
 };
 
 /* A server where a step may still take effect. */
@@ -116,6 +117,7 @@ void rd_recover_settle_again(struct rd_recover *r, const struct topo_key *key);
 void rd_recover_locks(struct rd_recover *r);
 void rd_recover_locks_over(struct rd_recover *r); /* and of settling */
 void rd_recover_relock(struct rd_recover *r, const struct topo_key *key);
+void rd_recover_prepared(struct rd_recover *r);
 void rd_recover_again(struct rd_recover *r); /* who had to be read again was */
 /* False: nothing is to be settled; true: it is under way, or waits for rd_recover.again. */
 bool rd_recover_settle(struct rd_recover *r);

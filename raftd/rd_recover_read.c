@@ -11,6 +11,7 @@ rd_recover_view(const struct rd_recover *r)
 
 	in.successor = r->record.successor;
 	in.excluded = r->record.excluded;
+	in.prepared = (rd_recovery_state_flags((enum rd_recovery_state)r->record.state) & RD_STATE_COMMITTED) != 0;
 	return in;
 }
 

@@ -298,10 +298,19 @@ promotion_over(struct rd_recover *r, const struct came_of *c)
 		rd_recover_say(r, RD_EVENT_UNKNOWN, c->why);
 }
 
+/* What it has now decides who is ahead of it, and where an old source will differ. */
+static void
+read_prepared(struct rd_recover *r)
+{
+	(void)topo_key_list_add(&r->targets, &r->record.successor);
+	r->todo |= RD_TODO_REREAD | RD_TODO_PREPARED;
+}
+
 void
 rd_recover_run_over(struct rd_recover *r)
 {
 	struct came_of c = {0};
+	bool is_prepared = r->record.state == RD_RECOVERY_PREPARE && r->run.n > 0;
 
 	topo_key_list_done(&r->targets);
 	for (size_t i = 0; i < r->run.n; i++)
@@ -316,8 +325,19 @@ rd_recover_run_over(struct rd_recover *r)
 		rd_recover_say(r, RD_EVENT_CANDIDATE_FAILED, c.why);
 	else if (c.unknown || c.phase)
 		again(r, c.why);
+	else if (is_prepared)
+		read_prepared(r);
 	else
 		rd_recover_steps_over(r, c.why);
+}
+
+void
+rd_recover_prepared(struct rd_recover *r)
+{
+	if (r->one_read)
+		rd_recover_say(r, RD_EVENT_STEPS_OVER, "");
+	else
+		rd_recover_say(r, RD_EVENT_CANDIDATE_FAILED, "it could not be read after its preparation");
 }
 
 /* Of the servers with open steps, some could not be read: their steps are not repeated. */

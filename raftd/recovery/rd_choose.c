@@ -102,6 +102,7 @@ find_donor(const struct asked *q, struct rd_ranked *all, size_t n, struct rd_ran
 {
 	const struct rd_ranked *best = NULL;
 
+	j->lost = j->lacks; /* the chosen one is judged twice */
 	for (size_t i = 0; i < n && j->lacks > 0; i++) {
 		const struct rd_ranked *d = &all[i];
 		uint64_t lost;
@@ -205,7 +206,9 @@ chosen_before(const struct rd_recovery_input *in, const struct asked *q, struct 
 		struct rd_ranked *j = &c->v[i];
 		if (!topo_key_equal(&j->server->key, &in->successor))
 			continue;
-		find_donor(q, c->v, c->n, j);
+		j->donor = NULL;
+		if (!in->prepared)
+			find_donor(q, c->v, c->n, j);
 		j->why = RD_WHY_CHOSEN;
 		j->detail = "";
 		return j;

@@ -29,22 +29,23 @@ struct rd_recovery_policy {
 };
 REC_DECLARE_LIST(rd_recovery_policy);
 
-#define RD_RECOVERY_INPUT_FIELDS(F)                                                                          \
-	F(STR, uid, _, 128)                                                                                  \
-	F(STR, cluster_id, _, 64)                                                                            \
-	F(STR, cluster_name, _, 512)                                                                         \
-	F(STR, cluster_alias, _, 512)                                                                        \
-	F(STR, analysis, _, 64, .doc = "code that was detected")                                             \
-	F(I64, suspected_us, _, 0, .doc = "wall: the first sign of the failure")                             \
-	F(I64, decided_us, _, 0, .doc = "wall: the failure was confirmed")                                   \
-	F(I64, chosen_us, _, 0, .doc = "wall: a choice was made on this; 0 = as it began")                   \
-	F(BOOL, forced, _, 0, .doc = "asked for by an operator")                                             \
-	F(BOOL, skip_hooks, _, 0, .doc = "no list of hooks runs")                                            \
-	F(REC, candidate, topo_key, 0, .doc = "asked for; empty host = free choice")                         \
-	F(REC, successor, topo_key, 0, .doc = "decided in this recovery before: no choice is made any more") \
-	F(LIST, excluded, topo_key, 64, .doc = "candidates that failed already, in this recovery")           \
-	F(REC, policy, rd_recovery_policy, 0)                                                                \
-	F(REC, failed, rd_recovery_server, 0, .doc = "its last row")                                         \
+#define RD_RECOVERY_INPUT_FIELDS(F)                                                                               \
+	F(STR, uid, _, 128)                                                                                       \
+	F(STR, cluster_id, _, 64)                                                                                 \
+	F(STR, cluster_name, _, 512)                                                                              \
+	F(STR, cluster_alias, _, 512)                                                                             \
+	F(STR, analysis, _, 64, .doc = "code that was detected")                                                  \
+	F(I64, suspected_us, _, 0, .doc = "wall: the first sign of the failure")                                  \
+	F(I64, decided_us, _, 0, .doc = "wall: the failure was confirmed")                                        \
+	F(I64, chosen_us, _, 0, .doc = "wall: a choice was made on this; 0 = as it began")                        \
+	F(BOOL, forced, _, 0, .doc = "asked for by an operator")                                                  \
+	F(BOOL, skip_hooks, _, 0, .doc = "no list of hooks runs")                                                 \
+	F(REC, candidate, topo_key, 0, .doc = "asked for; empty host = free choice")                              \
+	F(REC, successor, topo_key, 0, .doc = "decided in this recovery before: no choice is made any more")      \
+	F(BOOL, prepared, _, 0, .doc = "it has what donors had, and was read since: nothing is fetched any more") \
+	F(LIST, excluded, topo_key, 64, .doc = "candidates that failed already, in this recovery")                \
+	F(REC, policy, rd_recovery_policy, 0)                                                                     \
+	F(REC, failed, rd_recovery_server, 0, .doc = "its last row")                                              \
 	F(LIST, servers, rd_recovery_server, RD_RECOVERY_SERVERS_MAX, .doc = "the others of the cluster")
 REC_DECLARE(rd_recovery_input, RD_RECOVERY_INPUT_FIELDS);
 

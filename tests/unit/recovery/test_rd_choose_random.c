@@ -210,6 +210,20 @@ check_order(struct world *w)
 	rd_haves_done(&haves);
 }
 
+/* In the phases after the choice it is settled on, and judged anew. */
+static void
+check_settled(struct world *w)
+{
+	struct rd_recovery_input settled = w->in;
+	struct rd_choice again;
+
+	settled.successor = w->choice.chosen->server->key;
+	rd_choose(&settled, &w->haves, SUSPECTED_US, &w->arena, &again);
+	CHECK(w, again.chosen != NULL && again.chosen->server == w->choice.chosen->server);
+	CHECK(w,
+	      again.donor == w->choice.donor && again.loss == w->choice.loss && str_eq(again.fetch, w->choice.fetch));
+}
+
 static bool
 is_kind(const struct rd_step *s, enum topo_step_kind kind)
 {
@@ -322,6 +336,7 @@ check_carried_out(struct world *w)
 		struct rd_plan p = w->plans[phase];
 		for (size_t i = 0; i < p.steps.n; i++)
 			carry_out(w, &p.steps.v[i]);
+		w->in.prepared = true;
 		decide(w);
 		CHECK(w, w->choice.chosen != NULL && rd_plan_refusal(&w->haves, &w->choice) == NULL);
 		CHECK(w, topo_key_equal(&w->choice.chosen->server->key, &w->in.successor));
@@ -349,6 +364,7 @@ test_random_clusters(void **state UNUSED)
 			fetched += w.choice.donor != NULL;
 			lost += w.choice.loss == RD_LOSS_SOME;
 			check_choice(&w);
+			check_settled(&w);
 			for (int i = 0; i <= RD_PHASE_REPOINT; i++) {
 				for (size_t k = 0; k < w.plans[i].steps.n; k++)
 					check_step(&w, &w.plans[i], k);
