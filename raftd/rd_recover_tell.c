@@ -137,12 +137,25 @@ rd_recover_tell_refused(struct rd_recoveries *rs, const char *uid, const struct 
 	}
 }
 
+/* It is being undone already, whoever asked for that, or it is over: the end will be told. */
+static bool
+ends_anyhow(struct rd_recoveries *rs, const char *uid)
+{
+	const struct db_recovery_machine key = {.uid = uid};
+	const struct db_recovery_machine *row = rd_state_get(rd_decisions(rs->n), RD_TABLE_recovery_machine, &key);
+
+	return row == NULL || !rd_records_is_running(row) ||
+	       rd_recovery_state_by_name(row->state) == RD_RECOVERY_RESTORE;
+}
+
 void
 rd_recover_tell_too_late(struct rd_recoveries *rs, const char *uid)
 {
 	struct rd_recover_asker *a, *next;
 	struct err e;
 
+	if (ends_anyhow(rs, uid))
+		return;
 	for (a = LIST_FIRST(&rs->askers); a != NULL; a = next) {
 		next = LIST_NEXT(a, next);
 		if (!a->aborts || !str_eq(a->uid, uid))

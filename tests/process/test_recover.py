@@ -179,6 +179,10 @@ def test_a_recovery_is_asked_for(world):
 def test_without_hooks_and_with_a_candidate(world):
     world.kill()
     assert "choice: promote r3:3306" in world.recover(candidate=R3, dry_run=True)["text"]
+    # what keeps it from beginning by itself does not count
+    world.raftd.ask("SET_GLOBAL_RECOVERIES", enabled=False)
+    world.raftd.ask("BEGIN_DOWNTIME", key=SOURCE, owner="me", reason="x")
+    assert "not by itself: recoveries are disabled globally" in world.recover(dry_run=True)["text"]
     assert world.recover(candidate=R3, skip_hooks=True)["keys"] == [R3]
     assert world.sources == {"r1": "r3", "r2": "r3", "r3": None} and world.hooks_run() == []
 
@@ -219,6 +223,19 @@ def test_an_abort_before_anything_was_done(world):
     assert world.abort(world.wait_state("hooks"))["message"] == "asked by an operator"
     assert refused("PRECONDITION", world.raftd.answer, asked) == "asked by an operator"
     assert world.statements() == [] == world.hooks_run() and world.state()[1] == "undone"
+
+
+@WAITS_IN_A_HOOK
+def test_an_abort_of_one_whose_leader_is_gone(world):
+    """Whether its server is dead is not known yet, and nobody asks any more."""
+    world.kill()
+    world.ask(uid="once")
+    uid = world.wait_state("hooks")
+    world.prober.answering = False
+    world.raftd.kill()
+    world.raftd.start()
+    assert world.abort(uid)["message"] == "the leader is gone, and the failure is not confirmed"
+    assert world.state() == (uid, "undone") and world.statements() == []
 
 
 @with_config(PromotionOnPossibleLoss="wait:600")
