@@ -85,6 +85,15 @@ reason_of(struct rd_recoveries *rs, const struct rd_recovery *r, struct str_buf 
 	return str_buf_text(b);
 }
 
+/* Beyond its first hooks. Who asks when it is over sees that by its errors: what was attempted was given up, and restored. */
+static bool
+was_attempted(struct rd_recoveries *rs, const struct rd_recover_asker *a, const struct rd_recovery *r)
+{
+	const struct db_recovery *row = rd_records_row(rd_decisions(rs->n), r->uid);
+
+	return r->promoted || a->attempted || (row != NULL && strchr(row->all_errors, '\n') != NULL);
+}
+
 static void
 answer_end(struct rd_recoveries *rs, struct rd_recover_asker *a, const struct rd_recovery *r)
 {
@@ -97,7 +106,7 @@ answer_end(struct rd_recoveries *rs, struct rd_recover_asker *a, const struct rd
 	if (a->aborts && r->promoted) {
 		(void)err_set(&e, ERR_PRECONDITION, "recovery %s has ended with a promotion: %s", a->uid, r->why);
 		answer_error(rs, a, &e);
-	} else if (!a->aborts && !r->promoted && !a->attempted) {
+	} else if (!a->aborts && !was_attempted(rs, a, r)) {
 		(void)err_set(&e, ERR_PRECONDITION, "%s", why);
 		answer_error(rs, a, &e);
 	} else {

@@ -241,11 +241,12 @@ def test_an_abort_of_one_whose_leader_is_gone(world):
 @with_config(PromotionOnPossibleLoss="wait:600")
 def test_an_abort_undoes_what_was_changed(world):
     world.kill()
-    asked = world.ask()
+    asked = world.ask(uid="x")
     assert world.abort(world.wait_state("wait"))["keys"] == []
     reply = world.raftd.answer(asked)
     assert (reply["keys"], reply["message"]) == ([], "asked by an operator; everything is as it was") and world.state()[1] == "undone"
     assert world.raftd.rows("SELECT all_errors FROM topology_recovery") == [("asked by an operator\neverything is as it was",)]
+    assert world.recover(uid="x")["message"] == reply["message"]
     assert set(world.sources.values()) == {"source"} and world.writable == {"source"}
     assert world.hooks_run() == ["PreFailoverProcesses", "PostUnsuccessfulFailoverProcesses"]
 
