@@ -261,6 +261,30 @@ run_reconnect(struct step *st)
 		run_statement(st);
 }
 
+/* In the place of the channels, which no such step asks for. */
+static void
+run_with_account(struct step *st)
+{
+	const struct pr_rows *account = &st->queries[PR_BEFORE_CHANNELS].rows;
+	const char *user = pr_rows_at(account, 0, 0), *password = pr_rows_at(account, 0, 1);
+	struct err e;
+
+	if (!pr_rows_ok(account))
+		finish(st, ERR_SERVER, account->err_no, "ReplicationCredentialsQuery failed");
+	else if (user == NULL || password == NULL)
+		finish(st, ERR_PRECONDITION, 0, "ReplicationCredentialsQuery gave no user and password");
+	else if (topo_step_add_account(user, password, &st->sql, &e) != 0)
+		finish(st, (enum err_code)e.code, 0, e.msg);
+	else
+		run_statement(st);
+}
+
+static bool
+asks_for_account(const struct step *st)
+{
+	return has_flag(st, TOPO_STEP_ACCOUNT) && st->conf->ReplicationCredentialsQuery[0] != '\0';
+}
+
 static void
 on_prepared(struct step *st)
 {
@@ -279,8 +303,17 @@ on_prepared(struct step *st)
 		finish(st, ERR_PRECONDITION, 0, "it is another server than the step was planned for");
 	else if (has_flag(st, TOPO_STEP_RECONNECTS))
 		run_reconnect(st);
+	else if (asks_for_account(st))
+		run_with_account(st);
 	else
 		run_statement(st);
+}
+
+/* It may quote what stands near the error. */
+static const char *
+text_of_error(const struct step *st, const struct pr_query *q)
+{
+	return asks_for_account(st) ? "the server refuses the statement" : q->rows.err_text;
 }
 
 static void
@@ -293,7 +326,7 @@ on_statement_end(struct step *st)
 	else if (!q->rows.answered)
 		finish(st, ERR_UNKNOWN_OUTCOME, pr_conn_failure(st->conn)->err_no, pr_conn_failure(st->conn)->text);
 	else if (q->rows.err_no != 0)
-		finish(st, ERR_SERVER, q->rows.err_no, q->rows.err_text);
+		finish(st, ERR_SERVER, q->rows.err_no, text_of_error(st, q));
 	else if (has_flag(st, TOPO_STEP_WAITS) && !str_eq(pr_rows_text(&q->rows, 0, "waited"), "0"))
 		finish(st, ERR_TIMEOUT, 0, "what it waited for did not happen in time");
 	else
@@ -335,8 +368,11 @@ prepare(struct step *st)
 		    (struct pr_query){.sql = pr_before_step_sql((enum pr_before_step)i, version), .keep_rows = 1};
 	if (has_flag(st, TOPO_STEP_UNLOCKED))
 		st->queries[PR_BEFORE_LOCK].sql = "select 1 as locked";
+	if (asks_for_account(st))
+		st->queries[PR_BEFORE_CHANNELS].sql = st->conf->ReplicationCredentialsQuery;
 	arm(st, earlier(not_after(st), seconds_us(st->conf->MySQLConnectTimeoutSeconds, 2)));
-	pr_conn_run(st->conn, st->queries, has_flag(st, TOPO_STEP_RECONNECTS) ? PR_BEFORE_COUNT : PR_BEFORE_CHANNELS,
+	pr_conn_run(st->conn, st->queries,
+		    has_flag(st, TOPO_STEP_RECONNECTS) || asks_for_account(st) ? PR_BEFORE_COUNT : PR_BEFORE_CHANNELS,
 		    &st->arena, false);
 }
 
@@ -407,6 +443,8 @@ check(struct pr_steps *s, const struct ipc_step *m, struct err *e)
 	if (!topo_key_valid(&m->key) || m->key.port > TOPO_PORT_MAX)
 		return err_set(e, ERR_INVALID, "not a server's key");
 	rc = topo_step_sql(m->statement, &m->args, "8.4.0", false, &scratch, e); /* known, and its arguments fit */
+	if (rc == -ERR_UNSUPPORTED)
+		rc = topo_step_sql(m->statement, &m->args, "11.4.0-MariaDB", false, &scratch, e);
 	str_buf_done(&scratch);
 	if (rc != 0)
 		return rc;

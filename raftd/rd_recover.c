@@ -278,6 +278,8 @@ do_read(struct rd_recover *r, bool only_candidate)
 
 	if (only_candidate)
 		rd_recover_read_keys(r, &one);
+	else if (r->record.state == RD_RECOVERY_REJOIN)
+		rd_recover_read_rejoin(r);
 	else
 		rd_recover_read_all(r, r->record.state == RD_RECOVERY_RESTORE);
 }
@@ -330,6 +332,8 @@ do_next(struct rd_recover *r)
 		rd_recover_prepared(r);
 	else if (take(r, RD_TODO_AGAIN))
 		rd_recover_again(r);
+	else if (take(r, RD_TODO_OLD))
+		rd_recover_judge_old(r);
 	else if (take(r, RD_DO_PICK))
 		rd_recover_pick(r);
 	else if (take(r, RD_DO_RUN))
@@ -405,6 +409,7 @@ rd_recover_tick(struct rd_recover *r)
 		do_next(r);
 	}
 	wait_for_news(r);
+	rd_recover_compare_old(r);
 }
 
 static struct mono

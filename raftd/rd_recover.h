@@ -13,7 +13,10 @@
  *   fenced from the promotion on, every RD_RECOVER_FENCE_US for RD_RECOVER_FENCE_LONG_US, then every poll, until it succeeds.
  * A server whose lock could not be taken counts as not read: it is no candidate and no donor, and is named as lost.
  *
- * Not here: whether a recovery may begin (rd_recover_begin.h), and rejoining an old source. */
+ * When the failed server is back and fenced, and the recovery is over, it is compared with its successor (rd_return.h); it rejoins,
+ * by a further event of this record, if it has nothing of its own and RejoinFailedMaster was on.
+ *
+ * Not here: whether a recovery may begin (rd_recover_begin.h). */
 #ifndef RD_RECOVER_H
 #define RD_RECOVER_H
 
@@ -21,6 +24,7 @@
 #include "hooks/rd_hook_values.h"
 #include "ipc/ipc.h"
 #include "recovery/rd_fsm.h"
+#include "recovery/rd_return.h"
 
 #define RD_RECOVER_PATIENCE_US CLK_S	      /* for servers to be read: who needs longer counts as silent */
 #define RD_RECOVER_NEWS_US CLK_S	      /* while waiting: silent servers are read again */
@@ -31,6 +35,8 @@
 #define RD_RECOVER_LEASE_MIN_US (30 * CLK_MS) /* with less of the lease left nothing is sent: it would come late */
 #define RD_RECOVER_FENCE_US (250 * CLK_MS)
 #define RD_RECOVER_FENCE_LONG_US (600 * CLK_S)
+#define RD_RECOVER_COMPARE_MAX 10 /* readings of an old source that is back; it may be gone again */
+#define RD_RECOVER_COMPARE_US CLK_S
 
 struct rd_recover;
 
@@ -66,6 +72,9 @@ struct rd_recover_ops {
 	void (*too_late)(void *ctx);
 	/* The end of the lease; us 0: there is none. Without raft: far away. */
 	struct mono (*lease)(void *ctx);
+	/* The failed server is back, read-only, and stays so: what it has of its own, why that is not known, or that it could
+	 * rejoin (CONTAINED). May be told again. NULL: nobody wants to know. */
+	void (*stays)(void *ctx, enum rd_old what, const char *text);
 };
 
 /* How this node came to it. */

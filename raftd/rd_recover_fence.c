@@ -58,8 +58,12 @@ end(struct rd_recover *r)
 	bool is_long = mono_diff_us(now, f->since) >= RD_RECOVER_FENCE_LONG_US;
 
 	for (size_t i = 0; i < f->run.n; i++) {
-		if (f->run.items[i].state == RD_RUN_DONE)
-			(void)topo_key_list_add(&f->done, &f->run.items[i].step.key);
+		const struct rd_run_item *x = &f->run.items[i];
+		if (x->state != RD_RUN_DONE)
+			continue;
+		(void)topo_key_list_add(&f->done, &x->step.key);
+		if (topo_key_equal(&x->step.key, &r->record.failed))
+			f->compare = RD_RECOVER_COMPARE_MAX;
 	}
 	rd_run_done(&f->run);
 	f->again = mono_add_us(now, is_long ? r->poll_us : RD_RECOVER_FENCE_US);
@@ -91,18 +95,98 @@ rd_recover_unfence(struct rd_recover *r)
 	rd_recover_fence_done(r);
 }
 
-struct mono
-rd_recover_fence_due(const struct rd_recover *r)
-{
-	if (r->fence.run.n > 0)
-		return rd_run_due(&r->fence.run);
-	return r->fence.active ? r->fence.again : (struct mono){INT64_MAX};
-}
-
 void
 rd_recover_fence_done(struct rd_recover *r)
 {
 	rd_run_done(&r->fence.run);
 	topo_key_list_done(&r->fence.done);
 	r->fence = (struct rd_fence){0};
+}
+
+/* --- the old source, once it is fenced --------------------------------------------------------------------------- */
+static void
+read_both(struct rd_recover *r)
+{
+	struct topo_key both[] = {r->record.failed, r->record.successor};
+
+	rd_recover_read_keys(r, &(struct topo_key_list){both, 2});
+}
+
+static bool
+may_compare(const struct rd_recover *r)
+{
+	return r->fence.compare > 0 && r->record.state == RD_RECOVERY_DONE && r->record.promoted &&
+	       r->stage == RD_STAGE_IDLE && r->todo == 0 && !r->proposed;
+}
+
+struct mono
+rd_recover_fence_due(const struct rd_recover *r)
+{
+	struct mono due = {INT64_MAX};
+
+	if (r->fence.run.n > 0)
+		due = rd_run_due(&r->fence.run);
+	else if (r->fence.active)
+		due = r->fence.again;
+	return may_compare(r) && mono_before(r->fence.compare_at, due) ? r->fence.compare_at : due;
+}
+
+void
+rd_recover_compare_old(struct rd_recover *r)
+{
+	if (!may_compare(r) || mono_before(rd_recover_now(r), r->fence.compare_at))
+		return;
+	r->fence.compare--;
+	r->todo = RD_TODO_OLD;
+	read_both(r);
+}
+
+void
+rd_recover_judge_old(struct rd_recover *r)
+{
+	struct rd_recovery_input in = rd_recover_view(r);
+	struct mem_arena arena = {0};
+	const char *why;
+	enum rd_old what = rd_old_judge(&in, r->record.promoted_at, &arena, &why);
+
+	if (what == RD_OLD_UNREAD) {
+		r->fence.compare_at = mono_add_us(rd_recover_now(r), RD_RECOVER_COMPARE_US);
+	} else {
+		r->fence.compare = 0;
+		if (what == RD_OLD_CONTAINED && r->before.policy.rejoin_failed)
+			rd_recover_say(r, RD_EVENT_REJOIN, "");
+		else if (what != RD_OLD_FOLLOWS && r->ops->stays != NULL)
+			r->ops->stays(r->ctx, what, why);
+	}
+	mem_arena_done(&arena);
+}
+
+void
+rd_recover_read_rejoin(struct rd_recover *r)
+{
+	read_both(r);
+}
+
+/* Under the lock everything is read and compared once more. */
+void
+rd_recover_run_rejoin(struct rd_recover *r)
+{
+	struct rd_recovery_input in = rd_recover_view(r);
+	struct mem_arena arena = {0};
+	struct rd_plan plan;
+	const char *why;
+	enum rd_old what = rd_old_judge(&in, r->record.promoted_at, &arena, &why);
+
+	if (what == RD_OLD_UNREAD) { /* until the state's deadline */
+		r->todo |= RD_DO_READ | RD_DO_RUN;
+		r->again = mono_add_us(rd_recover_now(r), RD_RECOVER_AGAIN_US);
+	} else if (what == RD_OLD_CONTAINED || what == RD_OLD_FOLLOWS) {
+		rd_plan_rejoin(&in, &arena, &plan);
+		rd_recover_begin_run(r, RD_STAGE_RUN, &plan);
+	} else {
+		if (r->ops->stays != NULL)
+			r->ops->stays(r->ctx, what, why);
+		rd_recover_say(r, RD_EVENT_STEPS_OVER, why);
+	}
+	mem_arena_done(&arena);
 }

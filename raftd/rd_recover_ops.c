@@ -308,4 +308,39 @@ op_too_late(void *ctx)
 	rd_recover_tell_too_late(x->rs, x->uid);
 }
 
-const struct rd_recover_ops rd_recover_ops = {op_propose, op_note, op_send, op_read, op_hooks, op_too_late, op_lease};
+/* What it has of its own belongs to the record; that it could rejoin is a line of the audit. */
+static void
+op_stays(void *ctx, enum rd_old what, const char *text)
+{
+	static const char *const texts[] = {
+	    [RD_OLD_CONTAINED] =
+		"it has nothing that its successor lacks, and may follow it; RejoinFailedMaster is off",
+	    [RD_OLD_AHEAD] = "it has transactions that its successor lacks: ",
+	    [RD_OLD_UNKNOWN] = "whether it may follow its successor is not certain: ",
+	    [RD_OLD_FOLLOWS] = "",
+	    [RD_OLD_UNREAD] = "",
+	};
+	struct rd_recovering *x = ctx;
+	struct rd_cmd_recovery_record c = {.recovery_uid = x->uid, .loss = ""};
+	struct str_buf b = {0};
+	struct err e;
+	int rc;
+
+	str_buf_printf(&b, "%s is back, and stays read-only: %s%.8000s", TOPO_KEY_TEXT(&x->failed), texts[what], text);
+	if (x->stays != NULL && str_eq(x->stays, str_buf_text(&b))) {
+		str_buf_done(&b);
+		return;
+	}
+	free(x->stays);
+	x->stays = mem_strdup(str_buf_text(&b));
+	c.error = x->stays;
+	c.is_note = what == RD_OLD_CONTAINED;
+	log_notice("recovery", "recovery=%s %s", LOG_Q(x->uid), LOG_Q(x->stays)); /* tests: test_rejoin.py */
+	rc = rd_propose_recovery_record(x->rs->n->decide, &c, NULL, NULL, &e);
+	if (rc != 0)
+		log_warning("recovery", "recovery=%s: that is not recorded: %s", LOG_Q(x->uid), e.msg);
+	str_buf_done(&b);
+}
+
+const struct rd_recover_ops rd_recover_ops = {op_propose, op_note,     op_send,	 op_read,
+					      op_hooks,	  op_too_late, op_lease, op_stays};

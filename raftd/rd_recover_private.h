@@ -23,7 +23,8 @@ enum rd_recover_todo {
 	RD_TODO_REREAD = 0x100000,   /* the servers in targets */
 	RD_TODO_AGAIN = 0x200000,    /* the phase is planned again */
 	RD_TODO_PREPARED = 0x800000, /* the candidate was read after its preparation */
-	RD_TODO_TELL = 0x400000	     /* PostUnsuccessfulFailoverProcesses run, and the end is proposed */
+	RD_TODO_TELL = 0x400000,     /* PostUnsuccessfulFailoverProcesses run, and the end is proposed */
+	RD_TODO_OLD = 0x1000000	     /* the failed server, fenced, and its successor were read: they are compared */
 };
 
 /* A server where a step may still take effect. */
@@ -39,6 +40,8 @@ struct rd_fence {
 	struct rd_run run;
 	struct topo_key_list done; /* owned */
 	struct mono since, again;
+	unsigned compare; /* tries left to compare the failed server, which was fenced, once the recovery is over */
+	struct mono compare_at;
 };
 
 struct rd_recover {
@@ -146,7 +149,11 @@ struct rd_recovery_input rd_recover_view(const struct rd_recover *r);
 void rd_recover_fence(struct rd_recover *r);
 void rd_recover_fence_anew(struct rd_recover *r); /* it was away: whether it was fenced before says nothing */
 void rd_recover_fence_tick(struct rd_recover *r);
-void rd_recover_unfence(struct rd_recover *r); /* nobody was promoted: it ends */
+void rd_recover_unfence(struct rd_recover *r);	   /* nobody was promoted: it ends */
+void rd_recover_compare_old(struct rd_recover *r); /* if it is time to */
+void rd_recover_judge_old(struct rd_recover *r);
+void rd_recover_read_rejoin(struct rd_recover *r); /* in REJOIN */
+void rd_recover_run_rejoin(struct rd_recover *r);
 struct mono rd_recover_fence_due(const struct rd_recover *r);
 void rd_recover_fence_done(struct rd_recover *r);
 

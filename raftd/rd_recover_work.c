@@ -228,6 +228,11 @@ rd_recover_run(struct rd_recover *r)
 		run_restore(r);
 		return;
 	}
+	if (phase == RD_PHASE_REJOIN) {
+		rd_recover_run_rejoin(r);
+		leave_out(r);
+		return;
+	}
 	decide(r, &d);
 	if (d.choice.chosen == NULL) {
 		no_candidate(r);

@@ -32,6 +32,7 @@ drop(struct rd_recovering *x)
 	for (size_t i = 0; i < x->lines.n; i++)
 		rec_done(&rd_audit_line_desc, &x->lines.v[i]);
 	free(x->lines.v);
+	free(x->stays);
 	free(x->uid);
 	free(x);
 }

@@ -8,8 +8,7 @@
  * goes wrong with proposing gives an executor up; it is taken over anew like an orphan. It also fences old sources of
  * recoveries that are over, as long as they are in downtime because of them (lost-in-recovery) and nobody follows them.
  *
- * Not wired yet, and so without effect: DeadMasterAndReplicas and DeadMasterWithoutReplicas (detected only),
- * RejoinFailedMaster. */
+ * Not wired yet, and so without effect: DeadMasterAndReplicas and DeadMasterWithoutReplicas (detected only). */
 #ifndef RD_RECOVERIES_H
 #define RD_RECOVERIES_H
 

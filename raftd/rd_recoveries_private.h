@@ -38,6 +38,7 @@ struct rd_recovering {
 	bool hooks_left_out;		  /* of this list: it is over at the next turn */
 	enum rd_hook_list left_out;
 	struct topo_key_list unread;	 /* owned: readings that could not be asked for */
+	char *stays;			 /* what was told of the old source that stays read-only; NULL */
 	struct rd_audit_line_list lines; /* owned; to be proposed */
 	size_t cap_lines;
 };

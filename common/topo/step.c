@@ -64,6 +64,7 @@ dialect(const char *version, bool use_super_read_only)
 	    {TOPO_SQL_SOURCE_WORDS, false, 8, 4, 0}, {TOPO_SQL_SUPER, false, 5, 7, 8},
 	    {TOPO_SQL_WAIT_SET, false, 5, 7, 5},     {TOPO_SQL_NEW_SEMI_SYNC, false, 8, 0, 26},
 	    {TOPO_SQL_WAIT_POS, true, 10, 0, 9},     {TOPO_SQL_SEMI_SYNC_INSIDE, true, 10, 3, 3},
+	    {TOPO_SQL_PUBLIC_KEY, false, 8, 0, 4},
 	};
 	unsigned d = 0;
 
@@ -161,4 +162,36 @@ topo_step_sql(const char *name, const struct rec_text_list *args, const char *ve
 	if (sql == NULL)
 		return err_set(e, ERR_UNSUPPORTED, "%s on version %s", name, version);
 	return fill_in(sql, steps[kind].args, args, buf, e);
+}
+
+/* --- the account ------------------------------------------------------------------------------------------------ */
+/* Quotes are doubled, which every sql_mode understands; what a backslash means depends on it. */
+static int
+add_quoted(const char *text, struct str_buf *buf, struct err *e)
+{
+	str_buf_add_char(buf, '\'');
+	for (const char *p = text; *p != '\0'; p++) {
+		if (*p == '\\' || (*p >= 0 && *p < ' ') || *p == 0x7f)
+			return err_set(e, ERR_INVALID, "a replication account has a backslash or a control character");
+		if (*p == '\'')
+			str_buf_add_char(buf, '\'');
+		str_buf_add_char(buf, *p);
+	}
+	str_buf_add_char(buf, '\'');
+	return 0;
+}
+
+int
+topo_step_add_account(const char *user, const char *password, struct str_buf *buf, struct err *e)
+{
+	bool source_words = str_starts(str_buf_text(buf), "change replication source");
+	int rc;
+
+	if (user[0] == '\0')
+		return err_set(e, ERR_INVALID, "the replication account has no name");
+	str_buf_add(buf, source_words ? ", source_user=" : ", master_user=");
+	rc = add_quoted(user, buf, e);
+	if (rc == 0)
+		str_buf_add(buf, source_words ? ", source_password=" : ", master_password=");
+	return rc == 0 ? add_quoted(password, buf, e) : rc;
 }

@@ -15,6 +15,8 @@ enum topo_step_flag {
 	TOPO_STEP_RECONNECTS =
 	    8, /* several statements in one packet; only on a replica of one source whose applier runs
 				       and whose receiver was not stopped */
+	TOPO_STEP_ACCOUNT =
+	    16 /* the prober appends the replication account, where ReplicationCredentialsQuery tells one */
 };
 /* What a server's version understands; none of it when the version is unknown. */
 enum topo_dialect {
@@ -23,6 +25,7 @@ enum topo_dialect {
 	TOPO_SQL_WAIT_SET = 4,	       /* MySQL 5.7.5 */
 	TOPO_SQL_WAIT_POS = 8,	       /* MariaDB 10.0.9 */
 	TOPO_SQL_NEW_SEMI_SYNC = 16,   /* plugins of that name: 8.0.26 */
+	TOPO_SQL_PUBLIC_KEY = 64,      /* the source may be asked for its RSA key: MySQL 8.0.4 */
 	TOPO_SQL_SEMI_SYNC_INSIDE = 32 /* it is no plugin, its settings are always there: MariaDB 10.3.3 */
 };
 
@@ -43,5 +46,8 @@ enum topo_step_kind topo_step_by_name(const char *name);
  * version: as @@global.version or the greeting tells it; an unknown one gets the oldest words. */
 int topo_step_sql(const char *name, const struct rec_text_list *args, const char *version, bool use_super_read_only,
 		  struct str_buf *buf, struct err *e) MUST_USE;
+/* Appends account and password to a statement of a step with TOPO_STEP_ACCOUNT: secrets are in no plan, record or message, so
+ * whoever sends it does that. INVALID: a backslash or a control character, or nothing. */
+int topo_step_add_account(const char *user, const char *password, struct str_buf *buf, struct err *e) MUST_USE;
 
 #endif

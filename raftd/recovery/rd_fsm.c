@@ -92,11 +92,9 @@ rd_recovery_phase(enum rd_recovery_state state)
 	static const struct {
 		enum rd_recovery_state state;
 		enum rd_plan_phase phase;
-	} phases[] = {{RD_RECOVERY_FENCE, RD_PHASE_FENCE},
-		      {RD_RECOVERY_PREPARE, RD_PHASE_PREPARE},
-		      {RD_RECOVERY_PROMOTE, RD_PHASE_PROMOTE},
-		      {RD_RECOVERY_REPOINT, RD_PHASE_REPOINT},
-		      {RD_RECOVERY_RESTORE, RD_PHASE_RESTORE}};
+	} phases[] = {{RD_RECOVERY_FENCE, RD_PHASE_FENCE},     {RD_RECOVERY_PREPARE, RD_PHASE_PREPARE},
+		      {RD_RECOVERY_PROMOTE, RD_PHASE_PROMOTE}, {RD_RECOVERY_REPOINT, RD_PHASE_REPOINT},
+		      {RD_RECOVERY_RESTORE, RD_PHASE_RESTORE}, {RD_RECOVERY_REJOIN, RD_PHASE_REJOIN}};
 
 	for (size_t i = 0; i < ARRAY_LEN(phases); i++) {
 		if (phases[i].state == state)

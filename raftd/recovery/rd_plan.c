@@ -452,3 +452,24 @@ rd_plan_fence_old(const struct rd_recovery_input *in, const struct topo_key_list
 			(void)add_step(&m, s, TOPO_STEP_SET_READ_ONLY, RD_FAILS_NOTHING, 0);
 	}
 }
+
+void
+rd_plan_rejoin(const struct rd_recovery_input *in, struct mem_arena *arena, struct rd_plan *ret)
+{
+	struct making m = {.in = in, .arena = arena, .plan = ret};
+	const struct rd_recovery_server *s = &in->failed;
+	uint64_t n = 0;
+
+	*ret = (struct rd_plan){.phase = RD_PHASE_REJOIN};
+	if (!s->read_only)
+		n = add_step(&m, s, TOPO_STEP_SET_READ_ONLY, RD_FAILS_SERVER, n);
+	if (!topo_key_equal(&s->source_key, &in->successor)) {
+		if (topo_is_mariadb(s->version))
+			n = add_step(&m, s, TOPO_STEP_DEMOTE, RD_FAILS_SERVER, n);
+		n = add_step(&m, s, TOPO_STEP_FOLLOW, RD_FAILS_SERVER, n);
+		add_args(&m, in->successor.hostname, (uint64_t)in->successor.port);
+		n = plan_semi_sync_replica(&m, s, n);
+	}
+	if (s->io_thread_state <= TOPO_THREAD_STOPPED || s->sql_thread_state <= TOPO_THREAD_STOPPED)
+		(void)add_step(&m, s, TOPO_STEP_START_REPLICA, RD_FAILS_SERVER, n);
+}

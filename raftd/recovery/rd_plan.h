@@ -61,6 +61,8 @@ void rd_plan_restore(const struct rd_recovery_input *before, const struct rd_rec
 /* The failed server, and candidates that were dropped and may be writable (rd_recovery.suspects). */
 void rd_plan_fence_old(const struct rd_recovery_input *in, const struct topo_key_list *suspects,
 		       struct mem_arena *arena, struct rd_plan *ret);
+/* The failed server, which is back and has nothing of its own (rd_return.h), follows in->successor. */
+void rd_plan_rejoin(const struct rd_recovery_input *in, struct mem_arena *arena, struct rd_plan *ret);
 /* NULL, or why there can be no plan at all for this cluster (replication without GTID, …). */
 const char *rd_plan_refusal(const struct rd_haves *haves, const struct rd_choice *choice);
 

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "topo/key.h"
+#include "topo/replicate.h"
 #include "topo/version.h"
 
 static enum rd_old
@@ -74,4 +76,65 @@ rd_old_compare(const struct rd_recovery_server *old, const struct rd_recovery_se
 		return tell(&b, RD_OLD_UNKNOWN, arena, ret_difference);
 	}
 	return tell(&b, b.len > 0 ? RD_OLD_AHEAD : RD_OLD_CONTAINED, arena, ret_difference);
+}
+
+/* --- among the servers of a recovery ---------------------------------------------------------------------------- */
+static int
+check_purged(const struct rd_recovery_server *old, const struct rd_recovery_server *successor, struct err *e)
+{
+	struct gtid_set has = {0}, purged = {0};
+	int rc = gtid_set_parse(old->executed_gtid_set, &has, e);
+
+	if (rc == 0)
+		rc = gtid_set_parse(successor->gtid_purged, &purged, e);
+	if (rc == 0 && !gtid_set_contains(&has, &purged))
+		rc = err_set(e, ERR_PRECONDITION, "its successor has purged transactions that it lacks");
+	gtid_set_done(&has);
+	gtid_set_done(&purged);
+	return rc;
+}
+
+static int
+check_rules(const struct rd_recovery_input *in, const struct rd_recovery_server *successor, struct err *e)
+{
+	struct topo_replicate_rules rules = {.lower_version_allowed = in->policy.lower_version_allowed,
+					     .verify_filters = in->policy.verify_filters,
+					     .maintenance_lag_s = in->policy.maintenance_lag_s};
+	const struct rd_recovery_server *old = &in->failed;
+	struct topo_instance x, y;
+
+	if (successor->read_only ||
+	    (successor->source_key.hostname[0] != '\0' && !topo_key_is_detached(&successor->source_key)))
+		return err_set(e, ERR_PRECONDITION, "its successor is not the writable source any more");
+	if (old->source_key.hostname[0] != '\0' || old->channels > 0)
+		return err_set(e, ERR_PRECONDITION, "it has a replication channel of its own");
+	if (old->in_maintenance)
+		return err_set(e, ERR_PRECONDITION, "it is in maintenance");
+	if (old->group_name[0] != '\0')
+		return err_set(e, ERR_PRECONDITION, "it is a member of a replication group");
+	rd_recovery_server_instance(old, &x);
+	rd_recovery_server_instance(successor, &y);
+	if (topo_can_replicate_from(&x, &y, &rules, e) != 0)
+		return -e->code;
+	return topo_is_mariadb(old->version) ? 0 : check_purged(old, successor, e);
+}
+
+enum rd_old
+rd_old_judge(const struct rd_recovery_input *in, const char *promoted_at, struct mem_arena *arena, const char **ret_why)
+{
+	const struct rd_recovery_server *successor = rd_recovery_find(in, &in->successor);
+	struct str_buf b = {0};
+	enum rd_old what;
+	struct err e;
+
+	*ret_why = "";
+	if (successor == NULL || !successor->answered || !in->failed.answered)
+		return RD_OLD_UNREAD;
+	if (topo_key_equal(&in->failed.source_key, &in->successor))
+		return RD_OLD_FOLLOWS;
+	what = rd_old_compare(&in->failed, successor, promoted_at, arena, ret_why);
+	if (what != RD_OLD_CONTAINED || check_rules(in, successor, &e) == 0)
+		return what;
+	str_buf_add(&b, e.msg);
+	return tell(&b, RD_OLD_UNKNOWN, arena, ret_why);
 }

@@ -12,12 +12,20 @@
 enum rd_old {
 	RD_OLD_CONTAINED, /* it may replicate from the successor */
 	RD_OLD_AHEAD,	  /* it has transactions of its own: they are told */
-	RD_OLD_UNKNOWN
+	RD_OLD_UNKNOWN,
+	RD_OLD_FOLLOWS, /* it is a replica of its successor already */
+	RD_OLD_UNREAD	/* one of them could not be read this time */
 };
 
 /* old and successor as they are read now; promoted_at: rd_recovery.promoted_at. ret_difference lives in the arena: the
  * GTIDs with AHEAD, why with UNKNOWN, else "". */
 enum rd_old rd_old_compare(const struct rd_recovery_server *old, const struct rd_recovery_server *successor,
 			   const char *promoted_at, struct mem_arena *arena, const char **ret_difference);
+
+/* The same from a recovery's servers, read again: in->failed and in->successor. UNKNOWN as well where something else
+ * forbids it to rejoin: the successor is not the writable source any more, or has purged what the old one lacks; it has a
+ * channel of its own; the rules of topo/replicate.h. */
+enum rd_old rd_old_judge(const struct rd_recovery_input *in, const char *promoted_at, struct mem_arena *arena,
+			 const char **ret_why);
 
 #endif

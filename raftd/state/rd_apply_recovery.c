@@ -391,6 +391,12 @@ announce(struct apply *a, const struct rd_recovery *r, const struct rd_cmd_recov
 			r->uid);
 }
 
+static bool
+is_terminal(const struct rd_recovery *r)
+{
+	return (rd_recovery_state_flags((enum rd_recovery_state)r->state) & RD_STATE_TERMINAL) != 0;
+}
+
 /* --- events ----------------------------------------------------------------------------------------------------- */
 /* It is given up: why stands among its errors before what came of that. */
 static void
@@ -433,6 +439,29 @@ finish(struct apply *a, const struct rd_recovery *r)
 			r->promoted ? "succeeded" : "failed", r->why);
 }
 
+/* A recovery that is over takes its cluster's lock again. */
+static bool
+runs_in_cluster(const void *row, const void *what)
+{
+	const struct db_recovery_machine *m = row;
+
+	return rd_records_is_running(m) && str_eq(m->cluster_id, what);
+}
+
+static int
+check_lock(struct apply *a, const struct rd_recovery *was, const struct rd_recovery *now, struct err *e)
+{
+	struct rd_picked running;
+	size_t n;
+
+	if (!is_terminal(was) || is_terminal(now))
+		return 0;
+	running = rd_row_pick(a->s, RD_TABLE_recovery_machine, runs_in_cluster, was->cluster_id);
+	n = running.n;
+	free(running.rows);
+	return n == 0 ? 0 : err_set(e, ERR_PRECONDITION, "another recovery of this cluster runs");
+}
+
 static int
 step(struct apply *a, const struct rd_cmd_recovery_event *c, const struct rd_recovery *r, struct mem_arena *arena,
      struct rd_recovery *ret, unsigned *ret_todo, struct err *e)
@@ -445,7 +474,9 @@ step(struct apply *a, const struct rd_cmd_recovery_event *c, const struct rd_rec
 	if (c->turn != 0 && c->turn != rd_records_turn(r))
 		return err_set(e, ERR_PRECONDITION, "recovery %.128s: %s comes too late", r->uid,
 			       rd_recovery_event_name(h.event));
-	return rd_fsm_step(r, &h, a->out->time_us, arena, ret, ret_todo, e);
+	if (rd_fsm_step(r, &h, a->out->time_us, arena, ret, ret_todo, e) != 0)
+		return -e->code;
+	return check_lock(a, r, ret, e);
 }
 
 static void
@@ -460,7 +491,7 @@ follow(struct apply *a, const struct rd_cmd_recovery_event *c, const struct rd_r
 		announce(a, now, c);
 	if (now->state == RD_RECOVERY_RESTORE && was->state != RD_RECOVERY_RESTORE)
 		note_reason(a, now, c);
-	if ((rd_recovery_state_flags((enum rd_recovery_state)now->state) & RD_STATE_TERMINAL) != 0)
+	if (is_terminal(now) && was->state != RD_RECOVERY_REJOIN) /* then it was finished before */
 		finish(a, now);
 	say_todo(a, c->recovery_uid, todo);
 }

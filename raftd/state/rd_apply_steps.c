@@ -114,6 +114,18 @@ record_loss(struct apply *a, const struct rd_cmd_recovery_record *c)
 	rd_step_say(a, c->recovery_uid, "lost transactions: %.1000s", c->loss);
 }
 
+static bool
+has_line(const char *lines, const char *line)
+{
+	size_t n = strlen(line);
+
+	for (const char *p = lines; n > 0 && (p = strstr(p, line)) != NULL; p += n) {
+		if ((p == lines || p[-1] == '\n') && (p[n] == '\0' || p[n] == '\n'))
+			return true;
+	}
+	return false;
+}
+
 static void
 record_row(struct apply *a, const struct rd_cmd_recovery_record *c)
 {
@@ -126,7 +138,7 @@ record_row(struct apply *a, const struct rd_cmd_recovery_record *c)
 	str_buf_add(&participants, row.participating_instances);
 	for (size_t i = 0; i < c->participating.n; i++)
 		add_to_list(&participants, &c->participating.v[i]);
-	if (strlen(row.all_errors) + strlen(c->error) < 65535)
+	if (strlen(row.all_errors) + strlen(c->error) < 65535 && !c->is_note && !has_line(row.all_errors, c->error))
 		rd_line_add(&errors, row.all_errors, c->error);
 	else
 		str_buf_add(&errors, row.all_errors);
@@ -144,6 +156,8 @@ rd_apply_recovery_record(struct apply *a, const struct rd_cmd_recovery_record *c
 {
 	if (rd_machine_find(a, c->recovery_uid) == NULL)
 		return rd_no_such_recovery(c->recovery_uid, e);
+	if (c->error[0] != '\0' && !has_line(rd_records_row(a->s, c->recovery_uid)->all_errors, c->error))
+		rd_step_say(a, c->recovery_uid, "%.1000s", c->error);
 	record_row(a, c);
 	record_loss(a, c);
 	for (size_t i = 0; i < c->lost.n; i++) {

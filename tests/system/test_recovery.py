@@ -13,13 +13,13 @@ def writable(servers):
     return [s for s in servers if s.value("select @@global.read_only") == "0"]
 
 
-def ready(new_group, servers, **config):
+def ready(new_group, servers, replicas="bcd", **config):
     """Three nodes that know all servers; each of these has a row."""
     group = new_group(3, config={"DiscoverySeeds": [servers["a"].address], **CONFIG, **config})
     for node in group:
         node.wait_instances([s.address for s in servers], SOON)
     servers["a"].sql("create database was; create table was.here (n int primary key); insert into was.here values (1)")
-    for name in "bcd":
+    for name in replicas:
         servers.catch_up(name)
     return group
 
@@ -51,6 +51,8 @@ def test_a_killed_primary_is_replaced(new_group, tmp_path, flavor):
         wait_until(lambda: any("state=done" in node.log_text() for node in group), SOON, "the end of the recovery")
         assert (tmp_path / "hooks").read_text().split("\n")[:-1] == [f"{key} {a.port} 0" for key in hooks]
         expect_fenced(servers)
+        wait_until(lambda: any("RejoinFailedMaster is off" in node.log_text() for node in group), SOON, "it to be compared")
+        assert not a.replication()
 
 
 def test_primary_and_leader_die_together(new_group):

@@ -108,6 +108,7 @@ static const struct word words[] = {
     {"@@global.binlog_row_image", SINCE(5, 6, 2), SINCE(10, 1, 6), NO},
     {"@@global.master_info_repository", {V(5, 6, 2), V(8, 3, 0)}, NO, NO},
     {"@@global.gtid_binlog_pos", NO, SINCE(10, 0, 2), NO},
+    {"gtid_slave_pos", NO, SINCE(10, 0, 2), NO},
     {"@@global.gtid_current_pos", NO, SINCE(10, 0, 2), NO},
     {"@@global.group_replication_group_name", SINCE(5, 7, 17), NO, NO}, /* error 1193 without the plugin */
     {"@@global.group_replication_single_primary_mode", SINCE(5, 7, 17), NO, NO},
@@ -151,6 +152,12 @@ static const struct word words[] = {
     {"master_port", UNTIL(8, 4, 0), ALWAYS, NO},
     {"source_host", SINCE(8, 0, 23), NO, NO},
     {"source_port", SINCE(8, 0, 23), NO, NO},
+    {"master_auto_position", {V(5, 6, 5), V(8, 4, 0)}, NO, NO},
+    {"source_auto_position", SINCE(8, 0, 23), NO, NO},
+    {"get_master_public_key", {V(8, 0, 4), V(8, 4, 0)}, NO, NO},
+    {"get_source_public_key", SINCE(8, 0, 23), NO, NO},
+    {"master_use_gtid", NO, SINCE(10, 0, 2), NO},
+    {"slave_pos", NO, SINCE(10, 0, 2), NO},
     /* variables of the semi-sync plugins: only sent where the plugin of that name was seen */
     {"rpl_semi_sync_master_enabled", ALWAYS, ALWAYS, NO},
     {"rpl_semi_sync_slave_enabled", ALWAYS, ALWAYS, NO},

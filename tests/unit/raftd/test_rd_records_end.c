@@ -382,6 +382,47 @@ one_that_runs_is_not_forgotten(void **state UNUSED)
 	world_done(&w);
 }
 
+/* The old source rejoins: the cluster's lock is taken once more, and what was recorded of the end stays. */
+static void
+a_recovery_that_is_over_takes_its_lock_again(void **state UNUSED)
+{
+	struct world w;
+
+	world_init(&w);
+	assert_int_equal(begin_of(&w, "r1", "c1", &db1, false, T0), 0);
+	finish(&w, T0 + 3 * CLK_S);
+	assert_int_equal(event_at_turn(&w, "r1", RD_EVENT_REJOIN, 0, T0 + 60 * CLK_S), 0);
+	assert_int_equal(state_of(&w, "r1"), RD_RECOVERY_REJOIN);
+	assert_int_equal(begin_of(&w, "r2", "c1", &db2, true, T0 + 60 * CLK_S), -ERR_BUSY);
+	assert_int_equal(event_at_turn(&w, "r1", RD_EVENT_STEPS_OVER, 0, T0 + 61 * CLK_S), 0);
+	assert_int_equal(state_of(&w, "r1"), RD_RECOVERY_DONE);
+	assert_int_equal(row_of(&w, "r1")->end_recovery_us, T0 + 3 * CLK_S);
+	assert_true(row_of(&w, "r1")->is_successful);
+	/* not while another one has it */
+	assert_int_equal(begin_of(&w, "r2", "c1", &db2, true, T0 + 62 * CLK_S), 0);
+	assert_int_equal(event_at_turn(&w, "r1", RD_EVENT_REJOIN, 0, T0 + 63 * CLK_S), -ERR_PRECONDITION);
+	assert_int_equal(state_of(&w, "r1"), RD_RECOVERY_DONE);
+	world_done(&w);
+}
+
+static void
+an_error_is_recorded_once_and_a_note_is_none(void **state UNUSED)
+{
+	struct world w;
+
+	world_init(&w);
+	assert_int_equal(begin_of(&w, "r1", "c1", &db1, false, T0), 0);
+	for (int i = 0; i < 4; i++)
+		APPLY(&w, RECOVERY_RECORD, recovery_record, T0 + CLK_S, .recovery_uid = "r1", .loss = "",
+		      .error = i < 2	? "it has more"
+			       : i == 2 ? "it has"
+					: "it may follow",
+		      .is_note = i == 3);
+	assert_string_equal(row_of(&w, "r1")->all_errors, "it has more\nit has");
+	assert_int_equal(rd_state_count(w.s, RD_TABLE_recovery_step), 4); /* its beginning, and three of these */
+	world_done(&w);
+}
+
 /* No probe tells these: a recovery that does not ask promotes whom it must not, and replaces servers in downtime. */
 static void
 decisions_about_servers_are_found(void **state UNUSED)
@@ -420,6 +461,8 @@ main(void)
 	    cmocka_unit_test(in_the_end_all_is_forgotten),
 	    cmocka_unit_test(steps_of_nothing_are_forgotten_as_well),
 	    cmocka_unit_test(one_that_runs_is_not_forgotten),
+	    cmocka_unit_test(a_recovery_that_is_over_takes_its_lock_again),
+	    cmocka_unit_test(an_error_is_recorded_once_and_a_note_is_none),
 	    cmocka_unit_test(decisions_about_servers_are_found),
 	};
 

@@ -1,7 +1,11 @@
 /* recover_servers.c — the MySQL/MariaDB servers of recover_world.h. */
 #include "recover_world.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
 #include <string.h>
+#include <cmocka.h>
 
 #include "topo/key.h"
 #include "topo/step.h"
@@ -45,7 +49,8 @@ world_make_server(struct world *w, size_t i)
 	s->log_bin_enabled = s->log_replica_updates = true;
 	s->supports_oracle_gtid = !w->mariadb;
 	*(w->mariadb ? &s->gtid_current_pos : &s->executed_gtid_set) = w->mariadb ? mariadb[i] : mysql[i];
-	s->channels = 1;
+	s->channels = i > 0;
+	s->io_thread_state = s->sql_thread_state = TOPO_THREAD_NONE;
 	s->answered = i > 0;
 	s->answered_us = WORLD_START_US + (i == 0 ? -2 * CLK_S : 100);
 	if (i == 0)
@@ -106,8 +111,42 @@ world_carry_out(struct world *w, struct rd_recovery_server *s, const struct ipc_
 		s->io_thread_state = s->sql_thread_state = TOPO_THREAD_NONE;
 		s->using_oracle_gtid = s->using_mariadb_gtid = false;
 		s->received_gtid_set = "";
+		s->channels = 0;
+		return 0;
+	case TOPO_STEP_DEMOTE:
+		w->demoted = true;
+		return is_replica ? ERR_SERVER : 0;
+	case TOPO_STEP_FOLLOW:
+		if (s->io_thread_state == TOPO_THREAD_RUNNING || (w->mariadb && !w->demoted))
+			return ERR_SERVER;
+		s->source_key = (struct topo_key){world_kept(w, m->args.v[0].s), 3306};
+		s->io_thread_state = s->sql_thread_state = TOPO_THREAD_STOPPED;
+		s->channels = 1;
 		return 0;
 	default:
 		return ERR_UNSUPPORTED;
 	}
+}
+
+/* --- in the end -------------------------------------------------------------------------------------------------- */
+static bool
+is_lost(struct world *w, const struct topo_key *key)
+{
+	for (size_t i = 0; i < w->lost.n; i++) {
+		if (topo_key_equal(&w->lost.v[i].key, key))
+			return true;
+	}
+	return false;
+}
+
+void
+world_check_follower(struct world *w, struct world_server *s)
+{
+	const struct topo_key *source = w->record.promoted ? &w->record.successor : &w->record.failed;
+	bool runs = s->row.io_thread_state != TOPO_THREAD_STOPPED && s->row.sql_thread_state != TOPO_THREAD_STOPPED;
+
+	if (!s->up || is_lost(w, &s->row.key) || topo_key_equal(&s->row.key, &w->record.successor))
+		return;
+	WORLD_CHECK(w, topo_key_equal(&s->row.source_key, source) && runs);
+	WORLD_CHECK(w, s->row.read_only);
 }

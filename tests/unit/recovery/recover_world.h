@@ -79,7 +79,11 @@ struct world {
 	enum rd_recovery_state when;
 	int64_t after_us;
 	bool fault_came, fail_pre_hook, untold;
-	bool undoes;	      /* it came to RESTORE */
+	bool undoes;	 /* it came to RESTORE */
+	bool rejoin;	 /* RejoinFailedMaster; the failed server returns when the recovery is done, … */
+	bool ahead;	 /* … with a transaction of its own */
+	enum rd_old old; /* told of it last; RD_OLD_FOLLOWS: nothing */
+	bool demoted, rejoined_once;
 	struct str_buf trace; /* "b:set-writable" … as carried out */
 	size_t steps;
 };
@@ -97,6 +101,8 @@ void world_done(struct world *w);
 struct world_server *world_server(struct world *w, const struct topo_key *key);
 const char *world_kept(struct world *w, const char *s);
 void world_make_server(struct world *w, size_t i);
+/* It follows who is the source in the end, or is named as lost. */
+void world_check_follower(struct world *w, struct world_server *s);
 /* 0, or what the server answers: a code. */
 int world_carry_out(struct world *w, struct rd_recovery_server *s, const struct ipc_step *m);
 

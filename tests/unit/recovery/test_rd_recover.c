@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "recover_world.h"
+#include "topo/key.h"
 
 static void
 test_straight(void **state UNUSED)
@@ -108,11 +109,83 @@ test_faults_in_every_state(void **state UNUSED)
 	}
 }
 
+static bool
+follows(struct world *w, const struct rd_recovery_server *s)
+{
+	return topo_key_equal(&s->source_key, &w->record.successor) && s->io_thread_state == TOPO_THREAD_RUNNING &&
+	       s->sql_thread_state == TOPO_THREAD_RUNNING && s->read_only;
+}
+
+/* With RejoinFailedMaster the old source follows, if it has nothing of its own. */
+static void
+test_old_source_rejoins(void **state UNUSED)
+{
+	for (int i = 0; i < 8; i++) {
+		struct world w;
+
+		world_init(&w, i < 4 ? "rejoin" : "it is off", i % 2 == 1, 1);
+		w.ahead = (i & 2) != 0;
+		w.rejoin = i < 4;
+		w.faults = i < 4 ? 0 : WORLD_RETURN;
+		w.when = RD_RECOVERY_DONE;
+		world_begin(&w);
+		world_go(&w);
+		world_check_end(&w);
+		WORLD_CHECK(&w, w.record.state == RD_RECOVERY_DONE && w.servers[0].row.read_only);
+		WORLD_CHECK(&w, follows(&w, &w.servers[0].row) == (i < 2) && w.rejoined_once == (i < 2));
+		WORLD_CHECK(&w, w.old == (w.ahead ? RD_OLD_AHEAD : i < 2 ? RD_OLD_FOLLOWS : RD_OLD_CONTAINED));
+		world_done(&w);
+	}
+}
+
+static void
+test_faults_while_it_rejoins(void **state UNUSED)
+{
+	static const unsigned faults[] = {WORLD_LEADER,
+					  WORLD_CANDIDATE,
+					  WORLD_LOSE_RESULTS,
+					  WORLD_SLOW_PROBER,
+					  WORLD_SLOW_SERVER,
+					  WORLD_HUNG_SERVER,
+					  WORLD_ABORT,
+					  WORLD_RETURN,
+					  WORLD_LEADER | WORLD_SLOW_PROBER,
+					  WORLD_LEADER | WORLD_HUNG_SERVER,
+					  WORLD_LEADER | WORLD_CANDIDATE,
+					  WORLD_LEADER | WORLD_RETURN};
+	static const int64_t after_us[] = {0, 700, 1500, 2500, 4000, 7000, 15000};
+
+	for (unsigned seed = 1; seed <= 4; seed++) {
+		for (size_t f = 0; f < ARRAY_LEN(faults); f++) {
+			for (size_t t = 0; t < ARRAY_LEN(after_us); t++) {
+				char name[128];
+				struct world w;
+				(void)snprintf(name, sizeof(name), "rejoin, faults %u after %lld us, seed %u",
+					       faults[f], (long long)after_us[t], seed);
+				world_init(&w, name, (seed + t) % 2 == 0, seed);
+				w.rejoin = true;
+				w.faults = faults[f];
+				w.when = RD_RECOVERY_REJOIN;
+				w.after_us = after_us[t];
+				world_begin(&w);
+				world_go(&w);
+				world_check_end(&w);
+				WORLD_CHECK(&w, w.fault_came && w.record.state == RD_RECOVERY_DONE);
+				if ((faults[f] & (WORLD_CANDIDATE | WORLD_ABORT)) == 0)
+					WORLD_CHECK(&w, follows(&w, &w.servers[0].row));
+				world_done(&w);
+			}
+		}
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_straight),
+	    cmocka_unit_test(test_old_source_rejoins),
+	    cmocka_unit_test(test_faults_while_it_rejoins),
 	    cmocka_unit_test(test_failing_pre_hook),
 	    cmocka_unit_test(test_faults_in_every_state),
 	};

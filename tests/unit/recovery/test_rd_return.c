@@ -60,11 +60,83 @@ test_old_source(void **state UNUSED)
 	}
 }
 
+static const struct topo_key old_key = {"a", 3306}, successor_key = {"b", 3306};
+
+struct judged {
+	struct rd_recovery_input in;
+	struct rd_recovery_server server;
+};
+
+static void
+make(struct judged *j, bool mariadb)
+{
+	rec_init(&rd_recovery_input_desc, &j->in);
+	rec_init(&rd_recovery_server_desc, &j->server);
+	j->in.failed.key = old_key;
+	j->in.successor = j->server.key = successor_key;
+	j->in.failed.server_id = 97;
+	j->server.server_id = 98;
+	j->in.failed.version = j->server.version = mariadb ? MA : MY;
+	j->in.failed.binlog_format = j->server.binlog_format = "ROW";
+	j->in.failed.log_bin_enabled = j->server.log_bin_enabled = j->server.log_replica_updates = true;
+	j->in.failed.answered = j->server.answered = j->in.failed.read_only = true;
+	j->in.failed.executed_gtid_set = mariadb ? "" : A ":1-100";
+	j->server.executed_gtid_set = mariadb ? "" : A ":1-100," B ":1-9";
+	j->in.failed.gtid_current_pos = mariadb ? "0-97-100" : "";
+	j->server.gtid_current_pos = mariadb ? "0-98-110" : "";
+	j->in.servers = (struct rd_recovery_server_list){&j->server, 1};
+}
+
+/* What else forbids it to rejoin. */
+static void
+test_judging(void **state UNUSED)
+{
+	for (int i = 0; i < 14; i++) {
+		struct mem_arena arena = {0};
+		enum rd_old expect = RD_OLD_UNKNOWN;
+		struct judged j;
+		const char *why;
+
+		make(&j, i == 13);
+		if (i == 0 || i == 13)
+			expect = RD_OLD_CONTAINED;
+		else if (i == 1)
+			j.in.failed.answered = false, expect = RD_OLD_UNREAD;
+		else if (i == 2)
+			j.server.answered = false, expect = RD_OLD_UNREAD;
+		else if (i == 3)
+			j.in.successor = old_key, expect = RD_OLD_UNREAD; /* no server of the cluster */
+		else if (i == 4)
+			j.in.failed.source_key = successor_key, expect = RD_OLD_FOLLOWS;
+		else if (i == 5)
+			j.in.failed.executed_gtid_set = A ":1-101", expect = RD_OLD_AHEAD;
+		else if (i == 6)
+			j.server.read_only = true;
+		else if (i == 7)
+			j.server.source_key = (struct topo_key){"c", 3306};
+		else if (i == 8)
+			j.in.failed.channels = 1;
+		else if (i == 9)
+			j.in.failed.in_maintenance = true;
+		else if (i == 10)
+			j.server.gtid_purged = A ":1-100," B ":1-3";
+		else if (i == 11)
+			j.in.failed.server_id = 98;
+		else
+			j.in.failed.version = "8.0.36"; /* lower than its successor's */
+		if (rd_old_judge(&j.in, "0-97-100", &arena, &why) != expect ||
+		    (why[0] != '\0') != (expect == RD_OLD_UNKNOWN || expect == RD_OLD_AHEAD))
+			fail_msg("case %d: %s", i, why);
+		mem_arena_done(&arena);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_old_source),
+	    cmocka_unit_test(test_judging),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

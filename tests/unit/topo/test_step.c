@@ -92,6 +92,69 @@ test_statements(void **state UNUSED)
 	}
 }
 
+/* Of an old source that follows its successor. */
+static void
+test_old_sources(void **state UNUSED)
+{
+	static const struct {
+		const char *version, *demote, *follow; /* NULL: refused */
+	} cases[] = {
+	    {"10.11.19-MariaDB", "set global gtid_slave_pos = @@global.gtid_binlog_pos",
+	     "change master to master_host='db2', master_port=3306, master_use_gtid=slave_pos"},
+	    {"9.7.4", NULL,
+	     "change replication source to source_host='db2', source_port=3306, source_auto_position=1, "
+	     "get_source_public_key=1"},
+	    {"8.0.36", NULL,
+	     "change master to master_host='db2', master_port=3306, master_auto_position=1, get_master_public_key=1"},
+	    {"5.7.44", NULL, "change master to master_host='db2', master_port=3306, master_auto_position=1"},
+	    {"", NULL, NULL},
+	};
+	struct rec_text arg[] = {{"db2"}, {"3306"}};
+	const struct rec_text_list none = {NULL, 0}, to = {arg, 2};
+
+	for (size_t i = 0; i < 2 * ARRAY_LEN(cases); i++) {
+		const char *expect = i % 2 == 0 ? cases[i / 2].demote : cases[i / 2].follow;
+		struct str_buf b = {0};
+		struct err e;
+		int rc = topo_step_sql(i % 2 == 0 ? "demote" : "follow", i % 2 == 0 ? &none : &to, cases[i / 2].version,
+				       false, &b, &e);
+
+		if (expect == NULL ? rc != -ERR_UNSUPPORTED : !str_eq(str_buf_text(&b), expect))
+			fail_msg("case %zu: %d %s", i, rc, str_buf_text(&b));
+		str_buf_done(&b);
+	}
+}
+
+static void
+test_accounts(void **state UNUSED)
+{
+	static const struct {
+		const char *sql, *user, *password, *expect; /* NULL: refused */
+	} cases[] = {
+	    {"change master to x=1", "repl", "it's",
+	     "change master to x=1, master_user='repl', master_password='it''s'"},
+	    {"change replication source to x=1", "repl", "",
+	     "change replication source to x=1, source_user='repl', source_password=''"},
+	    {"change master to x=1", "'", "', y='",
+	     "change master to x=1, master_user='''', master_password=''', y='''"},
+	    {"change master to x=1", "repl", "back\\slash", NULL},
+	    {"change master to x=1", "re\npl", "", NULL},
+	    {"change master to x=1", "", "x", NULL},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct str_buf b = {0};
+		struct err e;
+		int rc;
+
+		str_buf_add(&b, cases[i].sql);
+		rc = topo_step_add_account(cases[i].user, cases[i].password, &b, &e);
+		if (cases[i].expect == NULL ? rc != -ERR_INVALID : !str_eq(str_buf_text(&b), cases[i].expect))
+			fail_msg("case %zu: %d %s", i, rc, str_buf_text(&b));
+		str_buf_done(&b);
+	}
+}
+
 static void
 test_names(void **state UNUSED)
 {
@@ -107,6 +170,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_statements),
+	    cmocka_unit_test(test_old_sources),
+	    cmocka_unit_test(test_accounts),
 	    cmocka_unit_test(test_names),
 	};
 
