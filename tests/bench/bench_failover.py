@@ -135,7 +135,7 @@ class Round:
         self.hosts = dict(zip("abcd", ("db1", "db2", "db3", "db4")))
         places = {name: net.place(host, PORT) for name, host in self.hosts.items()}
         self.servers = Sandbox(f"{self.flavor}: a > b, a > c, a > d", semi_sync=semi_sync, places=places)
-        self.primary, self.made = self.servers["a"], itertools.count(1)
+        self.primary, self.made, self.silenced = self.servers["a"], itertools.count(1), {}
         self.servers.create_user("app", "app-pw", grants=["INSERT ON was.*"])
         self.primary.sql("CREATE DATABASE was; CREATE TABLE was.here (n INT PRIMARY KEY) ENGINE=InnoDB")
         self.group = Group(places=[place(net, host) for host in ("n1", "n2", "n3")],
@@ -205,6 +205,12 @@ class Round:
 
     # -- a round
 
+    def rest(self, kind):
+        """A source's replicas are not made to connect anew twice in 30 s (rd_round.h)."""
+        if kind in ("stop", "drop"):
+            wait_until(lambda: time.monotonic() - self.silenced.get(self.primary.address, -99) > 33, LONG, "the receivers' rest")
+            self.silenced[self.primary.address] = time.monotonic()
+
     def hurt(self, kind, leader):
         if kind == "stop":
             self.primary.stop()
@@ -217,6 +223,7 @@ class Round:
 
     def one(self, kind):
         """({phase: ms}, how many acknowledged transactions were lost)"""
+        self.rest(kind)
         leader, old = self.group.wait_leader(deadline=LONG), self.primary
         writer = Writer(old)
         wait_until(lambda: len(writer.acknowledged) >= 20, LONG, "the writer to write")
