@@ -241,6 +241,16 @@ count(struct rd_metrics *m, enum rd_verdict verdict)
 	    verdict == RD_VERDICT_NO_QUORUM || verdict == RD_VERDICT_UNTESTED || verdict == RD_VERDICT_TOO_OLD;
 }
 
+static void
+count_failure(struct rd_metrics *m, const struct rd_server *s, int64_t now_us)
+{
+	int64_t since_us = s->last.first_failed_us;
+
+	m->detections++;
+	if (since_us != 0)
+		m->detect_us += (uint64_t)max_i64(0, now_us - since_us);
+}
+
 /* Others reach it, and this node, which leads, does not: somebody else may lead. */
 static void
 give_way(struct rd_detect *d, const struct rd_server *s, const struct rd_finding *f)
@@ -279,6 +289,8 @@ finish(struct rd_detect *d, struct rd_dead *dead)
 	/* another code may be another detection, and the former leader may have died before its record */
 	if ((is_news || !dead->again) && !rd_recover_is_ignored(proc_conf(d->n->proc), s->inst.key.hostname))
 		dead->is_recording = record(d, dead, code);
+	if (is_news)
+		count_failure(&d->n->metrics, s, rd_now_us(d->n));
 	tell_dead(d, dead);
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "group/rd_group.h"
+#include "rd_recover_count.h"
 #include "topo/key.h"
 
 struct rd_recovering *
@@ -93,6 +94,7 @@ add(struct rd_recoveries *rs, const struct rd_recovery *record)
 	x->rs = rs;
 	x->uid = mem_strdup(record->uid);
 	x->term = rs->term;
+	x->entered = rd_mono(rs->n);
 	rec_dup(&topo_key_desc, &x->failed, &record->failed);
 	TAILQ_INSERT_TAIL(&rs->list, x, next);
 	rs->n_list++;
@@ -253,6 +255,19 @@ take_over(struct rd_recoveries *rs)
 	mem_arena_done(&arena);
 }
 
+/* Once a second is enough for a figure. */
+static uint64_t
+count_pending(const struct rd_recoveries *rs)
+{
+	const struct rd_recovering *x;
+	uint64_t n = 0;
+
+	TAILQ_FOREACH (x, &rs->list, next)
+		n += x->r != NULL && (rd_recovery_state_flags((enum rd_recovery_state)rd_recover_record(x->r)->state) &
+				      RD_STATE_TERMINAL) == 0;
+	return n;
+}
+
 void
 rd_recoveries_tick(struct rd_recoveries *rs)
 {
@@ -270,6 +285,7 @@ rd_recoveries_tick(struct rd_recoveries *rs)
 		rd_recoveries_wake(rs);
 	}
 	rd_recover_tell_ends(rs);
+	rs->n->metrics.recover_pending = count_pending(rs);
 }
 
 /* --- what was applied ----------------------------------------------------------------------------------------------- */
@@ -306,6 +322,7 @@ handle(struct rd_recoveries *rs, const struct rd_happened *h)
 		x = add(rs, &h->record);
 		if (x != NULL)
 			rd_recoveries_begin(x, RD_RECOVER_BEGUN, h->todo);
+		rs->n->metrics.recover_start += x != NULL;
 		return;
 	}
 	if (x == NULL || x->r == NULL || h->record.turns <= rd_recover_record(x->r)->turns)
@@ -315,6 +332,9 @@ handle(struct rd_recoveries *rs, const struct rd_happened *h)
 		x->pending_turn = 0;
 	log_notice("recovery", "recovery=%s state=%s: %s", LOG_Q(x->uid), rd_recovery_state_name(h->record.state),
 		   LOG_Q(h->record.why)); /* tests: test_recovery.py */
+	rd_recover_count(&rs->n->metrics, rd_recover_record(x->r)->state, h->record.state,
+			 mono_diff_us(rd_mono(rs->n), x->entered));
+	x->entered = rd_mono(rs->n);
 	rd_recover_applied(x->r, &h->record, h->todo, mine);
 }
 

@@ -31,6 +31,7 @@ struct rd_recovering {
 	struct rd_recover *r; /* NULL: an orphan that waits */
 	int64_t since_us;     /* wall: an orphan's taking over */
 	struct mono orphan_until;
+	struct mono entered;		  /* its state, as this node knows */
 	uint64_t pending_turn;		  /* of the event that is proposed; 0 = none */
 	struct mono fenced;		  /* when the failed server was made read-only; us 0 = never */
 	bool broken;			  /* to be given up, and taken over anew */

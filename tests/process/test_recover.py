@@ -142,6 +142,18 @@ def replays(world):
     assert "=> choice: promote r1:3306" in (cases / "incident.txt").read_text()
 
 
+def expect_figures(world, **expected):
+    """Told once a second; pending: counted as often."""
+    def told():
+        world.prober.poll()
+        found = {name: world.raftd.metrics.get("recover.pending" if name == "pending" else f"recover.dead_master.{name}") for name in expected}
+        if found != expected:
+            raise AssertionError(found)
+        return True
+
+    wait_until(told, 20, "the figures", interval=0.1)
+
+
 def test_a_recovery_is_asked_for(world):
     refused("NOT_FOUND", world.recover)
     refused("NOT_FOUND", world.recover, key=key("nobody"))
@@ -169,6 +181,9 @@ def test_a_recovery_is_asked_for(world):
     assert refused("PRECONDITION", world.recover).startswith("DeadMasterWithoutReplicas: ")
     assert len(world.raftd.rows("SELECT * FROM topology_recovery")) == 1
     refused("NOT_FOUND", world.abort, "none")
+    expect_figures(world, start=1, success=1, fail=0, pending=0)
+    assert all(world.raftd.metrics[f"recover.time.{state}"] > 0 for state in ("hooks", "fence", "choose", "promote", "repoint", "ending"))
+    assert world.raftd.metrics["recover.time.restore"] == 0 < world.raftd.metrics["detect.failures"]
     replays(world)
     text = world.raftd.ask("RECOVERY_INPUT", recovery_uid="asked-a~b", beginning=True)["text"]
     assert [line.split()[0] for line in text.split("\n")[:-1]] == ["recovery", "policy", "failed", "server", "server", "server"]
@@ -249,6 +264,8 @@ def test_an_abort_undoes_what_was_changed(world):
     assert world.recover(uid="x")["message"] == reply["message"]
     assert set(world.sources.values()) == {"source"} and world.writable == {"source"}
     assert world.hooks_run() == ["PreFailoverProcesses", "PostUnsuccessfulFailoverProcesses"]
+    expect_figures(world, start=1, success=0, fail=1, pending=0)
+    assert world.raftd.metrics["recover.time.wait"] > 0 < world.raftd.metrics["recover.time.restore"]
 
 
 def test_an_abort_that_comes_too_late(world):
