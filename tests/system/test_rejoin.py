@@ -22,6 +22,13 @@ def write_unseen(server, statement):
     server.spec.options.remove("--skip-networking")
 
 
+def purge(server):
+    """So that a position that is left over cannot be served any more."""
+    server.sql("flush binary logs")
+    newest = server.sql("show binary logs")[-1]["Log_name"]
+    wait_until(lambda: len(server.sql(f"purge binary logs to '{newest}'; show binary logs")) == 1, SOON, "the logs to be purged")
+
+
 @BOTH
 def test_rejoining(new_group, flavor):
     """One that has transactions of its own stays away, and they are shown; one that has none follows its successor: here a server
@@ -50,6 +57,7 @@ def test_rejoining(new_group, flavor):
         new.kill()
         newest = wait_until(lambda: writable(rest), SOON, "a writable server")[0]
         recovery(group, new, "done")
+        purge(newest)
         new.start()
         wait_until(lambda: new.replication(), SOON, "the old one to be a replica")
         newest.sql("insert into was.here values (4)")
