@@ -113,6 +113,36 @@ read_lost(const struct rd_state *s, const char *uid, struct topo_key_list *ret)
 		*ret = (struct topo_key_list){0};
 }
 
+#define INPUT_AGAIN_US (5 * CLK_S)
+
+static bool
+record_runs(const struct rd_state *s, const char *uid)
+{
+	const struct db_recovery_machine *m =
+	    rd_state_get(s, RD_TABLE_recovery_machine, &(struct db_recovery_machine){.uid = uid});
+
+	return m != NULL && rd_records_is_running(m);
+}
+
+/* Nobody could go on with it, here or elsewhere, and it would hold its cluster's lock for good. */
+static void
+end_without_input(struct rd_recovering *x, const struct err *why)
+{
+	struct rd_cmd_recovery_event c = {.recovery_uid = x->uid,
+					  .event = RD_EVENT_INPUT_MISSING,
+					  .successor = {"", 0},
+					  .promoted_at = "",
+					  .text = why->msg};
+	struct err e;
+
+	log_error("recovery", "recovery=%s instance=%s is ended, its servers are left as they are: %s", LOG_Q(x->uid),
+		  TOPO_KEY_TEXT(&x->failed), why->msg); /* tests: test_recovery_kinds.py */
+	if (rd_propose_recovery_event(x->rs->n->decide, &c, NULL, NULL, &e) != 0)
+		log_warning("recovery", "recovery=%s: its end is not recorded, trying again: %s", LOG_Q(x->uid), e.msg);
+	x->orphan_until = mono_add_us(rd_mono(x->rs->n), INPUT_AGAIN_US);
+	x->ends = true;
+}
+
 void
 rd_recoveries_begin(struct rd_recovering *x, enum rd_recover_origin origin, unsigned effects)
 {
@@ -130,10 +160,13 @@ rd_recoveries_begin(struct rd_recovering *x, enum rd_recover_origin origin, unsi
 	struct rd_lost_list lost;
 	struct err e;
 
+	if (x->ends && mono_before(rd_mono(rs->n), x->orphan_until))
+		return;
 	if (!rd_records_machine(s, x->uid, &arena, &record) || rd_records_input(s, x->uid, &arena, &in, &e) != 0) {
-		log_error("recovery", "recovery=%s cannot be carried out: its input is missing; abort it by hand",
-			  LOG_Q(x->uid));
-		x->orphan_until = (struct mono){INT64_MAX};
+		if (record_runs(s, x->uid))
+			end_without_input(x, &e);
+		else
+			x->orphan_until = (struct mono){INT64_MAX};
 		mem_arena_done(&arena);
 		return;
 	}
@@ -392,6 +425,8 @@ work_one(struct rd_recovering *x)
 static bool
 is_finished(const struct rd_recovering *x)
 {
+	if (x->ends && !record_runs(rd_decisions(x->rs->n), x->uid))
+		return true;
 	return x->broken || (x->r != NULL && rd_recover_is_over(x->r) && !rd_recover_record(x->r)->promoted);
 }
 

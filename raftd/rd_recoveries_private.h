@@ -36,6 +36,7 @@ struct rd_recovering {
 	struct mono fenced;		  /* when the failed server was made read-only; us 0 = never */
 	bool broken;			  /* to be given up, and taken over anew */
 	struct rd_recovery_input *chosen; /* owned: what the newest choice was made on, not recorded yet; NULL */
+	bool ends;			  /* without its input */
 	bool hooks_left_out;		  /* of this list: it is over at the next turn */
 	enum rd_hook_list left_out;
 	struct topo_key_list unread;	 /* owned: readings that could not be asked for */

@@ -42,7 +42,7 @@ def rows(db):
     db.execute("UPDATE topology_recovery SET end_recovery = datetime('now') WHERE recovery_id = 4")
     for message in ("begins", "ends"):
         put(db, "topology_recovery_steps", recovery_uid="uid:2", audit_at=START, message=message)
-    put(db, "recovery_machine", uid="uid:3", recovery_id=3, cluster_id="c3", hostname="db2", port=3306, state="repoint", why="it goes on",
+    put(db, "recovery_machine", uid="uid:3", recovery_id=3, cluster_id="c3", hostname="db2", port=3306, state="of-a-newer-build", why="it goes on",
         began=1767323045000000, since=1767323046000000, loss="none", dropped="[]", suspects="[]")
     put(db, "blocked_topology_recovery", hostname="s1", port=3306, cluster_name="s1:3306", analysis="DeadMaster",
         last_blocked_timestamp=END, blocking_recovery_id=2)
@@ -111,7 +111,7 @@ def test_details_are_behind_the_historical_keys(node):
     assert found["Votes"] == [{"Witness": "n1:10008", "IsReplica": False, "Seen": "refused", "Cause": "refused", "ErrorNumber": 2003,
                                "Attempts": 2, "Reader": "", "SeenAt": ""}]
     runs = node.api("audit-recovery/id/3?details=true")[0]
-    assert (runs["State"], runs["StateReason"], runs["StateSince"], runs["Loss"]) == ("repoint", "it goes on", "2026-01-02 03:04:06", "none")
+    assert (runs["State"], runs["StateReason"], runs["StateSince"], runs["Loss"]) == ("of-a-newer-build", "it goes on", "2026-01-02 03:04:06", "none")
     assert list(node.api("audit-recovery/id/2?details=true")[0]) == shape("TopologyRecovery")  # of the historical program's
 
 

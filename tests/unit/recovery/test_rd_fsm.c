@@ -136,6 +136,16 @@ test_edges(void **state UNUSED)
 	    {S(PREPARE), E(ORPHAN_ALIVE), S(RESTORE), D(TAKE_LOCKS) | D(READ) | D(RUN)},
 	    {S(PROMOTE), E(ORPHAN_ALIVE), S(PROMOTE), D(TAKE_LOCKS) | D(FENCE_OLD) | D(READ) | D(ONLY_READ)},
 	    {S(REPOINT), E(ORPHAN_ALIVE), S(REPOINT), D(TAKE_LOCKS) | D(FENCE_OLD) | D(READ) | D(RUN)},
+	    /* nobody can go on with it: the lock ends at once */
+	    {S(HOOKS), E(INPUT_MISSING), S(UNDONE), D(UNLOCK)},
+	    {S(FENCE), E(INPUT_MISSING), S(UNDONE), D(UNLOCK)},
+	    {S(CHOOSE), E(INPUT_MISSING), S(UNDONE), D(UNLOCK)},
+	    {S(WAIT), E(INPUT_MISSING), S(UNDONE), D(UNLOCK)},
+	    {S(PREPARE), E(INPUT_MISSING), S(UNDONE), D(UNLOCK)},
+	    {S(PROMOTE), E(INPUT_MISSING), S(UNDONE), D(UNLOCK)},
+	    {S(REPOINT), E(INPUT_MISSING), S(DONE), D(UNLOCK)},
+	    {S(ENDING), E(INPUT_MISSING), S(DONE), D(UNLOCK)},
+	    {S(RESTORE), E(INPUT_MISSING), S(UNDONE), D(UNLOCK)},
 	    /* what comes too late changes nothing */
 	    {S(RESTORE), E(WRITABLE), NOTHING, 0},
 	    {S(REPOINT), E(CANDIDATE_FAILED), NOTHING, 0},
@@ -180,7 +190,8 @@ check_pair(struct world *w, enum rd_recovery_state from, enum rd_recovery_event 
 	/* a promotion that may have happened is not undone, but where reading showed that it did not, or by votes */
 	if ((was & RD_STATE_COMMITTED) != 0 && (is & RD_STATE_COMMITTED) == 0)
 		assert_true(from == RD_RECOVERY_PROMOTE &&
-			    (event == RD_EVENT_NOT_PROMOTED || event == RD_EVENT_CANDIDATE_DEAD));
+			    (event == RD_EVENT_NOT_PROMOTED || event == RD_EVENT_CANDIDATE_DEAD ||
+			     event == RD_EVENT_INPUT_MISSING));
 	/* who takes over fences the servers before anything is sent */
 	if (orphan && sends && w->r.state != RD_RECOVERY_FENCE)
 		assert_true((w->effects & RD_DO_TAKE_LOCKS) != 0);
@@ -209,7 +220,8 @@ test_whole_table(void **state UNUSED)
 			go_to(&w, (enum rd_recovery_state)s); /* every state can be reached */
 			ok = happen(&w, (enum rd_recovery_event)ev, &candidate, NOW_US + 20 * CLK_S);
 			always = ev == RD_EVENT_DEADLINE || ev == RD_EVENT_ABORT || ev == RD_EVENT_RETURNED ||
-				 ev == RD_EVENT_ORPHAN_DEAD || ev == RD_EVENT_ORPHAN_ALIVE;
+				 ev == RD_EVENT_ORPHAN_DEAD || ev == RD_EVENT_ORPHAN_ALIVE ||
+				 ev == RD_EVENT_INPUT_MISSING;
 			if (s == RD_RECOVERY_DONE && ev == RD_EVENT_REJOIN)
 				assert_true(ok); /* the one way back, without a promotion in it */
 			else if (terminal ? ok : always && !ok)
