@@ -27,6 +27,16 @@ alias_of(struct rd_node *n, const struct rd_server *s)
 	return row != NULL ? row->alias : s->inst.suggested_cluster_alias;
 }
 
+/* Nobody votes on a primary without replicas, and nothing will be sent to anybody. */
+static bool
+is_dead_alone(const struct rd_recoveries *rs, const struct rd_server *s)
+{
+	const struct rd_family *replicas = rd_model_family(&rs->n->model, &s->inst.key);
+
+	return s->probed && !s->found && str_empty(s->inst.source_key.hostname) &&
+	       (replicas == NULL || replicas->n == 0);
+}
+
 /* What the votes of this leadership found, and nothing has contradicted since: a destructive step needs them, whoever asks
  * (design.md section 6). */
 static enum topo_code
@@ -36,7 +46,7 @@ found_dead(const struct rd_recoveries *rs, const struct rd_server *s)
 	const struct rd_family *replicas = rd_model_family(&rs->n->model, &s->inst.key);
 
 	if (!is_dead || s->dead_code == TOPO_NO_PROBLEM)
-		return TOPO_NO_PROBLEM;
+		return is_dead_alone(rs, s) ? TOPO_DEAD_PRIMARY_WITHOUT_REPLICAS : TOPO_NO_PROBLEM;
 	/* they follow another one since: it has been recovered */
 	return replicas == NULL || replicas->n == 0 ? TOPO_DEAD_PRIMARY_WITHOUT_REPLICAS : (enum topo_code)s->dead_code;
 }
@@ -107,8 +117,9 @@ block_of(struct rd_recoveries *rs, const struct wanted *w, bool forced, int64_t 
 	const struct rd_state *s = rd_decisions(rs->n);
 	int64_t block_us = max_i64(1, proc_conf(rs->n->proc)->RecoveryPeriodBlockSeconds) * CLK_S;
 
-	return rd_records_block(s, rd_records_cluster_id(s, w->d.cluster_name), &w->d.server->inst.key, forced,
-				rd_now_us(rs->n), block_us, ret_id);
+	return rd_records_block(s, rd_records_cluster_id(s, w->d.cluster_name), &w->d.server->inst.key,
+				topo_code_name((enum topo_code)w->analysis.code), forced, rd_now_us(rs->n), block_us,
+				ret_id);
 }
 
 /* Whether an operator may begin one now. NOT_FOUND: the server answers. */

@@ -15,6 +15,7 @@ rd_recover_refusal_text(enum rd_recover_refusal r)
 	    [RD_IN_MAINTENANCE] = "the server is in maintenance",
 	    [RD_IGNORED_HOST] = "RecoveryIgnoreHostnameFilters names the server",
 	    [RD_FILTERED] = "RecoverMasterClusterFilters does not name the cluster",
+	    [RD_NO_REPLICAS] = "it has no replicas: there is nobody to promote",
 	    [RD_UNPROBED] = "not every server of the cluster has been probed since this node started",
 	};
 
@@ -71,16 +72,20 @@ rd_recover_is_ignored(const struct conf *c, const char *hostname)
 	return false;
 }
 
-/* DeadMasterAndReplicas has nobody to promote, historically it is detected only; DeadMasterWithoutReplicas likewise. */
+/* DeadMasterAndReplicas was detected only, historically; here it is recorded that nobody could be promoted
+ * (rd_kind_promotes_nobody). */
 static bool
 has_procedure(enum topo_code code)
 {
-	return code == TOPO_DEAD_PRIMARY || code == TOPO_DEAD_PRIMARY_AND_SOME_REPLICAS;
+	return code == TOPO_DEAD_PRIMARY || code == TOPO_DEAD_PRIMARY_AND_SOME_REPLICAS ||
+	       code == TOPO_DEAD_PRIMARY_AND_REPLICAS;
 }
 
 enum rd_recover_refusal
 rd_recover_may_begin(const struct conf *c, const struct rd_recover_case *f)
 {
+	if (f->code == TOPO_DEAD_PRIMARY_WITHOUT_REPLICAS)
+		return RD_NO_REPLICAS;
 	if (!has_procedure(f->code))
 		return RD_NO_PROCEDURE;
 	if (!f->all_probed)

@@ -14,6 +14,7 @@ enum rd_recover_refusal {
 	RD_IN_MAINTENANCE, /* ... locked by an operator */
 	RD_IGNORED_HOST,   /* RecoveryIgnoreHostnameFilters */
 	RD_FILTERED,	   /* RecoverMasterClusterFilters does not name the cluster */
+	RD_NO_REPLICAS,	   /* DeadMasterWithoutReplicas: nobody follows it, or they follow another one by now */
 	RD_UNPROBED	   /* a server of the cluster has not been probed since this node started */
 };
 const char *rd_recover_refusal_text(enum rd_recover_refusal r);

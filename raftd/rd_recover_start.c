@@ -125,19 +125,21 @@ rd_recover_propose_begin(struct rd_recoveries *rs, const struct rd_dead *d, stru
 	g->in.cluster_id = rd_records_cluster_id(rd_decisions(n), d->cluster_name);
 	if (g->in.cluster_id[0] == '\0')
 		g->in.cluster_id = drawn;
-	cmd = (struct rd_cmd_recovery_begin){.recovery_uid = g->in.uid,
-					     .cluster_id = g->in.cluster_id,
-					     .cluster_name = d->cluster_name,
-					     .cluster_alias = d->cluster_alias,
-					     .key = d->server->inst.key,
-					     .analysis = g->in.analysis,
-					     .forced = g->in.forced,
-					     .skip_hooks = skip_hooks || c->PreFailoverProcesses.n == 0,
-					     .block_us = max_i64(1, c->RecoveryPeriodBlockSeconds) * CLK_S,
-					     .token = proc_setup(n->proc)->node_token,
-					     .by = by,
-					     .count_replicas = n_replicas,
-					     .replicas = {replicas, n_replicas}};
+	cmd =
+	    (struct rd_cmd_recovery_begin){.recovery_uid = g->in.uid,
+					   .cluster_id = g->in.cluster_id,
+					   .cluster_name = d->cluster_name,
+					   .cluster_alias = d->cluster_alias,
+					   .key = d->server->inst.key,
+					   .analysis = g->in.analysis,
+					   .forced = g->in.forced,
+					   .skip_hooks = skip_hooks || c->PreFailoverProcesses.n == 0 ||
+							 rd_kind_promotes_nobody(g->in.analysis, g->in.forced) != NULL,
+					   .block_us = max_i64(1, c->RecoveryPeriodBlockSeconds) * CLK_S,
+					   .token = proc_setup(n->proc)->node_token,
+					   .by = by,
+					   .count_replicas = n_replicas,
+					   .replicas = {replicas, n_replicas}};
 	g->in.skip_hooks = skip_hooks;
 	rc = rd_records_begin(n->decide, &cmd, &g->in, on_begun, a, e);
 	if (rc != 0)
@@ -155,8 +157,9 @@ is_blocked(struct rd_recoveries *rs, const struct rd_dead *d)
 	struct rd_node *n = rs->n;
 	const struct rd_state *s = rd_decisions(n);
 	int64_t id, block_us = max_i64(1, proc_conf(n->proc)->RecoveryPeriodBlockSeconds) * CLK_S;
-	enum rd_block block = rd_records_block(s, rd_records_cluster_id(s, d->cluster_name), &d->server->inst.key,
-					       false, rd_now_us(n), block_us, &id);
+	enum rd_block block =
+	    rd_records_block(s, rd_records_cluster_id(s, d->cluster_name), &d->server->inst.key,
+			     topo_code_name((enum topo_code)d->analysis->code), false, rd_now_us(n), block_us, &id);
 	const struct db_blocked_recovery *row = rd_records_blocked(s, &d->server->inst.key);
 	struct rd_cmd_blocked_recovery c = {.key = d->server->inst.key,
 					    .cluster_name = d->cluster_name,

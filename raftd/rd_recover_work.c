@@ -212,7 +212,11 @@ run_restore(struct rd_recover *r)
 	struct rd_plan plan;
 	bool may_unfence = !r->record.promoted && r->record.suspects.n == 0;
 
-	rd_plan_restore(&r->before, &in, may_unfence, &arena, &plan);
+	/* of these nothing was changed: whatever differs, somebody else did */
+	if (rd_kind_promotes_nobody(in.analysis, in.forced) == NULL)
+		rd_plan_restore(&r->before, &in, may_unfence, &arena, &plan);
+	else
+		plan = (struct rd_plan){.phase = RD_PHASE_RESTORE};
 	rd_recover_begin_run(r, RD_STAGE_RUN, &plan);
 	leave_out(r);
 	mem_arena_done(&arena);

@@ -6,9 +6,7 @@
  * that is on a majority the executor begins. A new leader takes over what is running: at once where a promotion may have
  * been sent, else when its own votes say dead or alive, at the latest after RD_ORPHAN_WAIT_US (then: alive). Whatever
  * goes wrong with proposing gives an executor up; it is taken over anew like an orphan. It also fences old sources of
- * recoveries that are over, as long as they are in downtime because of them (lost-in-recovery) and nobody follows them.
- *
- * Not wired yet, and so without effect: DeadMasterAndReplicas and DeadMasterWithoutReplicas (detected only). */
+ * recoveries that are over, as long as they are in downtime because of them (lost-in-recovery) and nobody follows them. */
 #ifndef RD_RECOVERIES_H
 #define RD_RECOVERIES_H
 

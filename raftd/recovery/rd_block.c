@@ -46,7 +46,8 @@ rd_block_check(const struct rd_past_recovery *past, size_t n, const char *cluste
 
 		if (same && is_running(r))
 			block = RD_BLOCK_RUNNING;
-		else if (!forced && !is_running(r) && rd_block_is_active(&past[i], now_us, block_us))
+		else if (!forced && !is_running(r) && !past[i].is_moot &&
+			 rd_block_is_active(&past[i], now_us, block_us))
 			block = to_it && r->promoted ? RD_BLOCK_SUCCESSOR
 				: same || of_it	     ? RD_BLOCK_CLUSTER
 						     : RD_BLOCK_NONE;

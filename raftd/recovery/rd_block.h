@@ -10,6 +10,7 @@
 struct rd_past_recovery {
 	const struct rd_recovery *r;
 	bool acknowledged;
+	bool is_moot; /* it could promote nobody (rd_kind_promotes_nobody), and the failure now is of another kind */
 };
 
 enum rd_block {

@@ -277,13 +277,29 @@ decide(const struct rd_recovery_input *in, int64_t now_us, struct rd_choice *c)
 		c->refusal = "transactions may be lost (PromotionOnPossibleLoss)";
 }
 
+const char *
+rd_kind_promotes_nobody(const char *analysis, bool forced)
+{
+	if (str_eq(analysis, "DeadMasterWithoutReplicas")) /* historical */
+		return "it has no replicas: there is nobody to promote";
+	if (str_eq(analysis, "DeadMasterAndReplicas") && !forced) /* historical */
+		return "no replica could be read when the failure was voted on: those that answer again are voted on "
+		       "anew";
+	return NULL;
+}
+
 static const struct rd_ranked *
 choose(const struct asked *q, struct mem_arena *arena, struct rd_choice *c)
 {
 	const struct rd_recovery_server *there = rd_recovery_taken_over(q->in);
+	const char *nobody = rd_kind_promotes_nobody(q->in->analysis, q->in->forced);
 
 	if (q->in->successor.hostname[0] != '\0')
 		return chosen_before(q->in, q, arena, c);
+	if (nobody != NULL) {
+		c->refusal = nobody;
+		return NULL;
+	}
 	if (there != NULL) {
 		refuse(c, arena, TOPO_KEY_TEXT(&there->key),
 		       " has taken over already: ", "it is writable and has no source any more");
@@ -327,7 +343,10 @@ add_judged(const struct rd_choice *c, const struct rd_ranked *j, struct str_buf 
 {
 	bool chosen = j == c->chosen;
 
-	str_buf_printf(b, "  %s: %s", TOPO_KEY_TEXT(&j->server->key), chosen ? "promoted" : rd_why_text(j->why));
+	str_buf_printf(b, "  %s: %s", TOPO_KEY_TEXT(&j->server->key),
+		       chosen			 ? "promoted"
+		       : j->why == RD_WHY_CHOSEN ? "fit to be promoted"
+						 : rd_why_text(j->why));
 	if (chosen && j->why != RD_WHY_CHOSEN)
 		str_buf_printf(b, ", although it %s", rd_why_text(j->why));
 	if (j->detail[0] != '\0')

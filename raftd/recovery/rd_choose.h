@@ -58,6 +58,11 @@ struct rd_choice {
 
 void rd_choose(const struct rd_recovery_input *in, const struct rd_haves *haves, int64_t now_us,
 	       struct mem_arena *arena, struct rd_choice *ret);
+/* NULL; or why nobody is promoted after a failure of this code (DeadMasterAndReplicas, DeadMasterWithoutReplicas), whoever
+ * answers meanwhile: no replica has confirmed that it lost its source. Its recovery is recorded as unsuccessful. An
+ * operator may promote one of those that answer nevertheless (forced). */
+const char *rd_kind_promotes_nobody(const char *analysis, bool forced);
+
 /* Lines for people: the choice, then each server with its reason. Appends. */
 void rd_choice_write(const struct rd_choice *c, struct str_buf *b);
 

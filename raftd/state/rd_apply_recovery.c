@@ -191,7 +191,7 @@ detects(const void *row, const void *what)
 	const struct db_detection *d = row;
 	const struct topo_key *key = what;
 
-	return d->in_active_period && d->is_actionable && d->port == key->port && str_eq(d->hostname, key->hostname);
+	return d->in_active_period && d->port == key->port && str_eq(d->hostname, key->hostname);
 }
 
 /* Whoever begins may not know yet which id its detection was given; 0 = none. */
@@ -201,8 +201,11 @@ detection_of(struct apply *a, const struct rd_cmd_recovery_begin *c)
 	struct rd_picked found = rd_row_pick(a->s, RD_TABLE_detection, detects, &c->key);
 	int64_t id = c->detection_id;
 
-	if (id == 0 && found.n > 0)
-		id = ((const struct db_detection *)found.rows[0])->detection_id;
+	for (size_t i = 0; c->detection_id == 0 && i < found.n; i++) {
+		const struct db_detection *d = found.rows[i];
+		if (id == 0 || d->is_actionable)
+			id = d->detection_id;
+	}
 	free(found.rows);
 	return id;
 }
@@ -281,7 +284,7 @@ check_begin(struct apply *a, const struct rd_cmd_recovery_begin *c, struct err *
 {
 	int64_t by = 0;
 	enum rd_block block =
-	    rd_records_block(a->s, c->cluster_id, &c->key, c->forced, a->out->time_us, c->block_us, &by);
+	    rd_records_block(a->s, c->cluster_id, &c->key, c->analysis, c->forced, a->out->time_us, c->block_us, &by);
 
 	if (block != RD_BLOCK_NONE)
 		return err_set(e, ERR_BUSY, "%s: %s (recovery %lld)", TOPO_KEY_TEXT(&c->key), rd_block_text(block),

@@ -213,9 +213,17 @@ running_of(const struct rd_state *s, const struct topo_key *failed, int64_t *ret
 	return RD_BLOCK_NONE;
 }
 
+/* All its replicas were dead as well, now some of them answer: that is no reason to wait. */
+static bool
+is_moot(const struct db_recovery *row, const char *analysis)
+{
+	return !row->is_successful && rd_kind_promotes_nobody(row->analysis, false) != NULL &&
+	       !str_eq(row->analysis, analysis);
+}
+
 enum rd_block
-rd_records_block(const struct rd_state *s, const char *cluster_id, const struct topo_key *failed, bool forced,
-		 int64_t now_us, int64_t block_us, int64_t *ret_id)
+rd_records_block(const struct rd_state *s, const char *cluster_id, const struct topo_key *failed, const char *analysis,
+		 bool forced, int64_t now_us, int64_t block_us, int64_t *ret_id)
 {
 	size_t max = rd_state_count(s, RD_TABLE_recovery), n = 0;
 	struct rd_recovery *r = mem_calloc(max + 1, sizeof(*r));
@@ -230,7 +238,7 @@ rd_records_block(const struct rd_state *s, const char *cluster_id, const struct 
 	while (rd_state_next(s, &c, &row) && c.table == RD_TABLE_recovery) {
 		const struct db_recovery *old = row;
 		past_from_row(s, old, &r[n]);
-		past[n] = (struct rd_past_recovery){&r[n], old->acknowledged};
+		past[n] = (struct rd_past_recovery){&r[n], old->acknowledged, is_moot(old, analysis)};
 		ids[n++] = old->recovery_id;
 	}
 	block = rd_block_check(past, n, cluster_id, failed, forced, now_us, block_us, &by);

@@ -63,7 +63,7 @@ int rd_records_input_text(const struct rd_state *s, const char *uid, bool chosen
 			  struct err *e) MUST_USE;
 /* Whether a recovery may begin now: what recovery-begin will say. ret_id: of the one that blocks; 0. */
 enum rd_block rd_records_block(const struct rd_state *s, const char *cluster_id, const struct topo_key *failed,
-			       bool forced, int64_t now_us, int64_t block_us, int64_t *ret_id);
+			       const char *analysis, bool forced, int64_t now_us, int64_t block_us, int64_t *ret_id);
 /* What is recorded of a server as blocked; NULL. Propose blocked-recovery only when it would change this. */
 const struct db_blocked_recovery *rd_records_blocked(const struct rd_state *s, const struct topo_key *key);
 /* How far an entry of a list came. */

@@ -55,8 +55,9 @@ what_was_lately_blocks_what_comes(void **state UNUSED)
 			abort_it(&w, T0 + 3 * CLK_S);
 		if (cases[i].acked)
 			ack(&w, &(struct rd_cmd_ack_recoveries){.all = true}, 1);
-		assert_int_equal(rd_records_block(w.s, cases[i].cluster, &cases[i].failed, cases[i].forced,
-						  T0 + cases[i].after_us, BLOCK_US, &by) != RD_BLOCK_NONE,
+		assert_int_equal(rd_records_block(w.s, cases[i].cluster, &cases[i].failed, "DeadMaster",
+						  cases[i].forced, T0 + cases[i].after_us, BLOCK_US,
+						  &by) != RD_BLOCK_NONE,
 				 cases[i].want != 0);
 		if (begin_of(&w, "r2", cases[i].cluster, &cases[i].failed, cases[i].forced, T0 + cases[i].after_us) !=
 		    cases[i].want)

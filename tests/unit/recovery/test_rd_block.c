@@ -66,6 +66,20 @@ test_blocks(void **state UNUSED)
 	}
 }
 
+/* Nobody could be promoted, and now it is another kind of failure: it does not count, unless it runs still. */
+static void
+test_moot(void **state UNUSED)
+{
+	struct rd_recovery r = {.cluster_id = "c1", .state = RD_RECOVERY_UNDONE, .began_us = NOW_US};
+	struct rd_past_recovery past = {.r = &r, .is_moot = true};
+	static const struct topo_key failed = {"a", 3306};
+	const struct rd_recovery *by = NULL;
+
+	assert_int_equal(rd_block_check(&past, 1, "c1", &failed, false, NOW_US, HOUR_US, &by), RD_BLOCK_NONE);
+	r.state = RD_RECOVERY_CHOOSE;
+	assert_int_equal(rd_block_check(&past, 1, "c1", &failed, false, NOW_US, HOUR_US, &by), RD_BLOCK_RUNNING);
+}
+
 /* Of several the strongest is told. */
 static void
 test_strongest(void **state UNUSED)
@@ -105,6 +119,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_blocks),
+	    cmocka_unit_test(test_moot),
 	    cmocka_unit_test(test_strongest),
 	    cmocka_unit_test(test_force_acknowledges),
 	};

@@ -58,7 +58,10 @@ test_refusals(void **state UNUSED)
 	} while (0)
 	EXPECT((void)0, RD_MAY_RECOVER);
 	EXPECT(f.code = TOPO_DEAD_PRIMARY_AND_SOME_REPLICAS, RD_MAY_RECOVER);
-	EXPECT(f.code = TOPO_DEAD_PRIMARY_AND_REPLICAS, RD_NO_PROCEDURE);
+	EXPECT(f.code = TOPO_DEAD_PRIMARY_AND_REPLICAS,
+	       RD_MAY_RECOVER); /* it is recorded that nobody can be promoted */
+	EXPECT(f.code = TOPO_DEAD_PRIMARY_WITHOUT_REPLICAS, RD_NO_REPLICAS);
+	EXPECT(f.code = TOPO_DEAD_PRIMARY_WITHOUT_REPLICAS; f.forced = true, RD_NO_REPLICAS);
 	EXPECT(f.code = TOPO_NO_PROBLEM, RD_NO_PROCEDURE);
 	EXPECT(f.all_probed = false, RD_UNPROBED);
 	EXPECT(f.disabled = true, RD_DISABLED);
