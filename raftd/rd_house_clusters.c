@@ -195,6 +195,8 @@ is_back(struct rd_node *n, const struct db_downtime *row)
 
 	if (strcmp(row->reason, RD_LOST_REASON) != 0 || s == NULL || !s->listed)
 		return false;
+	if (is_lost(n, &s->inst.source_key))
+		return false; /* it follows another one that is lost */
 	return rd_lost_is_back(&s->inst, rd_server_is_valid(s), row->begin_timestamp_us, rd_now_us(n),
 			       count_owners(n, s->inst.suggested_cluster_alias));
 }
