@@ -9,6 +9,7 @@
  *   sim_faults.c    what goes wrong          sim_nemesis.c   when, and who mends it
  *   sim_check.c     the invariants
  *   sim_mutants.c   deliberate mistakes     sim_main.c     runs, coverage table, command line
+ *   sim_topo.h      the same nodes above MySQL and MariaDB servers: detection and recoveries (--topology)
  *
  * One run = one seed. Everything random comes from sim_rand, so that a seed replays bit for bit (with any compiler:
  * never two sim_rand calls in one expression). A violated invariant ends the run with seed, step, and the newest lines
@@ -42,7 +43,7 @@ enum sim_point {
 	SIM_POINT_COUNT
 };
 enum sim_mutant {
-#define SIM_MUTANT(NAME, name, seeds, what) SIM_MUTANT_##NAME,
+#define SIM_MUTANT(NAME, name, topology, seeds, what) SIM_MUTANT_##NAME,
 #include "sim_mutants.def"
 #undef SIM_MUTANT
 	SIM_MUTANT_COUNT
@@ -239,6 +240,7 @@ void sim_clients_check_all(void); /* every acknowledged command is on every want
 
 /* --- sim_faults.c --- */
 void sim_strike(void); /* something goes wrong, now or soon */
+bool sim_strike_one(enum sim_fault f);
 bool sim_is_member(struct sim_node *leader, const struct sim_node *n);
 bool sim_add_member(struct sim_node *n); /* an operator asks for it; false: there is no leader */
 

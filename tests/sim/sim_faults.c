@@ -505,6 +505,17 @@ static const struct {
 #undef SIM_FAULT
 };
 
+bool
+sim_strike_one(enum sim_fault f)
+{
+	if (!table[f].strike())
+		return false;
+	sim.n_faults++;
+	if (!table[f].counts_itself)
+		sim_count(f);
+	return true;
+}
+
 void
 sim_strike(void)
 {
@@ -519,11 +530,7 @@ sim_strike(void)
 			at -= table[i].weight;
 			continue;
 		}
-		if (table[i].strike()) {
-			sim.n_faults++;
-			if (!table[i].counts_itself)
-				sim_count((enum sim_fault)i);
-		}
+		(void)sim_strike_one((enum sim_fault)i);
 		return;
 	}
 }

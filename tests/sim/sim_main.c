@@ -5,6 +5,7 @@
  *   sim --from A --to B           many; ends at the first violation. --table: how often each fault happened; with
  *                                 --complete a fault that never did is a failure
  *   sim --replay N                a seed twice: the traces must be equal; prints the trace's hash
+ *   sim --topology ...            the same with servers below the nodes (sim_topo.h)
  *   sim --mutant NAME ...         with a deliberate mistake; sim --mutants: each must be caught within its seeds
  *
  * Exit codes: 0 fine, 1 violation (or a mutant that was not caught, a trace that differs), 64 usage. */
@@ -15,7 +16,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "sim.h"
+#include "sim_topo.h"
 
 #define FAULTS_US (62 * CLK_S)
 #define HEAL_US (120 * CLK_S)
@@ -38,9 +39,10 @@ static const struct {
 
 static const struct {
 	const char *name, *what;
+	bool topology;
 	uint64_t seeds;
 } mutants[] = {
-#define SIM_MUTANT(NAME, name, seeds, what) {#name, what, seeds},
+#define SIM_MUTANT(NAME, name, topology, seeds, what) {#name, what, topology, seeds},
 #include "sim_mutants.def"
 #undef SIM_MUTANT
 };
@@ -48,6 +50,8 @@ static const struct {
 struct totals {
 	uint64_t runs, steps, faults, faults_min, acked, heal_max_us;
 	uint64_t by_kind[SIM_FAULT_COUNT], by_point[SIM_POINT_COUNT];
+	uint64_t by_topo[SIM_TOPO_FAULT_COUNT], by_moment[SIM_MOMENT_COUNT];
+	uint64_t recoveries, promotions, undone, server_steps;
 };
 
 /* What a killed process can't free: contexts of callbacks that will not come. */
@@ -57,6 +61,9 @@ __lsan_default_suppressions(void)
 {
 	return "leak:rd_group_snapshot_send\nleak:begin_receiving\nleak:rd_show\nleak:ask\n";
 }
+
+/* With servers below the nodes: --topology. */
+static bool topology;
 
 /* --- one run --- */
 static void
@@ -73,19 +80,29 @@ set_up(uint64_t seed, enum sim_mutant mutant)
 	sim_net_init();
 	sim_check_init();
 	sim.founders = sim_chance(650) ? 3 : 5;
-	spares = sim_rand(3);
+	spares = topology ? 0 : sim_rand(3);
 	sim.n = sim.founders + spares;
 	sim.loss = per_mille[sim_rand(4)];
 	sim.duplicate = per_mille[sim_rand(4)];
 	sim.reorder = per_mille[sim_rand(4)];
 	sim.net_us = sim_between(100, 8000);
+	memset(&topo, 0, sizeof(topo));
+	if (topology)
+		sim_servers_start();
 	for (size_t i = 0; i < sim.n; i++)
 		sim_node_init(&sim.nodes[i], i, i >= sim.founders, i > sim.founders);
 	sim_trace("seed %llu: %zu founders, %zu spares, loss %d, doubled %d, overtaken %d per mille, %lld us",
 		  (unsigned long long)seed, sim.founders, spares, sim.loss, sim.duplicate, sim.reorder,
 		  (long long)sim.net_us);
 	sim_nemesis_start();
-	sim_clients_start();
+	if (!topology) {
+		sim_clients_start();
+		return;
+	}
+	sim_probers_start();
+	sim_load_start();
+	sim_topo_check_start();
+	sim_topo_faults_start();
 }
 
 static void
@@ -98,6 +115,11 @@ tear_down(void)
 	sim_world_done();
 	sim_clients_done();
 	sim_check_done();
+	sim_probers_done();
+	sim_brains_done();
+	sim_servers_done();
+	sim_load_done();
+	sim_topo_check_done();
 	sim.failed = failed;
 }
 
@@ -108,11 +130,13 @@ heal(void)
 	char why[160] = "";
 
 	sim_nemesis_rest();
+	if (topology)
+		sim_topo_rest();
 	while (sim_step()) {
 		if (sim.now < look)
 			continue;
 		look = sim.now + 20 * CLK_MS;
-		if (sim_all_well(why, sizeof(why)))
+		if (sim_all_well(why, sizeof(why)) && (!topology || sim_topo_all_well(why, sizeof(why))))
 			break;
 		if (sim.now - from > HEAL_US)
 			sim_fail("not healed after %d s without faults: %s", (int)(HEAL_US / CLK_S), why);
@@ -120,6 +144,19 @@ heal(void)
 	if (!sim.failed)
 		sim_clients_check_all();
 	return sim.now - from;
+}
+
+static void
+add_servers(struct totals *t)
+{
+	for (size_t i = 0; i < SIM_TOPO_FAULT_COUNT; i++)
+		t->by_topo[i] += topo.faults[i];
+	for (size_t i = 0; i < SIM_MOMENT_COUNT; i++)
+		t->by_moment[i] += topo.moments[i];
+	t->recoveries += topo.recoveries;
+	t->promotions += topo.promotions;
+	t->undone += topo.undone;
+	t->server_steps += topo.steps;
 }
 
 static void
@@ -145,6 +182,7 @@ run(uint64_t seed, enum sim_mutant mutant, struct totals *t)
 		t->by_kind[i] += sim.faults[i];
 	for (size_t i = 0; i < SIM_POINT_COUNT; i++)
 		t->by_point[i] += sim.points[i];
+	add_servers(t);
 	tear_down();
 }
 
@@ -155,7 +193,7 @@ say_violation(void)
 	       (unsigned long long)sim.seed, (unsigned long long)sim.step, (long long)(sim.now / CLK_S),
 	       (long long)(sim.now % CLK_S), sim.violation);
 	sim_trace_print(LINES_SHOWN);
-	printf("again: sim --seed %llu%s%s -v\n", (unsigned long long)sim.seed,
+	printf("again: sim%s --seed %llu%s%s -v\n", topology ? " --topology" : "", (unsigned long long)sim.seed,
 	       sim.mutant == SIM_MUTANT_NONE ? "" : " --mutant ",
 	       sim.mutant == SIM_MUTANT_NONE ? "" : mutants[sim.mutant].name);
 }
@@ -172,6 +210,36 @@ on_abort(int sig)
 }
 
 /* --- many --- */
+static bool
+say_servers(const struct totals *t)
+{
+	static const struct {
+		const char *name, *what;
+	} faults[] =
+	    {
+#define SIM_TOPO_FAULT(NAME, what, weight) {#NAME, what},
+#include "sim_topo_faults.def"
+#undef SIM_TOPO_FAULT
+	    },
+	  moments[] = {
+#define SIM_MOMENT(NAME, what) {#NAME, what},
+#include "sim_moments.def"
+#undef SIM_MOMENT
+	  };
+	bool complete = t->promotions > 0 && t->undone > 0;
+
+	printf("%-18s %10s\n", "fault", "times");
+	for (size_t i = 0; i < SIM_TOPO_FAULT_COUNT; i++) {
+		printf("%-18s %10llu  %s\n", faults[i].name, (unsigned long long)t->by_topo[i], faults[i].what);
+		complete = complete && t->by_topo[i] > 0;
+	}
+	for (size_t i = 0; i < SIM_MOMENT_COUNT; i++) {
+		printf("%-18s %10llu  %s\n", moments[i].name, (unsigned long long)t->by_moment[i], moments[i].what);
+		complete = complete && t->by_moment[i] > 0;
+	}
+	return complete;
+}
+
 static bool
 say_table(const struct totals *t)
 {
@@ -206,7 +274,11 @@ run_many(uint64_t from, uint64_t to, enum sim_mutant mutant, bool table, bool mu
 		return 1;
 	}
 	if (table)
-		complete = say_table(&t);
+		complete = topology ? say_servers(&t) : say_table(&t);
+	if (topology)
+		printf("%llu recoveries began, %llu promoted a server, %llu were undone; %llu statements\n",
+		       (unsigned long long)t.recoveries, (unsigned long long)t.promotions, (unsigned long long)t.undone,
+		       (unsigned long long)t.server_steps);
 	printf("seeds %llu to %llu: no violation; %llu steps, %llu faults (at least %llu in a run), %llu commands "
 	       "decided, "
 	       "healed within %llu ms\n",
@@ -236,9 +308,12 @@ replay(uint64_t seed, enum sim_mutant mutant)
 static int
 catch_mutants(void)
 {
+	bool which = topology;
 	int rc = 0;
 
 	for (size_t m = 1; m < ARRAY_LEN(mutants); m++) {
+		if (mutants[m].topology != which)
+			continue;
 		struct totals t = {0};
 		uint64_t seed = 1;
 		for (; seed <= mutants[m].seeds; seed++) {
@@ -262,7 +337,7 @@ static int
 usage(void)
 {
 	fprintf(stderr, "usage: sim --seed N | --from A --to B [--table] [--complete] | --replay N | --mutants; "
-			"[--mutant NAME] [-v]\n");
+			"[--topology] [--mutant NAME] [-v]\n");
 	return 64;
 }
 
@@ -294,6 +369,8 @@ main(int argc, char **argv)
 			table = true;
 		else if (strcmp(argv[i], "--complete") == 0)
 			table = complete = true;
+		else if (strcmp(argv[i], "--topology") == 0)
+			topology = true;
 		else if (strcmp(argv[i], "--mutants") == 0)
 			all_mutants = true;
 		else if (i + 1 == argc)

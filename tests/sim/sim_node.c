@@ -9,7 +9,8 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "group/rd_group.h"
-#include "sim.h"
+#include "sim_topo.h"
+#include "rd_recoveries.h"
 #include "state/rd_propose_raft.h"
 
 #define TICK_US (250 * CLK_MS)
@@ -80,6 +81,14 @@ event_add(struct event *ev, const struct timeval *tv)
 	ev->refs++;
 	sim_at(due, n, on_timer, unref, ev);
 	return 0;
+}
+
+void
+event_active(struct event *ev, int what UNUSED, short ncalls UNUSED)
+{
+	static const struct timeval now = {0, 0};
+
+	(void)event_add(ev, &now);
 }
 
 int
@@ -212,12 +221,6 @@ rd_discover_name(struct rd_node *n UNUSED, const struct topo_key *key UNUSED, bo
 {
 }
 
-/* Nobody is suspected here. */
-void
-rd_detect_message(struct rd_node *n UNUSED, const char *peer UNUSED, const void *p UNUSED, size_t len UNUSED)
-{
-}
-
 static void
 on_applied(void *ctx, const struct rd_applied *a)
 {
@@ -227,6 +230,10 @@ on_applied(void *ctx, const struct rd_applied *a)
 		if (a->effects[i].kind != RD_EFFECT_KNOWN && a->effects[i].kind != RD_EFFECT_FORGOTTEN)
 			rd_group_effect(n->group, a, &a->effects[i]);
 	}
+	if (n->recoveries == NULL)
+		return;
+	sim_topo_check_applied(n->proc->node, a);
+	rd_recoveries_applied(n->recoveries, a);
 }
 
 static void
@@ -296,6 +303,8 @@ on_tick(void *arg)
 	rd_group_tick(n->node.group);
 	if (!sim_dead(n) && n->node.decide != NULL && sim_chance(250))
 		expire(n);
+	if (!sim_dead(n))
+		sim_brain_tick(n);
 }
 
 static void
@@ -336,6 +345,8 @@ configure(struct sim_node *n, bool lone)
 {
 	struct conf *c = &n->conf;
 
+	if (topo.on)
+		sim_brain_configure(n);
 	c->RaftBind = n->bind;
 	c->RaftAdvertise = n->name;
 	c->DefaultRaftPort = 10008;
@@ -405,6 +416,8 @@ sim_node_start(struct sim_node *n)
 	TAILQ_INIT(&n->node.waiters);
 	n->node.apid_door.link = (struct ipc_link *)(void *)n; /* it is there; nothing looks inside */
 	sim_view_new(n);
+	if (topo.on)
+		sim_brain_start(n);
 	if (rd_group_start(&n->node, &n->node.group, &code, &e) != 0) {
 		sim_fail("n%zu cannot start: %s", n->i, e.msg);
 	} else {
@@ -431,6 +444,7 @@ sim_node_kill(struct sim_node *n, const char *why)
 	rd_loaded_free(n->node.loading);
 	rd_proposer_free(n->node.decide);
 	rd_waiters_done(&n->node);
+	sim_brain_end(n);
 	memset(&n->node, 0, sizeof(n->node));
 	n->up = false;
 	n->dying = false;

@@ -1,0 +1,492 @@
+/* sim_topo_check.c — invariants 3 to 6 of design.md section 12, looked at when a node applies an event, when a step is
+ * written, when a server becomes writable or drops transactions, and ten times a second. It sees everything: the servers as
+ * they are, who could reach whom since when. Owns that knowledge.
+ *
+ *   3  one running recovery of the cluster, in every node's memory
+ *   4  nothing is written after not_after, not_after never lies behind the sender's lease, no step is written twice, none of an
+ *      older term takes effect after a newer one; votes of a majority are recorded before the first; and no recovery begins
+ *      while a voter whom the leader hears has reached the server all the time
+ *   5  never two writable servers that everybody reaches, for long; in the end one, and all others follow it or are named
+ *   6  who is promoted has what every direct replica had received that has answered all the time */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "sim_topo.h"
+#include "state/rd_records.h"
+#include "topo/key.h"
+
+#define SURE_US (10 * CLK_S)  /* reached for so long: a vote would have been told */
+#define SPLIT_US (30 * CLK_S) /* two writable servers that all reach */
+#define RECOVERIES_MAX 64
+#define UID_BYTES 40
+
+struct seen_recovery {
+	char uid[UID_BYTES];
+	size_t failed;
+	int64_t began_at;
+	bool over, stepped;
+	uint64_t state;
+	bool counts[SIM_SERVERS_MAX];  /* direct replicas that were well */
+	bool unknown[SIM_SERVERS_MAX]; /* moved since the leader has read them last: no promise is made */
+	struct sim_set had[SIM_SERVERS_MAX];
+	struct sim_set purged;
+};
+
+struct written {
+	char uid[UID_BYTES];
+	uint64_t term, number;
+};
+
+static struct {
+	struct seen_recovery r[RECOVERIES_MAX];
+	size_t n;
+	struct written *written;
+	size_t n_written, cap_written;
+	uint64_t newest_term[SIM_SERVERS_MAX];
+	int64_t reached[SIM_NODES_MAX][SIM_SERVERS_MAX]; /* since; 0: it is not */
+	int64_t heard[SIM_NODES_MAX][SIM_NODES_MAX];	 /* the same between nodes */
+	int64_t split_since;
+} seen;
+
+void
+sim_topo_check_start(void)
+{
+	memset(&seen, 0, sizeof(seen));
+}
+
+void
+sim_topo_check_done(void)
+{
+	free(seen.written);
+	memset(&seen, 0, sizeof(seen));
+}
+
+static struct seen_recovery *
+find(const char *uid)
+{
+	for (size_t i = 0; i < seen.n; i++) {
+		if (str_eq(seen.r[i].uid, uid))
+			return &seen.r[i];
+	}
+	return NULL;
+}
+
+bool
+sim_topo_recovering(void)
+{
+	for (size_t i = 0; i < seen.n; i++) {
+		if (!seen.r[i].over)
+			return true;
+	}
+	return false;
+}
+
+/* --- who reaches whom, since when --- */
+static bool
+is_awake(const struct sim_node *n)
+{
+	return n->up && n->paused_until <= sim.now;
+}
+
+static void
+since(int64_t *t, bool yes)
+{
+	*t = !yes ? 0 : *t == 0 ? sim.now : *t;
+}
+
+static void
+look_at_ways(void)
+{
+	for (size_t a = 0; a < sim.n; a++) {
+		bool awake = is_awake(&sim.nodes[a]) && sim_prober_is_well(a) && sim_raft(&sim.nodes[a]) != NULL;
+		for (size_t i = 0; i < topo.n; i++)
+			since(&seen.reached[a][i],
+			      awake && sim_server_runs(&topo.s[i]) && sim_server_way(a, &topo.s[i]) == SIM_WAY_OPEN);
+		for (size_t b = 0; b < sim.n; b++)
+			since(&seen.heard[a][b], awake && is_awake(&sim.nodes[b]) && !sim.cut[a][b] &&
+						     !sim.silent_cut[a][b] && !sim.cut[b][a] && !sim.silent_cut[b][a]);
+	}
+}
+
+static bool
+lasts(int64_t t)
+{
+	return t != 0 && sim.now - t >= SURE_US;
+}
+
+static bool
+all_reach(const struct sim_server *s)
+{
+	for (size_t a = 0; a < sim.n; a++) {
+		if (!lasts(seen.reached[a][s->i]))
+			return false;
+	}
+	return true;
+}
+
+/* --- 5, all the time --- */
+static void
+look_for_split(void)
+{
+	size_t writable = 0;
+
+	for (size_t i = 0; i < topo.n; i++)
+		writable += sim_server_runs(&topo.s[i]) && !topo.s[i].read_only && all_reach(&topo.s[i]);
+	since(&seen.split_since, writable > 1);
+	if (seen.split_since != 0 && sim.now - seen.split_since > SPLIT_US)
+		sim_fail("5: two writable servers that everybody has reached for %d s", (int)(SPLIT_US / CLK_S));
+}
+
+void
+sim_topo_check_step(void)
+{
+	look_at_ways();
+	look_for_split();
+}
+
+/* --- a recovery begins --- */
+static void
+check_is_dead(const struct sim_node *n, const struct seen_recovery *r)
+{
+	for (size_t a = 0; a < sim.n; a++) {
+		bool told = a == n->i || (lasts(seen.heard[a][n->i]) && lasts(seen.heard[n->i][a]));
+		if (told && lasts(seen.reached[a][r->failed]))
+			sim_fail("4: a recovery of %s begins, which n%zu has reached all the time",
+				 topo.s[r->failed].host, a);
+	}
+}
+
+static void
+note_holders(struct seen_recovery *r)
+{
+	for (size_t i = 0; i < topo.n; i++) {
+		const struct sim_server *s = &topo.s[i];
+		bool direct = s->source == r->failed && !s->detached, dropped = topo.mariadb && !s->io && !s->sql;
+		r->counts[i] = direct && i != r->failed && sim_server_runs(s) && all_reach(s) && !dropped &&
+			       sim.now - s->trouble_at > SURE_US;
+		/* of the failed server's: what a former recovery gave up is none of the cluster's any more */
+		for (size_t k = 0; k < topo.n; k++)
+			r->had[i].n[k] =
+			    (uint64_t)min_i64((int64_t)s->received.n[k], (int64_t)topo.s[r->failed].executed.n[k]);
+	}
+}
+
+static void
+note_unknown(struct sim_node *n, struct seen_recovery *r)
+{
+	for (size_t i = 0; i < topo.n; i++) {
+		const struct sim_server *s = &topo.s[i];
+		const struct rd_server *row = rd_model_find(&n->node.model, &s->key);
+		const char *source = s->source == SIM_NOBODY ? "" : topo.s[s->source].host;
+		r->unknown[i] = row == NULL || !str_eq(row->inst.source_key.hostname, source);
+		r->counts[i] = r->counts[i] && !r->unknown[i];
+	}
+}
+
+static void
+begins(struct sim_node *n, const struct rd_recovery *m)
+{
+	struct seen_recovery *r = &seen.r[seen.n];
+	const struct sim_server *failed = sim_server_find(&m->failed);
+
+	if (seen.n == RECOVERIES_MAX || failed == NULL) {
+		sim_fail("a recovery too many, or of nobody");
+		return;
+	}
+	seen.n++;
+	(void)str_copy(r->uid, sizeof(r->uid), m->uid);
+	r->failed = failed->i;
+	r->began_at = sim.now;
+	topo.recoveries++;
+	check_is_dead(n, r);
+	note_holders(r);
+	note_unknown(n, r);
+	sim_trace("recovery %s of %s is on a majority", m->uid, failed->host);
+}
+
+/* --- 3 --- */
+static void
+check_running(struct sim_node *n)
+{
+	struct mem_arena arena = {0};
+	struct rd_recovery_list l = rd_records_running(rd_proposer_state(n->node.decide), &arena);
+
+	for (size_t i = 0; i < l.n; i++) {
+		if (find(l.v[i].uid) == NULL)
+			begins(n, &l.v[i]);
+	}
+	if (l.n > 1)
+		sim_fail("3: two recoveries of one cluster run: %s and %s", l.v[0].uid, l.v[1].uid);
+	mem_arena_done(&arena);
+}
+
+static void
+note_end(struct seen_recovery *r, const struct rd_recovery *m)
+{
+	if (r->over || (rd_recovery_state_flags((enum rd_recovery_state)m->state) & RD_STATE_TERMINAL) == 0)
+		return;
+	r->over = true;
+	topo.promotions += m->promoted;
+	topo.undone += !m->promoted;
+}
+
+void
+sim_topo_check_applied(struct sim_node *n, const struct rd_applied *a)
+{
+	for (size_t i = 0; i < a->n_effects; i++) {
+		struct mem_arena arena = {0};
+		struct seen_recovery *r;
+		struct rd_recovery m;
+		if (a->effects[i].kind != RD_EFFECT_RECOVERY)
+			continue;
+		check_running(n);
+		r = find(a->effects[i].message);
+		if (r != NULL && rd_records_machine(rd_proposer_state(n->node.decide), r->uid, &arena, &m))
+			note_end(r, &m);
+		mem_arena_done(&arena);
+		if (n == sim_leader())
+			sim_moment(SIM_MOMENT_APPLIED, n, r == NULL ? NULL : &topo.s[r->failed]);
+	}
+}
+
+/* --- 4 --- */
+static bool
+is_vote(const struct db_detection_witness *w)
+{
+	static const char *const failed[] = {"refused", "reset", "timed_out", "unreachable"};
+
+	for (size_t i = 0; i < ARRAY_LEN(failed); i++) {
+		if (!w->is_replica && str_eq(w->seen, failed[i]))
+			return true;
+	}
+	return false;
+}
+
+static size_t
+votes_of(const struct rd_state *s, int64_t id)
+{
+	struct rd_cursor c = {.table = RD_TABLE_detection_witness};
+	size_t n = 0;
+	const void *row;
+
+	while (rd_state_next(s, &c, &row) && c.table == RD_TABLE_detection_witness) {
+		const struct db_detection_witness *w = row;
+		n += w->detection_id == id && is_vote(w);
+	}
+	return n;
+}
+
+static size_t
+most_votes(const struct rd_state *s, const struct topo_key *failed)
+{
+	struct rd_cursor c = {.table = RD_TABLE_detection};
+	size_t most = 0;
+	const void *row;
+
+	while (rd_state_next(s, &c, &row) && c.table == RD_TABLE_detection) {
+		const struct db_detection *d = row;
+		if (d->port == failed->port && str_eq(d->hostname, failed->hostname))
+			most = votes_of(s, d->detection_id) > most ? votes_of(s, d->detection_id) : most;
+	}
+	return most;
+}
+
+static void
+check_votes(struct sim_node *n, struct seen_recovery *r)
+{
+	size_t votes;
+
+	if (r->stepped || n->node.decide == NULL)
+		return;
+	r->stepped = true;
+	votes = most_votes(rd_proposer_state(n->node.decide), &topo.s[r->failed].key);
+	if (votes < sim.founders / 2 + 1)
+		sim_fail("4: the first step of a recovery of %s is written, with %zu votes recorded",
+			 topo.s[r->failed].host, votes);
+}
+
+static void
+check_once(const struct ipc_step *m)
+{
+	struct written *w;
+
+	for (size_t i = 0; i < seen.n_written; i++) {
+		w = &seen.written[i];
+		if (w->term == m->term && w->number == m->number && str_eq(w->uid, m->recovery_uid))
+			sim_fail("4: step %llu of term %llu is written a second time: %s on %s",
+				 (unsigned long long)m->number, (unsigned long long)m->term, m->statement,
+				 m->key.hostname);
+	}
+	mem_grow(seen.written, seen.cap_written, seen.n_written + 1);
+	w = &seen.written[seen.n_written++];
+	*w = (struct written){.term = m->term, .number = m->number};
+	(void)str_copy(w->uid, sizeof(w->uid), m->recovery_uid);
+}
+
+void
+sim_topo_check_written(struct sim_node *n, const struct sim_server *s, const struct ipc_step *m)
+{
+	struct seen_recovery *r = find(m->recovery_uid);
+
+	if (sim_local(n).us >= m->not_after_us)
+		sim_fail("4: %s is written to %s %lld ms after its time", m->statement, s->host,
+			 (long long)((sim_local(n).us - m->not_after_us) / CLK_MS));
+	if (m->term < seen.newest_term[s->i])
+		sim_fail("4: a step of term %llu is written to %s, which has met term %llu",
+			 (unsigned long long)m->term, s->host, (unsigned long long)seen.newest_term[s->i]);
+	seen.newest_term[s->i] = m->term;
+	check_once(m);
+	if (r != NULL && n->up)
+		check_votes(n, r);
+	if (r == NULL && !str_starts(m->recovery_uid, RD_STEP_UID_VOTE))
+		sim_fail("4: a step of a recovery that nobody has applied: %s on %s", m->statement, s->host);
+}
+
+/* --- 6 --- */
+static bool
+was_dropped(struct sim_node *n, const char *uid, const struct topo_key *key)
+{
+	struct mem_arena arena = {0};
+	struct rd_recovery m;
+	bool yes = n != NULL && n->node.decide != NULL &&
+		   rd_records_machine(rd_proposer_state(n->node.decide), uid, &arena, &m) &&
+		   topo_key_list_has(&m.excluded, key);
+
+	mem_arena_done(&arena);
+	return yes;
+}
+
+void
+sim_topo_check_promoted(struct sim_server *s, const struct ipc_step *m)
+{
+	struct seen_recovery *r = find(m->recovery_uid);
+
+	if (r == NULL || r->failed == s->i)
+		return;
+	sim_trace("%s is writable", s->host);
+	for (size_t i = 0; i < topo.n; i++) {
+		struct mem_arena arena = {0};
+		sim_trace("%s: executed %s, received %s", topo.s[i].host, sim_set_text(&topo.s[i], false, &arena),
+			  sim_set_text(&topo.s[i], true, &arena));
+		mem_arena_done(&arena);
+	}
+	for (size_t i = 0; i < topo.n; i++) {
+		const struct sim_server *x = &topo.s[i];
+		if (!r->counts[i] || x->trouble_at >= r->began_at || !sim_server_runs(x) ||
+		    was_dropped(sim_leader(), r->uid, &x->key) || sim_set_contains(&s->executed, &r->had[i]))
+			continue;
+		sim_fail("6: %s is promoted without what %s had received", s->host, x->host);
+	}
+	if (!sim_set_contains(&s->executed, &r->purged))
+		sim_fail("6: %s is promoted, and transactions that a step has thrown away are nowhere", s->host);
+	sim_moment(SIM_MOMENT_PROMOTED, NULL, s);
+}
+
+static bool
+is_elsewhere(const struct sim_server *but, const struct sim_set *what)
+{
+	for (size_t i = 0; i < topo.n; i++) {
+		if (i != but->i && topo.s[i].up && sim_set_contains(&topo.s[i].received, what))
+			return true;
+	}
+	return false;
+}
+
+/* By a step: what somebody had received must be somewhere else, unless an operator had stopped both threads before. */
+void
+sim_topo_check_purged(struct sim_server *s, const struct sim_set *what)
+{
+	for (size_t i = seen.n; i > 0; i--) {
+		struct seen_recovery *r = &seen.r[i - 1];
+		if (r->over || !r->counts[s->i])
+			continue;
+		sim_set_join(&r->purged, what);
+		if (!is_elsewhere(s, what))
+			sim_fail("6: a step has thrown away what %s had received, and nobody else has it", s->host);
+	}
+}
+
+/* --- 5, in the end --- */
+static bool
+is_named(const struct rd_state *s, const struct topo_key *key)
+{
+	const struct db_downtime k = {.hostname = key->hostname, .port = key->port};
+	const struct db_downtime *row = rd_state_get(s, RD_TABLE_downtime, &k);
+
+	return row != NULL && str_eq(row->reason, RD_LOST_REASON);
+}
+
+static bool
+was_unknown(const struct sim_server *s)
+{
+	for (size_t i = 0; i < seen.n; i++) {
+		if (seen.r[i].unknown[s->i])
+			return true;
+	}
+	return false;
+}
+
+static bool
+follows(const struct sim_server *s, size_t primary)
+{
+	return s->source == primary && !s->detached && s->io && s->sql;
+}
+
+/* None is fine: it was restarted read-only, or nobody could be promoted. */
+static const struct sim_server *
+primary_of(char *why, size_t size)
+{
+	const struct sim_server *p = NULL;
+
+	for (size_t i = 0; i < topo.n; i++) {
+		if (topo.s[i].read_only)
+			continue;
+		if (p != NULL) {
+			(void)snprintf(why, size, "%s and %s are writable", p->host, topo.s[i].host);
+			return NULL;
+		}
+		p = &topo.s[i];
+	}
+	return p;
+}
+
+bool
+sim_topo_all_well(char *why, size_t size)
+{
+	struct sim_node *leader = sim_leader();
+	struct mem_arena arena = {0};
+	const struct rd_state *state;
+	const struct sim_server *p;
+	size_t running;
+
+	if (leader == NULL || leader->node.decide == NULL)
+		return false;
+	state = rd_proposer_state(leader->node.decide);
+	running = rd_records_running(state, &arena).n;
+	mem_arena_done(&arena);
+	if (running > 0) {
+		(void)snprintf(why, size, "5: a recovery runs");
+		return false;
+	}
+	for (size_t i = 0; i < topo.n; i++) {
+		if (!sim_server_runs(&topo.s[i])) {
+			(void)snprintf(why, size, "%s does not run yet", topo.s[i].host);
+			return false;
+		}
+	}
+	why[0] = '\0';
+	p = primary_of(why, size);
+	for (size_t i = 0; p != NULL && i < topo.n; i++) {
+		const struct sim_server *s = &topo.s[i];
+		if (s == p || follows(s, p->i) || is_named(state, &s->key) || s->io_errno == 1236 || was_unknown(s))
+			continue;
+		(void)snprintf(
+		    why, size,
+		    "5: %s neither follows %s nor is named as lost (source %zu%s, io %d, sql %d, errno %lld)", s->host,
+		    p->host, s->source, s->detached ? " detached" : "", s->io, s->sql, (long long)s->io_errno);
+		return false;
+	}
+	return why[0] == '\0';
+}
