@@ -77,7 +77,8 @@ rd_recover_lose_rest(struct rd_recover *r)
 		const struct rd_recovery_server *s = &r->now.servers.v[i];
 		bool follows = runs ? came_through(r, &s->key)
 				    : topo_key_list_has(&r->followed, &s->key) ||
-					  (topo_key_equal(&s->source_key, &r->record.successor) && !rd_both_stopped(s));
+					  (topo_key_equal(&s->source_key, &r->record.successor) &&
+					   s->io_thread_state != TOPO_THREAD_STOPPED);
 		if (rd_recovery_is_direct(&r->before, s) && !topo_key_equal(&s->key, &r->record.successor) && !follows)
 			rd_recover_lose(r, &s->key, "does not follow the promoted server yet");
 	}

@@ -327,7 +327,8 @@ plan_other(struct making *m, const struct rd_have *x)
 
 	if (topo_key_equal(&s->source_key, &m->choice->chosen->server->key)) {
 		/* re-pointed before, and not started; others of its replicas are none of our business */
-		if (s->was_direct && rd_recovery_is_fresh(m->in, s) && !s->in_maintenance && rd_both_stopped(s))
+		if (s->was_direct && rd_recovery_is_fresh(m->in, s) && !s->in_maintenance &&
+		    s->io_thread_state == TOPO_THREAD_STOPPED)
 			(void)add_step(m, s, TOPO_STEP_START_REPLICA, RD_FAILS_SERVER, 0);
 		return;
 	}
