@@ -159,6 +159,26 @@ begin(struct rd_group *g)
 		   g->import->rows, g->import->expired, g->import->unusable);
 }
 
+#define HELD_US (10 * CLK_S) /* a group that has just been founded raises its level meanwhile */
+
+/* It would wait for good, and nobody would know for what. */
+static void
+say_held(struct rd_group *g, const struct err *e)
+{
+	if (e->code != ERR_UNSUPPORTED || g->import_held)
+		return;
+	if (g->import_since.us == 0)
+		g->import_since = rd_group_now(g);
+	if (mono_diff_us(rd_group_now(g), g->import_since) < HELD_US)
+		return;
+	g->import_held = true;
+	log_warning(
+	    "raft",
+	    "the import of decisions of the time without raft waits: %s; upgrade every voter, or remove those that "
+	    "stay behind (raft-remove-peer)",
+	    e->msg);
+}
+
 static void
 feed(struct rd_group *g)
 {
@@ -168,6 +188,7 @@ feed(struct rd_group *g)
 		const struct rd_import_command *c = &g->import->v[g->import_next];
 		if (rd_propose_at_apply(g->node->decide, c->op, c->payload, c->uid, on_imported, g, &e) != 0) {
 			log_debug("raft", "import: %s", e.msg);
+			say_held(g, &e);
 			return; /* full, or not leader: the next second is early enough */
 		}
 		g->import_open++;

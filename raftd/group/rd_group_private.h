@@ -133,6 +133,8 @@ struct rd_group {
 	struct rd_import *import; /* its commands, while they are being proposed */
 	size_t import_next;	  /* not yet proposed */
 	size_t import_open;	  /* proposed, not answered */
+	bool import_held;	  /* by the build of a voter: said once … */
+	struct mono import_since; /* … after a while: us 0 = it is not held */
 	bool import_failed;	  /* some have not taken effect: begun again when none is open */
 	bool import_working;
 	bool import_answered; /* … since the last turn */
