@@ -387,7 +387,7 @@ rd_recoveries_found(struct rd_recoveries *rs, const struct rd_server *s)
 		    mono_diff_us(rd_mono(rs->n), x->fenced) < RD_FENCED_ENOUGH_US || !is_to_be_fenced(rs, &x->failed))
 			continue;
 		log_warning("recovery", "recovery=%s instance=%s was fenced, and is writable again: it is fenced anew",
-			    LOG_Q(x->uid), s->text); /* tests: test_outages.py */
+			    LOG_Q(x->uid), s->text); /* tests: test_old_primary.py */
 		rd_recover_back(x->r, &x->failed);
 		rd_recoveries_wake(rs);
 	}
