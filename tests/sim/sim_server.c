@@ -203,10 +203,10 @@ apply_relay(struct sim_server *s)
 		return;
 	while (done < s->relay.n)
 		execute(s, &s->relay.v[done++]);
-	memmove(s->relay.v, s->relay.v + done, (s->relay.n - done) * sizeof(*s->relay.v));
-	s->relay.n -= done;
-	if (done > 0)
-		s->apply_at = sim.now + sim_between(0, topo.lag_us);
+	if (done == 0)
+		return;
+	s->relay.n = 0; /* all of it */
+	s->apply_at = sim.now + sim_between(0, topo.lag_us);
 }
 
 /* --- the process --- */
@@ -397,7 +397,8 @@ sim_server_copy(struct sim_server *s, const struct sim_server *from)
 	struct sim_log *l = &s->binlog;
 
 	mem_grow(l->v, l->cap, from->binlog.n + 1);
-	memcpy(l->v, from->binlog.v, from->binlog.n * sizeof(*l->v));
+	if (from->binlog.n > 0)
+		memcpy(l->v, from->binlog.v, from->binlog.n * sizeof(*l->v));
 	l->n = from->binlog.n;
 	s->relay.n = 0;
 	s->executed = s->received = s->base = from->executed;

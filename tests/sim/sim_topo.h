@@ -65,7 +65,7 @@ struct sim_session {
 
 struct sim_server {
 	size_t i;
-	char host[8], uuid[40];
+	char host[32], uuid[64];
 	struct topo_key key;
 
 	/* the process */
