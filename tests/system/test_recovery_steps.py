@@ -1,0 +1,173 @@
+"""The leader is lost at each point of a recovery: killed, cut off from the other nodes, or stopped and woken up later. Whoever leads next
+goes on with what is there, or undoes it: in the end one server is writable, the others follow it, and no recovery runs.
+
+The points are those of raftd's own tables: a state, phase or hook list that is added there is tested here, and fails here as long
+as no recovery of these comes to it."""
+
+import os
+import re
+
+import pytest
+
+import procs
+from node import ROOT
+from recovering import SIGCONT, SIGSTOP, SOON, Cluster, host_of, points, signal_all, stopped
+from waiting import wait_until
+
+POINTS = points(ROOT)
+HOW = ("killed", "cut", "stopped")
+
+
+# -- how a recovery comes to a point
+
+
+def die(c):
+    c.source.kill()
+
+
+def die_with_a_backlog(c):
+    """What the replicas received is not applied yet."""
+    for server in c.replicas():
+        server.sql(server.flavor.stop_replica + " SQL_THREAD")
+    c.write()
+    wait_received(c)
+    c.source.kill()
+
+
+def wait_received(c):
+    for server in c.replicas():
+        if server.flavor.name == "mariadb":
+            wait_until(lambda: server.replication()["Gtid_IO_Pos"] == c.source.executed_gtids(), SOON, f"{server} to receive it")
+        else:
+            wait_until(lambda: server.value(
+                "select gtid_subset(received_transaction_set, @@global.gtid_executed) from performance_schema.replication_connection_status"
+            ) == "0", SOON, f"{server} to receive it")
+
+
+def delay(c, seconds):
+    """How late the replicas apply; none has anything to apply when this begins."""
+    for server in c.replicas():
+        change = {"mariadb": f"change master to master_delay={seconds}", "mysql": f"change replication source to source_delay={seconds}"}
+        server.sql(f"{server.flavor.stop_replica}; {change[server.flavor.name]}; {server.flavor.start_replica}")
+        server.wait_replicating(SOON)
+
+
+def return_in_time(c):
+    """The candidate needs long to apply what it received: the primary comes back before the promotion."""
+    delay(c, 600)
+    c.write()
+    wait_received(c)
+    for server in c.replicas():
+        server.sql(f"{server.flavor.stop_replica} SQL_THREAD")
+    seen = {node: len(node.log_text()) for node in c.group}
+    c.source.kill()
+    wait_until(lambda: any("state=prepare" in node.log_text()[seen[node]:] for node in c.group), SOON, "a candidate that applies")
+    c.source.start()
+
+
+def die_and_lose_maybe(c):
+    for node in c.group:
+        node.configure(PromotionOnPossibleLoss="wait:1")
+        node.reload()
+    for node in c.group:
+        node.wait_log("wait:1|configuration was read|reload")
+    c.source.kill()
+
+
+WAYS = {
+    ("state", "wait"): die_and_lose_maybe,
+    ("state", "restore"): return_in_time,
+    ("state", "undone"): return_in_time,
+    ("result", "restore"): return_in_time,
+    ("result", "prepare"): die_with_a_backlog,
+    ("hooks", "PostUnsuccessfulFailoverProcesses"): return_in_time,
+}
+
+
+# -- how the leader is lost
+
+
+def lose(c, lost, how, pid):
+    if how == "killed":
+        lost.kill()
+    elif how == "cut":
+        for other in c.group.others(lost):
+            c.net.cut(host_of(c.net, lost), host_of(c.net, other))
+        os.kill(pid, SIGCONT)
+    else:
+        signal_all(lost.processes(), SIGSTOP)
+
+
+def bring_back(c, lost, how):
+    if how == "killed":
+        lost.start_raft()
+    elif how == "cut":
+        c.net.heal()
+    else:
+        signal_all(lost.processes(), SIGCONT)
+
+
+def lose_at(c, point, how, claim):
+    for node in c.group:
+        node.halt_at(*point, claim)
+    old, before = c.source, {uid for uid, _ in c.recoveries(c.group[0])}
+    way = WAYS.get(point, die)
+    way(c)
+    if point == ("result", "fence-old"):
+        c.wait_new_source(old)
+        old.start()
+    pid = int(wait_until(lambda: claim.exists() and claim.read_text(), SOON, f"the recovery to come to {point}"))
+    lost = next(node for node in c.group if pid in node.children("raftd"))
+    wait_until(lambda: stopped(pid), SOON, "the leader to halt")
+    lose(c, lost, how, pid)
+    others = c.group.others(lost)
+    c.group.wait_leader(among=others, deadline=SOON)
+    if how == "stopped":
+        bring_back(c, lost, how)  # wakes up in the middle of what the others do
+    return old, before, lost, way
+
+
+def expect_hooks(c, new):
+    for uid, state in new:
+        ran = c.hooks(uid)
+        assert ran.count("PreFailoverProcesses") <= 1, ran
+        if state == "done":
+            assert "PostMasterFailoverProcesses" in ran and "PostFailoverProcesses" in ran, ran
+            assert "PostUnsuccessfulFailoverProcesses" not in ran, ran
+        elif ran:
+            assert "PostUnsuccessfulFailoverProcesses" in ran, ran
+
+
+def one_round(c, point, how, claim):
+    old, before, lost, way = lose_at(c, point, how, claim)
+    if way is not return_in_time:
+        c.wait_new_source(old)
+    c.wait_over(before, f"({point}, {how})", [node for node in c.group if node is not lost or how == "stopped"])
+    if way is return_in_time:
+        delay(c, 0)
+    c.expect_one_source(*([] if way is return_in_time else [old]))
+    if how != "stopped":
+        bring_back(c, lost, how)
+    new = c.wait_over(before, f"({point}, {how})")
+    assert [state for _, state in new].count("done") == (0 if way is return_in_time else 1), new
+    expect_hooks(c, new)
+    if way is die_and_lose_maybe:
+        for node in c.group:
+            node.configure(PromotionOnPossibleLoss=None)
+            node.reload()
+    if way is not return_in_time:
+        c.put_back(old, start=old.state == "down")
+    else:
+        c.wait_ready()
+
+
+ROUNDS = int(os.environ.get("ORC_STEPS_ROUNDS", "1"))  # 3: each point in each of the ways
+ONLY = re.compile(os.environ.get("ORC_STEPS_ONLY", ""))
+
+
+@pytest.mark.parametrize("flavor, first", [(f, (i + r) % len(HOW)) for i, f in enumerate(("mariadb", "mysql")) for r in range(ROUNDS)])
+def test_the_leader_is_lost_at_each_point(new_group, tmp_path, flavor, first):
+    with Cluster(new_group, tmp_path, flavor) as c:
+        for i, point in enumerate(POINTS):
+            if ONLY.search(" ".join(point)):
+                one_round(c, point, HOW[(i + first) % len(HOW)], tmp_path / f"claim{i}")
