@@ -421,13 +421,37 @@ work_one(struct rd_recovering *x)
 	return rd_recover_due(x->r);
 }
 
-/* A recovery that promoted somebody stays, for an old source that returns. */
+static bool
+was_promoted_later(struct rd_recoveries *rs, const struct rd_recovery *than)
+{
+	struct rd_cursor c = {.table = RD_TABLE_recovery_machine};
+	const void *row;
+
+	while (rd_state_next(rd_decisions(rs->n), &c, &row) && c.table == RD_TABLE_recovery_machine) {
+		struct rd_recovery r;
+		rd_records_from_row(row, NULL, &r);
+		if (r.promoted && r.began_us > than->began_us && topo_key_equal(&r.successor, &than->failed))
+			return true;
+	}
+	return false;
+}
+
+/* A recovery that promoted somebody stays, for an old source that returns: until that one's downtime was ended, or a later recovery
+ * made it the source again. */
 static bool
 is_finished(const struct rd_recovering *x)
 {
+	const struct rd_recovery *r = x->r == NULL ? NULL : rd_recover_record(x->r);
+	const struct db_downtime at = {.hostname = x->failed.hostname, .port = x->failed.port};
+
 	if (x->ends && !record_runs(rd_decisions(x->rs->n), x->uid))
 		return true;
-	return x->broken || (x->r != NULL && rd_recover_is_over(x->r) && !rd_recover_record(x->r)->promoted);
+	if (x->broken || r == NULL)
+		return x->broken;
+	if (r->state == RD_RECOVERY_DONE && r->promoted) /* tests: test_recovery_candidates.py */
+		return rd_state_get(rd_decisions(x->rs->n), RD_TABLE_downtime, &at) == NULL ||
+		       was_promoted_later(x->rs, r);
+	return rd_recover_is_over(x->r);
 }
 
 static void
@@ -443,7 +467,7 @@ on_timer(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 	for (struct rd_happened *h; (h = TAILQ_FIRST(&rs->happened)) != NULL; drop_happened(rs, h))
 		handle(rs, h);
 	for (x = TAILQ_FIRST(&rs->list); x != NULL; x = after) {
-		struct mono due = work_one(x);
+		struct mono due = is_finished(x) ? (struct mono){INT64_MAX} : work_one(x);
 		after = TAILQ_NEXT(x, next);
 		soonest = mono_before(due, soonest) ? due : soonest;
 		if (is_finished(x))

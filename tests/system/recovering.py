@@ -63,7 +63,7 @@ class Cluster:
     def __exit__(self, kind, *_):
         if kind:
             for server in self.servers:
-                print(f"{server} is {server.state}; its log:\n{server.log_tail(3000)}")
+                print(f"{server} is {server.state}; its log:\n{server.log_tail(12000 if server.state == 'down' else 3000)}")
         self.group.stop()  # while its network is there
         self.close()
 

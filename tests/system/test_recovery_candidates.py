@@ -1,0 +1,206 @@
+"""Who is promoted on real servers, and what becomes of the others: threads that stand still, donors, errant transactions, delays, data centers,
+nobody who may; steps that a stopped prober holds; an old source that is a source again."""
+
+import contextlib
+import os
+import re
+
+import pytest
+
+from recovering import SIGCONT, SIGSTOP, SOON, Cluster, stopped
+from waiting import pass_time, wait_until
+
+# a and c are in the east, b in the west
+DATA_CENTERS = {"DetectDataCenterQuery": "select elt(@@port - 3305, 'east', 'west', 'east')"}
+
+
+@pytest.fixture(params=["mariadb", "mysql"])
+def cluster(request, new_group, tmp_path):
+    with Cluster(new_group, tmp_path, request.param, config=DATA_CENTERS) as c:
+        yield c
+
+
+def receiver(server, order):
+    server.sql(f"{order} {'slave' if server.flavor.name == 'mariadb' else 'replica'} io_thread")
+
+
+def applier(server, order):
+    server.sql(f"{order} {'slave' if server.flavor.name == 'mariadb' else 'replica'} sql_thread")
+
+
+def received_all(c, server):
+    source = c.source.executed_gtids()
+    if server.flavor.name == "mariadb":
+        return server.replication()["Gtid_IO_Pos"] == source
+    row = server.replication()
+    have = ",".join(filter(None, (row["Retrieved_Gtid_Set"], row["Executed_Gtid_Set"]))).replace("\n", "")
+    return server.value(f"select gtid_subset('{source}', '{have}')") == "1"
+
+
+def wait_received(c, server):
+    wait_until(lambda: received_all(c, server), SOON, f"{server} to receive everything")
+
+
+def rule(c, server, name):
+    c.group.wait_leader().change(f"register-candidate/{server.host}/{server.port}/{name}")
+    for node in c.group:
+        wait_until(lambda: node.instance(server)["PromotionRule"] == name, SOON, f"{node.name} to know the rule of {server}")
+
+
+def configure(c, **keys):
+    for node in c.group:
+        node.configure(**keys)
+        node.stop()
+        node.start_raft()
+    c.group.wait_leader()
+    c.wait_ready()
+
+
+def fail_over(c, why):
+    """The source dies; who is promoted. (state, why, lost, successor) of the record."""
+    before = {uid for uid, _ in c.recoveries(c.group[0])}
+    old = c.source
+    old.kill()
+    new = c.wait_over(before, why)
+    assert len(new) == 1, new
+    return old, new[0]
+
+
+def record(c, uid):
+    return c.group.wait_leader().api(f"audit-recovery/uid/{uid}?details=true")[0]
+
+
+def promoted(c, why, expected):
+    """Its record, after the source died; expected was promoted."""
+    old, (uid, state) = fail_over(c, why)
+    found = record(c, uid)
+    print(f"{why}: {found}", *(row[0] for row in c.group[0].query("SELECT content FROM recovery_input WHERE recovery_uid = ? ORDER BY part", uid)))
+    assert (state, found["SuccessorKey"]["Port"]) == ("done", expected.port), found
+    c.source = expected
+    wait_until(lambda: c.writable() == [expected], SOON, f"{expected} to be the only one that is writable")
+    return old, found
+
+
+def source_of(server):
+    row = server.replication() or {}
+    return row.get("Master_Port") or row.get("Source_Port")
+
+
+def test_who_is_promoted(cluster):
+    c = cluster
+    a, b, c3 = (c.servers[name] for name in "abc")
+
+    # b has less, and c, which has more, must not be promoted: it gives what it has
+    rule(c, c3, "must_not")
+    receiver(b, "stop")
+    c.write()
+    wait_received(c, c3)
+    old, found = promoted(c, "donor", b)
+    assert c.has_all(b) and found["LostReplicas"] == [], found
+    c.expect_one_source()
+    rule(c, c3, "neutral")
+    c.put_back(old)
+
+    # b -> a, c: a is delayed on purpose, so that c is taken, although a is preferred; the delay stays
+    rule(c, a, "prefer")
+    change = {"mariadb": "change master to master_delay=600", "mysql": "change replication source to source_delay=600"}
+    a.sql(f"{a.flavor.stop_replica}; {change[a.flavor.name]}; {a.flavor.start_replica}")
+    for node in c.group:
+        wait_until(lambda: node.instance(a)["SQLDelay"] == 600 and node.instance(a)["Slave_SQL_Running"], SOON, "the delay to be known")
+    c.write()
+    wait_received(c, c3)
+    wait_received(c, a)
+    old, found = promoted(c, "delayed", c3)
+    assert found["LostReplicas"] == [] and a.replication()["SQL_Delay"] == "600", found
+    wait_until(lambda: source_of(a) == str(c3.port), SOON, "the delayed one to follow")
+    a.sql(f"{a.flavor.stop_replica}; {change[a.flavor.name].replace('600', '0')}; {a.flavor.start_replica}")
+    rule(c, a, "neutral")
+    c.expect_one_source()
+    c.put_back(old)
+
+    # c -> a, b. b wrote something itself
+    b.sql("set global read_only=0")
+    b.sql("create database if not exists errant")
+    b.sql("set global read_only=1")
+    for server in (a, b):
+        wait_until(lambda: server.replicating(), SOON, f"{server} to replicate")
+    old, found = promoted(c, "errant", a)
+    follows = source_of(b) == str(a.port)
+    lost = [k["Port"] for k in found["LostReplicas"]]
+    assert follows or lost == [b.port], found
+
+
+def test_nobody_may_be_promoted(cluster):
+    """It ends without a promotion, says why, and leaves everybody as they are. Where b, which is elsewhere, may be promoted, it is."""
+    c = cluster
+    a, b, c3 = (c.servers[name] for name in "abc")
+    configure(c, PreventCrossDataCenterMasterFailover=True)
+    rule(c, c3, "must_not")
+    old, (uid, state) = fail_over(c, "nobody")
+    found = record(c, uid)
+    assert state == "undone" and not found["IsSuccessful"], found
+    assert "nobody may be promoted" in found["StateReason"] + "".join(found["AllErrors"]), found
+    assert "PostUnsuccessfulFailoverProcesses" in c.hooks(uid)
+    assert c.writable() == [] and {source_of(s) for s in (b, c3)} == {str(a.port)}
+    before = len(c.recoveries(c.group[0]))
+    pass_time(3)
+    assert len(c.recoveries(c.group[0])) == before, "it is tried over and over"
+    old.start()
+    for server in (b, c3):
+        server.wait_replicating(SOON)
+    c.expect_one_source()
+    c.group.wait_leader().change("ack-all-recoveries?comment=seen")
+    configure(c, PreventCrossDataCenterMasterFailover=None)
+    old, found = promoted(c, "another data center", b)
+    c.put_back(old)
+
+
+def test_a_source_again_is_not_fenced(new_group, tmp_path):
+    """a failed, was replaced, and replaced b later: when it returns once more, and nobody took its place, it is not fenced as it was then."""
+    with Cluster(new_group, tmp_path, "mariadb") as c:
+        a, b, c3 = (c.servers[name] for name in "abc")
+        rule(c, c3, "must_not")
+        old, _ = promoted(c, "first", b)
+        c.put_back(old)
+        old, _ = promoted(c, "again", a)
+        c.put_back(old)
+        leader = c.group.wait_leader()
+        leader.change("disable-global-recoveries")
+        seen = len(leader.log_text())
+        a.kill()
+        dead = re.compile(rf"instance={a.address} verdict=DEAD")
+        wait_until(lambda: dead.search(leader.log_text()[seen:]), SOON, "the failure to be found")
+        a.start()
+        wait_until(lambda: f"detect: instance={a.address} answers again" in leader.log_text()[seen:], SOON, "its return to be seen")
+        pass_time(2)  # fences are tried four times a second
+        assert c.writable() == [a]
+        c.expect_one_source()
+
+
+def test_a_stopped_probers_steps_come_too_late(new_group, tmp_path):
+    """The leader's probers stop with steps in their hands, and wake up after the time in which these may be sent."""
+    with Cluster(new_group, tmp_path, "mariadb") as c:
+        for i, state in enumerate(("fence", "promote", "repoint")):
+            claim = tmp_path / f"claim{i}"
+            for node in c.group:
+                node.halt_at("state", state, claim)
+            old, before = c.source, {uid for uid, _ in c.recoveries(c.group[0])}
+            old.kill()
+            pid = int(wait_until(lambda: claim.exists() and claim.read_text(), SOON, f"the recovery to come to {state}"))
+            node = next(node for node in c.group if pid in node.children("raftd"))
+            wait_until(lambda: stopped(pid), SOON, "the leader to halt")
+            seen, probers = len(node.log_text()), node.children("prober")
+            for prober in probers:
+                os.kill(prober, SIGSTOP)
+            os.kill(pid, SIGCONT)
+            pass_time(1.2)  # a lease is 0.4 s; the supervisor takes a prober for dead after 3 s
+            for prober in probers:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(prober, SIGCONT)
+            c.wait_new_source(old)
+            new = c.wait_over(before, f"(probers stopped in {state})")
+            assert [s for _, s in new].count("done") == 1, new
+            c.expect_one_source()
+            late = re.search(r'step: "(break-lock|set-writable|stop-replica)".* result=LATE sent=0', node.log_text()[seen:])
+            assert late or node.children("prober") != probers, "nothing came late"
+            c.put_back(old)
