@@ -130,8 +130,9 @@ def test_who_is_promoted(cluster):
     assert follows or lost == [b.port], found
 
 
-def test_nobody_may_be_promoted(cluster):
-    """It ends without a promotion, says why, and leaves everybody as they are. Where b, which is elsewhere, may be promoted, it is."""
+def test_who_is_not_promoted(cluster):
+    """Nobody may be: it ends without a promotion, says why, and leaves everybody as they are. Where b, which is elsewhere, may be, it is.
+    And who holds most, but will lose it."""
     c = cluster
     a, b, c3 = (c.servers[name] for name in "abc")
     configure(c, PreventCrossDataCenterMasterFailover=True)
@@ -153,6 +154,22 @@ def test_nobody_may_be_promoted(cluster):
     configure(c, PreventCrossDataCenterMasterFailover=None)
     old, found = promoted(c, "another data center", b)
     c.put_back(old)
+    rule(c, c3, "neutral")
+
+    # c received more than a, and neither of its threads runs: MySQL keeps what c received, MariaDB would throw it away at any START
+    applier(c3, "stop")
+    c.write()
+    wait_received(c, c3)
+    wait_until(lambda: c.has_all(a), SOON, "a to have it")
+    receiver(a, "stop")
+    c.write()
+    wait_received(c, c3)
+    receiver(c3, "stop")
+    is_mariadb = a.flavor.name == "mariadb"
+    old, found = promoted(c, "threads", a if is_mariadb else c3)
+    assert found["Loss"] not in ("", "none"), found
+    c.number -= is_mariadb  # what only c had received
+    c.expect_one_source()
 
 
 def test_a_source_again_is_not_fenced(new_group, tmp_path):
