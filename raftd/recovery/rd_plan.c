@@ -383,6 +383,15 @@ rd_plan_refusal(const struct rd_haves *haves, const struct rd_choice *choice)
 }
 
 /* --- restore --------------------------------------------------------------------------------------------------- */
+/* MariaDB: a START while both threads stand still throws away what was received and not applied. As long as the source is
+ * gone, nobody may be able to send it again. */
+static bool
+start_loses(const struct making *m, const struct rd_recovery_server *is)
+{
+	return topo_is_mariadb(is->version) && rd_both_stopped(is) && !m->in->failed.answered &&
+	       rd_coord_cmp(&is->read_coord, &is->exec_coord) > 0;
+}
+
 /* Threads as they were; on MariaDB not so that both stand still with relay logs that are not applied. */
 static void
 restore_threads(struct making *m, const struct rd_recovery_server *was, const struct rd_recovery_server *is)
@@ -391,6 +400,8 @@ restore_threads(struct making *m, const struct rd_recovery_server *was, const st
 	bool sql_was = was->sql_thread_state != TOPO_THREAD_STOPPED,
 	     sql_is = is->sql_thread_state != TOPO_THREAD_STOPPED;
 
+	if (start_loses(m, is))
+		return;
 	if (io_was && !io_is)
 		(void)add_step(m, is, TOPO_STEP_START_REPLICA_IO, RD_FAILS_SERVER, 0);
 	if (sql_was && !sql_is)

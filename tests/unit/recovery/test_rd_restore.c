@@ -10,6 +10,7 @@
 
 #define MYSQL "answered=1 answered_us=5 version=8.4.0 server_id=2 "
 #define MARIADB "answered=1 answered_us=5 version=10.11.14-MariaDB server_id=2 "
+#define STILL "io_thread_state=0 sql_thread_state=0 "
 #define RUNNING "io_thread_state=2 sql_thread_state=1 "
 
 static void
@@ -57,6 +58,14 @@ test_restore(void **state UNUSED)
 	    /* MariaDB: not so that both stand still */
 	    {"", MARIADB "io_thread_state=0 sql_thread_state=0 source_key=a", "",
 	     MARIADB "io_thread_state=0 sql_thread_state=1 source_key=a", false, ""},
+	    /* nor is one started that stands still and would lose what it received, unless its source can send it again */
+	    {"", MARIADB RUNNING "source_key=a", "", MARIADB STILL "source_key=a read_coord=f:9 exec_coord=f:5", false,
+	     ""},
+	    {"", MARIADB RUNNING "source_key=a", "", MARIADB STILL "source_key=a read_coord=f:9 exec_coord=f:9", false,
+	     "b start-replica-io; b start-replica-sql; "},
+	    {"", MARIADB RUNNING "source_key=a", "answered=1",
+	     MARIADB STILL "source_key=a read_coord=f:9 exec_coord=f:5", false,
+	     "b start-replica-io; b start-replica-sql; "},
 	    /* semi-sync was switched on for the promotion */
 	    {"", MYSQL RUNNING "source_key=a", "", MYSQL RUNNING "source_key=a semi_sync_source_enabled=1", false,
 	     "b semi-sync-source-off; "},
