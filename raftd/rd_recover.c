@@ -28,6 +28,7 @@ rd_recover_new(const struct rd_recover_conf *conf)
 		r->wanted |=
 		    1u << (conf->origin == RD_RECOVER_ORPHAN_DEAD ? RD_EVENT_ORPHAN_DEAD : RD_EVENT_ORPHAN_ALIVE);
 	}
+	r->fenced = conf->origin != RD_RECOVER_BEGUN && conf->record->returned; /* perhaps, by the former leader */
 	if (conf->record->promoted) /* whether the former leader has done that is not known */
 		rd_recover_fence(r);
 	return r;
@@ -93,9 +94,24 @@ rd_recover_propose(struct rd_recover *r, const struct rd_recover_event *ev)
 	r->ops->propose(r->ctx, &full);
 }
 
+/* Who was fenced when it came back, for a promotion that did not come, is made writable again: if it is silent now that
+ * is waited for, until it is found dead once more, or the state's time is over. */
+static bool
+waits_for_failed(const struct rd_recover *r)
+{
+	return r->record.state == RD_RECOVERY_RESTORE && r->fenced && !r->gone && !r->record.promoted &&
+	       r->record.suspects.n == 0 && !r->before.failed.read_only && !r->now.failed.answered &&
+	       !topo_key_list_has(&r->given_up, &r->record.failed) && rd_recovery_taken_over(&r->now) == NULL;
+}
+
 void
 rd_recover_steps_over(struct rd_recover *r, const char *why)
 {
+	if (waits_for_failed(r)) {
+		r->todo |= RD_DO_READ | RD_DO_RUN;
+		r->again = mono_add_us(rd_recover_now(r), RD_RECOVER_AGAIN_US);
+		return;
+	}
 	if (r->record.state != RD_RECOVERY_RESTORE || r->told) {
 		rd_recover_say(r, RD_EVENT_STEPS_OVER, why);
 		return;
@@ -218,6 +234,7 @@ rd_recover_dead(struct rd_recover *r, const struct topo_key *key)
 {
 	if (topo_key_equal(key, &r->record.successor))
 		r->wanted |= 1u << RD_EVENT_CANDIDATE_DEAD;
+	r->gone = r->gone || topo_key_equal(key, &r->record.failed);
 }
 
 void
@@ -225,6 +242,7 @@ rd_recover_back(struct rd_recover *r, const struct topo_key *key)
 {
 	if (!topo_key_equal(key, &r->record.failed))
 		return;
+	r->gone = false;
 	if (!r->record.returned)
 		r->wanted |= 1u << RD_EVENT_RETURNED;
 	if (r->record.promoted)

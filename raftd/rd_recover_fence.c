@@ -12,7 +12,7 @@ rd_recover_fence(struct rd_recover *r)
 	if (!f->begun)
 		f->since = rd_recover_now(r);
 	f->again = rd_recover_now(r);
-	f->begun = f->active = true;
+	f->begun = f->active = r->fenced = true;
 }
 
 void

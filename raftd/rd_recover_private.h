@@ -68,6 +68,7 @@ struct rd_recover {
 	unsigned tries;	    /* plans of this state that did not come through */
 	bool was_attempted; /* it came beyond the hooks */
 	bool told;	    /* PostUnsuccessfulFailoverProcesses were begun */
+	bool fenced, gone;  /* the failed server: it may have been made read-only; it was found dead once more */
 	char *over_why;	    /* for the end of RESTORE, after these; NULL = nothing */
 	bool news;	    /* while waiting: somebody answered */
 	struct mono news_at;

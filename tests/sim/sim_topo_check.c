@@ -434,7 +434,6 @@ follows(const struct sim_server *s, size_t primary)
 	return s->source == primary && !s->detached && s->io && s->sql;
 }
 
-/* None is fine: it was restarted read-only, or nobody could be promoted. */
 static const struct sim_server *
 primary_of(char *why, size_t size)
 {
@@ -449,6 +448,8 @@ primary_of(char *why, size_t size)
 		}
 		p = &topo.s[i];
 	}
+	if (p == NULL)
+		(void)snprintf(why, size, "5: nobody is writable");
 	return p;
 }
 

@@ -1,4 +1,4 @@
-/* recover_servers.c — the MySQL/MariaDB servers of recover_world.h. */
+/* recover_servers.c — the MySQL/MariaDB servers of recover_world.h, and what must hold of them in the end. */
 #include "recover_world.h"
 
 #include <setjmp.h>
@@ -149,4 +149,36 @@ world_check_follower(struct world *w, struct world_server *s)
 		return;
 	WORLD_CHECK(w, topo_key_equal(&s->row.source_key, source) && runs);
 	WORLD_CHECK(w, s->row.read_only);
+}
+
+struct world_server *
+world_candidate(struct world *w)
+{
+	return w->record.successor.hostname[0] != '\0' ? world_server(w, &w->record.successor) : &w->servers[2];
+}
+
+void
+world_check_end(struct world *w)
+{
+	size_t writable = 0;
+
+	for (size_t i = 0; i < WORLD_SERVERS; i++) {
+		writable += w->servers[i].up && !w->servers[i].row.read_only;
+		if (i > 0)
+			world_check_follower(w, &w->servers[i]);
+	}
+	WORLD_CHECK(w, writable <= 1);
+	WORLD_CHECK(w, !w->record.promoted || (w->hooks_ran[RD_HOOK_LIST_POST_SOURCE_FAILOVER] &&
+					       w->hooks_ran[RD_HOOK_LIST_POST_FAILOVER]));
+	WORLD_CHECK(w, w->record.promoted || !w->undoes || w->hooks_ran[RD_HOOK_LIST_POST_UNSUCCESSFUL_FAILOVER]);
+	WORLD_CHECK(w, !w->servers[0].up || w->record.promoted == w->servers[0].row.read_only);
+	/* who was found dead once more is not waited for */
+	WORLD_CHECK(w, (w->faults & WORLD_AWAY_FOR_GOOD) == 0 || !w->undoes || w->record.promoted ||
+			   w->now_us - w->undoes_us < 25 * CLK_S);
+	if (w->record.promoted && world_candidate(w)->up) {
+		const char *has =
+		    w->mariadb ? world_candidate(w)->row.gtid_current_pos : world_candidate(w)->row.executed_gtid_set;
+		WORLD_CHECK(w, !world_candidate(w)->row.read_only);
+		WORLD_CHECK(w, !w->servers[2].up || str_eq(has, w->mariadb ? "0-97-100" : WORLD_UUID ":1-100"));
+	}
 }

@@ -46,6 +46,8 @@ enum world_fault {
 	WORLD_LATE = 1024,	    /* c, which has most, answers for the first time when CHOOSE begins */
 	WORLD_LEADER_AT_END = 2048, /* with others: it dies while what it did is undone, or right after that */
 	WORLD_UNTOLD = 512,	    /* with RETURN: nobody notices that it is back, not even who leads next */
+	WORLD_AWAY = 4096, /* with RETURN: it is silent again for five seconds while what was done is undone … */
+	WORLD_AWAY_FOR_GOOD = 8192, /* … or it stays away, and votes say so */
 	WORLD_HUNG_SERVER = 256	    /* as SLOW_SERVER, but eight seconds: longer than any answer is waited for */
 };
 
@@ -79,10 +81,11 @@ struct world {
 	enum rd_recovery_state when;
 	int64_t after_us;
 	bool fault_came, fail_pre_hook, untold;
-	bool undoes;	 /* it came to RESTORE */
-	bool rejoin;	 /* RejoinFailedMaster; the failed server returns when the recovery is done, … */
-	bool ahead;	 /* … with a transaction of its own */
-	enum rd_old old; /* told of it last; RD_OLD_FOLLOWS: nothing */
+	bool undoes;	   /* it came to RESTORE, … */
+	int64_t undoes_us; /* … then */
+	bool rejoin;	   /* RejoinFailedMaster; the failed server returns when the recovery is done, … */
+	bool ahead;	   /* … with a transaction of its own */
+	enum rd_old old;   /* told of it last; RD_OLD_FOLLOWS: nothing */
 	bool demoted, rejoined_once;
 	struct str_buf trace; /* "b:set-writable" … as carried out */
 	size_t steps;
@@ -93,14 +96,15 @@ void world_init(struct world *w, const char *name, bool mariadb, unsigned seed);
 void world_begin(struct world *w);
 /* Until nothing is left to be done; fails the test if that takes an hour of virtual time. */
 void world_go(struct world *w);
-/* What must hold in the end: invariants 5 and 6. */
-void world_check_end(struct world *w);
 void world_done(struct world *w);
 
 /* --- recover_servers.c */
 struct world_server *world_server(struct world *w, const struct topo_key *key);
 const char *world_kept(struct world *w, const char *s);
 void world_make_server(struct world *w, size_t i);
+struct world_server *world_candidate(struct world *w);
+/* What must hold in the end: invariants 5 and 6. */
+void world_check_end(struct world *w);
 /* It follows who is the source in the end, or is named as lost. */
 void world_check_follower(struct world *w, struct world_server *s);
 /* 0, or what the server answers: a code. */
