@@ -66,3 +66,55 @@ ap_json_votes_about(struct ap_json *j, struct ap_reader *r, const struct topo_ke
 	ap_json_member_i64(j, "DetectionId", id);
 	return ap_json_votes(j, r, id, e);
 }
+
+/* --- votes that were held, whatever came of them ---------------------------------------------------------------------- */
+void
+ap_json_vote(struct ap_json *j, const struct db_vote *v)
+{
+	struct topo_key key = {v->hostname, (int64_t)v->port};
+	char stamp[CLK_STAMP_BYTES] = "";
+
+	clk_format_wall((struct wall){v->decided_at_us}, stamp);
+	ap_json_object(j);
+	ap_json_key(j, "Key");
+	ap_json_record(j, &topo_key_desc, &key);
+	ap_json_member_text(j, "Verdict", v->verdict);
+	ap_json_member_text(j, "Analysis", v->analysis);
+	ap_json_member_text(j, "Description", v->description);
+	ap_json_member_text(j, "Seen", v->seen);
+	ap_json_member_i64(j, "Failed", (int64_t)v->failed);
+	ap_json_member_i64(j, "Answered", (int64_t)v->answered);
+	ap_json_member_i64(j, "Needed", (int64_t)v->needed);
+	ap_json_member_text(j, "DecidedAt", stamp);
+	ap_json_object_end(j);
+}
+
+struct last_vote {
+	struct ap_json *j;
+	bool found;
+};
+
+static int
+write_last(void *ctx, const void *row, struct err *e UNUSED)
+{
+	struct last_vote *l = ctx;
+
+	ap_json_vote(l->j, row);
+	l->found = true;
+	return 0;
+}
+
+int
+ap_json_last_vote(struct ap_json *j, struct ap_reader *r, const struct topo_key *key, struct err *e)
+{
+	struct db_value params[] = {db_text(key->hostname), db_i64(key->port)};
+	struct last_vote l = {.j = j};
+	int rc;
+
+	ap_json_key(j, "LastVote");
+	rc = db_read_where(r->db, DB_TABLE_vote, "WHERE hostname = ? AND port = ?", params, ARRAY_LEN(params),
+			   write_last, &l, e);
+	if (!l.found)
+		ap_json_null(j);
+	return rc;
+}

@@ -226,6 +226,8 @@ write_analyses(struct ap_request *rq, struct ap_reader *r, struct topo_analysis_
 		ap_json_analysis_members(&j, &l->v[i]);
 		if (rc == 0 && ap_wants_details(rq))
 			rc = ap_json_votes_about(&j, r, &l->v[i].key, e);
+		if (rc == 0 && ap_wants_details(rq))
+			rc = ap_json_last_vote(&j, r, &l->v[i].key, e);
 		ap_json_object_end(&j);
 	}
 	ap_json_array_end(&j);

@@ -9,6 +9,7 @@
 #include "topo/key.h"
 
 #define RECENT_US (5 * 60 * CLK_S)
+#define VOTES_MAX 1000
 
 /* --- what is asked for ------------------------------------------------------------------------------------------- */
 struct asked {
@@ -454,6 +455,27 @@ write_detection(struct ap_request *rq, struct ap_reader *r, struct ap_json *j, c
 	if (rc == 0 && ap_wants_details(rq))
 		rc = ap_json_votes(j, r, row->detection_id, e);
 	ap_json_object_end(j);
+	return rc;
+}
+
+static int
+write_vote(void *ctx, const void *row, struct err *e UNUSED)
+{
+	ap_json_vote(ctx, row);
+	return 0;
+}
+
+int
+api_failure_votes(struct ap_request *rq, struct ap_reader *r, struct err *e)
+{
+	struct ap_json j = {.out = &rq->body};
+	struct db_value most = db_i64(VOTES_MAX);
+	int rc;
+
+	ap_json_array(&j);
+	rc = db_read_where(r->db, DB_TABLE_vote, "ORDER BY decided_at DESC, hostname, port LIMIT ?", &most, 1,
+			   write_vote, &j, e);
+	ap_json_array_end(&j);
 	return rc;
 }
 

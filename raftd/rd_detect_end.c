@@ -41,16 +41,23 @@ say_replicas(const struct rd_case *c)
 			   c->n_replicas - SAID_MAX);
 }
 
+/* Appends. */
+static void
+describe(enum rd_verdict verdict, const struct rd_finding *f, struct str_buf *b)
+{
+	str_buf_add(b, rd_verdict_text(verdict));
+	if (f->cause[0] != '\0')
+		str_buf_printf(b, " (%s)", f->cause);
+	if (f->replica != NULL)
+		str_buf_printf(b, "; replica %s", TOPO_KEY_TEXT(f->replica));
+}
+
 static void
 say_verdict(const struct rd_server *s, enum rd_verdict verdict, const char *code, const struct rd_finding *f)
 {
 	struct str_buf b = {0};
 
-	str_buf_printf(&b, "%s", rd_verdict_text(verdict));
-	if (f->cause[0] != '\0')
-		str_buf_printf(&b, " (%s)", f->cause);
-	if (f->replica != NULL)
-		str_buf_printf(&b, "; replica %s", TOPO_KEY_TEXT(f->replica));
+	describe(verdict, f, &b);
 	log_notice("detect", "instance=%s verdict=%s failed=%zu answered=%zu needed=%zu analysis=%s: %s", s->text,
 		   rd_verdict_name(verdict), f->failed, f->answered, f->needed, code, b.p); /* tests: test_votes.py */
 	str_buf_done(&b);
@@ -198,6 +205,45 @@ record(struct rd_detect *d, const struct rd_dead *dead, enum topo_code code)
 	return proposed;
 }
 
+/* --- the newest vote, for operators who ask: what was seen where no failure was confirmed ------------------------------ */
+/* An answer to the leader's own probe ends a vote before its ballot is in. */
+static void
+describe_ballot(const struct rd_ballot *ballot, const struct rd_finding *finding, struct str_buf *b)
+{
+	struct rd_witness w = of_ballot(ballot);
+
+	if (ballot->facts == NULL && finding->witness != NULL && str_eq(finding->witness, ballot->voter)) {
+		w.seen = topo_evidence_text(TOPO_EVIDENCE_ANSWERED);
+		w.cause = finding->cause;
+	}
+	str_buf_printf(b, "%s%s: %s", b->len == 0 ? "" : "; ", w.witness, w.seen);
+	if (w.cause[0] != '\0')
+		str_buf_printf(b, " (%s)", w.cause);
+}
+
+static void
+write_down(struct rd_detect *d, const struct rd_dead *dead, enum rd_verdict verdict, const char *code)
+{
+	struct str_buf description = {0}, seen = {0};
+
+	describe(verdict, dead->finding, &description);
+	for (size_t i = 0; i < dead->c->n_ballots; i++)
+		describe_ballot(&dead->c->ballots[i], dead->finding, &seen);
+	rd_flush_row(d->n, RD_CHANGE_UPSERT, DB_TABLE_vote,
+		     &(struct db_vote){.hostname = dead->c->server->hostname,
+				       .port = dead->c->server->port,
+				       .verdict = rd_verdict_name(verdict),
+				       .analysis = code,
+				       .description = str_buf_text(&description),
+				       .seen = str_buf_text(&seen),
+				       .failed = dead->finding->failed,
+				       .answered = dead->finding->answered,
+				       .needed = dead->finding->needed,
+				       .decided_at_us = rd_now_us(d->n)});
+	str_buf_done(&description);
+	str_buf_done(&seen);
+}
+
 /* --- whoever acts on it ---------------------------------------------------------------------------------------------- */
 void
 rd_detect_listen(struct rd_node *n, const struct rd_detect_ops *ops)
@@ -282,6 +328,7 @@ finish(struct rd_detect *d, struct rd_dead *dead)
 		say_ballots(dead->c);
 		say_replicas(dead->c);
 		say_verdict(s, verdict, topo_code_name(code), dead->finding);
+		write_down(d, dead, verdict, topo_code_name(code));
 	}
 	if (verdict != RD_VERDICT_DEAD || !rd_code_is_detected(code))
 		return;

@@ -153,6 +153,7 @@ rd_task_purge_rows(struct rd_node *n)
 	    {DB_TABLE_hostname_resolve, "resolved_timestamp < ?", 2 * r->name_life_us},
 	    {DB_TABLE_hostname_resolve_history, "resolved_timestamp < ?", r->unseen_life_us},
 	    {DB_TABLE_hostname_ips, "last_updated < ?", r->unseen_life_us},
+	    {DB_TABLE_vote, "decided_at < ?", r->unseen_life_us},
 	};
 	struct rd_changes rows = {0};
 

@@ -539,6 +539,8 @@ rd_round_answered(struct rd_round *r, const char *cause, struct mono now)
 		return;
 	r->finding.cause = cause;
 	r->finding.witness = r->self;
+	r->finding.answered += r->finding.answered == 0;
+	r->finding.needed = r->c.n_ballots / 2 + 1;
 	end(r, RD_VERDICT_ALIVE, now);
 }
 

@@ -14,7 +14,7 @@ TABLE = rows("columns.txt", 4)
 STATES = {(table, column): state for table, column, _, state in TABLE}
 LATER = {table for (table, _), state in STATES.items() if state.startswith("later")}
 OURS = {"orchestrator_meta", "applied_command", "cluster_record", "node_record", "replicated_setting", "failure_detection_witness",
-        "recovery_machine", "recovery_input", "recovery_hook"}
+        "recovery_machine", "recovery_input", "recovery_hook", "failure_vote"}
 
 INTEGERS = {"8": "tinyint", "16": "smallint", "32": "int", "64": "bigint"}
 # A primary and a replica of each, as they answered once: tests/golden/prober.

@@ -10,6 +10,7 @@ TABLE = pathlib.Path(__file__).with_name("routes.txt")
 
 # Routes of ours, beside the historical ones.
 OURS = {"abort-recovery/:uid", "access-token", "begin-downtime/:host/:port", "begin-maintenance/:host/:port", "cluster-pool-instances",
+        "failure-votes",
         "cluster-gh-ost-replicas/:clusterHint", "heuristic-domain-instance/:clusterHint", "set-heuristic-domain-instance/:clusterHint", "instance-status/:host/:port", "raft-info", "raft-rescue", "recovery-input/:uid", "redeploy-internal-db",
         "show-resolve-hosts",
         "show-unresolve-hosts"}

@@ -12,7 +12,7 @@ OF_EACH_START = {"active_node", "node_health", "node_health_history", "orchestra
 CHANGING = {"database_instance": ("last_checked", "last_attempted_check", "last_check_partial_success"),
             "cluster_alias": ("last_registered",)}
 OURS = {"applied_command", "cluster_record", "node_record", "orchestrator_meta", "replicated_setting", "failure_detection_witness",
-        "recovery_machine", "recovery_input", "recovery_hook"}
+        "recovery_machine", "recovery_input", "recovery_hook", "failure_vote"}
 DECISIONS = {
     "downtimes": [("bill2.invalid", "orchestrator", "lost-in-recovery"), ("db3.invalid", "alice", "new disks"),
                   ("gone.invalid", "bob", "was it renamed?")],

@@ -50,6 +50,9 @@ def rows(db):
         put(db, "topology_failure_detection", detection_id=number, hostname=host, port=3306, in_active_period=1, start_active_period=START,
             end_active_period_unixtime=0, processing_node_hostname="orc1", processcing_node_token="t", analysis=analysis,
             cluster_name=f"{host}:3306", cluster_alias="shop", count_affected_slaves=1, slave_hosts="s1:3306", is_actionable=1)
+    put(db, "failure_vote", hostname="s1", port=3306, verdict="ALIVE", analysis="NoProblem", description="it answers (too many connections)",
+        seen="n1:10008: answered (too many connections); n2:10008: no answer", failed=0, answered=1, needed=2)
+    db.execute("UPDATE failure_vote SET decided_at = datetime('now')")
     put(db, "failure_detection_witness", detection_id=2, witness="n1:10008", seen="refused", cause="refused", errno_mysql=2003, attempts=2)
 
 
@@ -115,18 +118,27 @@ def test_details_are_behind_the_historical_keys(node):
     assert list(node.api("audit-recovery/id/2?details=true")[0]) == shape("TopologyRecovery")  # of the historical program's
 
 
+def test_votes_that_confirmed_nothing_are_told(node):
+    vote, = node.api("failure-votes")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", vote.pop("DecidedAt"))
+    assert vote == (
+        {"Key": {"Hostname": "s1", "Port": 3306}, "Verdict": "ALIVE", "Analysis": "NoProblem", "Description": "it answers (too many connections)",
+         "Seen": "n1:10008: answered (too many connections); n2:10008: no answer", "Failed": 0, "Answered": 1, "Needed": 2})
+
+
 def test_an_analysis_tells_who_saw_it():
     with Fleet(2, replicas=1) as fleet, Node(seeds=fleet.sources, config={"InstancePollSeconds": 1}) as node:
         node.wait_instances(fleet.addresses)
         fleet.stop()
 
-        def votes():
+        def detected():
             for entry in node.api("replication-analysis?details=true")["Details"]:
-                if entry["DetectionId"] > 0:
-                    return entry["Votes"]
+                if entry["DetectionId"] > 0 and entry["LastVote"] is not None:
+                    return entry
 
-        witnesses = {vote["Witness"]: vote["Seen"] for vote in wait_until(votes, 30, "a detection")}
-        assert witnesses["this node"] == "refused"
+        entry = wait_until(detected, 30, "a detection and its vote")
+        assert {vote["Witness"]: vote["Seen"] for vote in entry["Votes"]}["this node"] == "refused"
+        assert (entry["LastVote"]["Verdict"], entry["LastVote"]["Failed"]) == ("DEAD", 1)
         assert not any("Votes" in entry for entry in node.api("replication-analysis")["Details"])
 
 

@@ -199,6 +199,9 @@ def test_too_many_connections_is_an_answer(raftd):
     found = first_verdict(raftd)
     assert found[1] == "ALIVE" and found[2] == "0"
     assert "too many connections" in raftd.log_text()
+    told = wait_until(lambda: raftd.rows("SELECT verdict, description, seen, failed, answered, needed FROM failure_vote WHERE hostname = 'source'"),
+                      10, "the vote to be written down")
+    assert told == [("ALIVE", "it answers (too many connections)", "this node: answered (too many connections)", 0, 1, 1)]
 
 
 @pytest.mark.parametrize("quorum", ["majority", "leader"])

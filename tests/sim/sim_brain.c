@@ -58,6 +58,12 @@ rd_sidelines(struct rd_node *n UNUSED, struct rd_server *s UNUSED, const struct 
 }
 
 void
+rd_flush_row(struct rd_node *n UNUSED, enum rd_change_kind kind UNUSED, enum db_table table UNUSED,
+	     const void *row UNUSED)
+{
+}
+
+void
 rd_flush_soon(struct rd_node *n UNUSED)
 {
 }

@@ -266,6 +266,19 @@ CREATE TABLE failure_detection_witness (
   seen_at timestamp NULL DEFAULT NULL,
   PRIMARY KEY (detection_id,witness)
 ) ENGINE=InnoDB DEFAULT CHARSET=ascii;
+CREATE TABLE failure_vote (
+  hostname varchar(128) NOT NULL DEFAULT '',
+  port smallint unsigned NOT NULL DEFAULT 0,
+  verdict varchar(32) NOT NULL DEFAULT '',
+  analysis varchar(128) NOT NULL DEFAULT '',
+  description text NOT NULL /*!80013 DEFAULT ('') *//*M!100201 DEFAULT '' */,
+  seen text NOT NULL /*!80013 DEFAULT ('') *//*M!100201 DEFAULT '' */,
+  failed int unsigned NOT NULL DEFAULT 0,
+  answered int unsigned NOT NULL DEFAULT 0,
+  needed int unsigned NOT NULL DEFAULT 0,
+  decided_at timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP,
+  PRIMARY KEY (hostname,port)
+) ENGINE=InnoDB DEFAULT CHARSET=ascii;
 CREATE TABLE topology_recovery (
   recovery_id bigint unsigned NOT NULL AUTO_INCREMENT,
   uid varchar(128) NOT NULL DEFAULT '',

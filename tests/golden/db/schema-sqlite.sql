@@ -263,6 +263,19 @@ CREATE TABLE failure_detection_witness (
   seen_at text NULL DEFAULT NULL,
   PRIMARY KEY (detection_id,witness)
 );
+CREATE TABLE failure_vote (
+  hostname text NOT NULL DEFAULT '',
+  port integer NOT NULL DEFAULT 0,
+  verdict text NOT NULL DEFAULT '',
+  analysis text NOT NULL DEFAULT '',
+  description text NOT NULL DEFAULT '',
+  seen text NOT NULL DEFAULT '',
+  failed integer NOT NULL DEFAULT 0,
+  answered integer NOT NULL DEFAULT 0,
+  needed integer NOT NULL DEFAULT 0,
+  decided_at text NOT NULL DEFAULT CURRENT_TIMESTAMP,
+  PRIMARY KEY (hostname,port)
+);
 CREATE TABLE topology_recovery (
   recovery_id integer PRIMARY KEY,
   uid text NOT NULL DEFAULT '',
