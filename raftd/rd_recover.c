@@ -15,6 +15,7 @@ rd_recover_new(const struct rd_recover_conf *conf)
 				 .ops = conf->ops,
 				 .ctx = conf->ctx,
 				 .term = conf->term,
+				 .number = conf->number,
 				 .poll_us = conf->poll_us,
 				 .todo = conf->effects};
 	rec_dup(&rd_recovery_desc, &r->record, conf->record);

@@ -89,7 +89,8 @@ struct rd_recover_conf {		    /* everything but ops and ctx is copied */
 	const struct rd_lost_list *lost;    /* recorded before; NULL = none */
 	unsigned effects;		    /* with BEGUN */
 	enum rd_recover_origin origin;
-	uint64_t term; /* of this leadership; without raft: a number that rises with each start */
+	uint64_t term;	 /* of this leadership; without raft: a number that rises with each start */
+	uint64_t number; /* at least that of every step that a former executor of this recovery sent in this term */
 	int64_t poll_us;
 	struct clock *clock;
 	const struct rd_recover_ops *ops;

@@ -241,6 +241,8 @@ op_send(void *ctx, const struct ipc_step *m, struct err *e)
 
 	if (op_lease(x).us == 0)
 		return err_set(e, ERR_NOT_LEADER, "this node does not lead in this term any more");
+	if (m->number > x->rs->newest_number)
+		x->rs->newest_number = m->number;
 	return rd_steps_send(n->steps, &o, on_step, x->rs, e);
 }
 

@@ -180,6 +180,7 @@ rd_recoveries_begin(struct rd_recovering *x, enum rd_recover_origin origin, unsi
 							.effects = effects,
 							.origin = origin,
 							.term = x->term,
+							.number = rs->newest_number,
 							.poll_us = rs->n->rules->poll_us,
 							.clock = rs->n->clock,
 							.ops = &rd_recover_ops,
@@ -327,7 +328,8 @@ rd_recoveries_applied(struct rd_recoveries *rs, const struct rd_applied *a)
 {
 	struct mem_arena arena = {0};
 
-	for (size_t i = 0; i < a->n_effects && !a->duplicate; i++) {
+	/* elsewhere nobody would ever look at them; who leads next takes over what the record says */
+	for (size_t i = 0; rs->leads && i < a->n_effects && !a->duplicate; i++) {
 		const struct rd_effect *x = &a->effects[i];
 		struct rd_happened *h;
 		struct rd_recovery record;
@@ -343,6 +345,16 @@ rd_recoveries_applied(struct rd_recoveries *rs, const struct rd_applied *a)
 	mem_arena_done(&arena);
 }
 
+/* This node may have begun it and lost the lead before it heard of it: then somebody else has gone on. */
+static bool
+is_as_begun(struct rd_recoveries *rs, const struct rd_happened *h)
+{
+	const struct db_recovery_machine key = {.uid = h->uid};
+	const struct db_recovery_machine *row = rd_state_get(rd_decisions(rs->n), RD_TABLE_recovery_machine, &key);
+
+	return h->record.turns == 0 && row != NULL && row->turns == 0;
+}
+
 static void
 handle(struct rd_recoveries *rs, const struct rd_happened *h)
 {
@@ -351,7 +363,7 @@ handle(struct rd_recoveries *rs, const struct rd_happened *h)
 
 	if (h->term != rs->term)
 		return; /* of another leader: what it left is taken over from the record */
-	if (x == NULL && h->record.turns == 0) {
+	if (x == NULL && is_as_begun(rs, h)) {
 		x = add(rs, &h->record);
 		if (x != NULL)
 			rd_recoveries_begin(x, RD_RECOVER_BEGUN, h->todo);

@@ -76,7 +76,9 @@ struct rd_recoveries {
 	size_t n_detected;
 	bool leads;
 	uint64_t term;
-	bool beginning; /* a recovery-begin is on its way */
+	uint64_t
+	    newest_number; /* of all steps that were sent since the start: an executor may be given up and made anew */
+	bool beginning;	   /* a recovery-begin is on its way */
 	struct mono began;
 };
 

@@ -269,13 +269,13 @@ lead(struct world *w, enum rd_recover_origin origin)
 				       .effects = w->effects,
 				       .origin = origin,
 				       .term = ++w->leader,
+				       .number = w->last_number, /* as if it were of one term */
 				       .poll_us = 5 * CLK_S,
 				       .clock = &w->clock,
 				       .ops = &ops,
 				       .ctx = w};
 
 	w->leads = true;
-	w->last_number = 0;
 	w->r = rd_recover_new(&conf);
 }
 
