@@ -250,12 +250,6 @@ replicas_of(struct rd_detect *d, const struct rd_server *s)
 	return l;
 }
 
-static bool
-may_restart(struct rd_detect *d, const struct rd_server *s)
-{
-	return s->restarted.us == 0 || mono_diff_us(rd_mono(d->n), s->restarted) >= RD_ROUND_RESTART_AGAIN_US;
-}
-
 static void
 begin(struct rd_detect *d, const struct rd_server *s, const struct rd_electorate *who,
       const struct rd_suspect_replica_list *replicas)
@@ -268,7 +262,7 @@ begin(struct rd_detect *d, const struct rd_server *s, const struct rd_electorate
 				     .server_uuid = s->inst.server_uuid,
 				     .replicas = *replicas,
 				     .answered = s->seen.answered,
-				     .may_restart = may_restart(d, s),
+				     .may_restart = rd_round_may_restart(s->restarted, s->seen.answered, rd_mono(d->n)),
 				     .hold_us =
 					 rd_rules_hold_us(d->n->rules, s->inst.cluster_name, rd_detect_alias(d, s))};
 	struct rd_asking *a = mem_new(struct rd_asking);
@@ -325,17 +319,26 @@ note_answer(struct rd_detect *d, struct rd_server *s, const struct rd_attempt *a
 	rd_detect_tell_back(d, s, a->found ? RD_BACK_READ : RD_BACK_ANSWERS);
 }
 
+/* What it says of its source may be news about that. */
+static void
+note_reading(struct rd_detect *d, struct rd_server *s, const struct topo_probe *p, struct mono at)
+{
+	struct rd_reading reading = rd_reading_of(p, at);
+	enum rd_news news = rd_heard_note(&s->heard, &reading);
+	struct rd_server *source = rd_model_find(&d->n->model, &s->inst.source_key);
+
+	if (source != NULL)
+		source->same_votes = rd_round_same_after(source->same_votes, source->verdict, news, reading.io);
+}
+
 void
 rd_detect_probed(struct rd_node *n, struct rd_server *s, const struct topo_probe *p)
 {
 	struct rd_attempt a = rd_attempt_of(p, rd_mono(n));
-	struct rd_reading reading;
 
 	rd_seen_attempt(&s->seen, &a);
-	if (p->found) {
-		reading = rd_reading_of(p, a.ended);
-		(void)rd_heard_note(&s->heard, &reading);
-	}
+	if (p->found)
+		note_reading(n->detect, s, p, a.ended);
 	if (rd_reach_of(p->evidence) == RD_REACH_ANSWERED)
 		note_answer(n->detect, s, &a);
 	else

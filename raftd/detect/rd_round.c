@@ -17,6 +17,22 @@ rd_round_rest_us(unsigned same)
 	return doublings >= 4 ? RD_ROUND_SELDOM_US : min_i64(RD_ROUND_AGAIN_US << doublings, RD_ROUND_SELDOM_US);
 }
 
+unsigned
+rd_round_same_after(unsigned same, uint64_t verdict, enum rd_news news, enum topo_thread io)
+{
+	bool lost = news == RD_TURNED && io != TOPO_THREAD_RUNNING;
+
+	return lost && verdict != RD_VERDICT_DEAD ? 0 : same;
+}
+
+bool
+rd_round_may_restart(struct mono restarted, struct mono answered, struct mono now)
+{
+	int64_t apart_us = mono_before(restarted, answered) ? RD_ROUND_RESTART_ANEW_US : RD_ROUND_RESTART_AGAIN_US;
+
+	return restarted.us == 0 || mono_diff_us(now, restarted) >= apart_us;
+}
+
 enum state { ASKING, READING, RESTARTING, PAUSING, FIRST_LOOK, LAST_LOOK, HOLDING, OVER };
 
 struct voter {

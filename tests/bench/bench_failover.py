@@ -207,7 +207,7 @@ class Round:
     # -- a round
 
     def rest(self, kind):
-        """A source's replicas are not made to connect anew twice in 30 s (rd_round.h)."""
+        """A source's replicas are not made to connect anew twice in 30 s, or 10 s when it has answered (rd_round.h)."""
         if kind in ("stop", "drop"):
             wait_until(lambda: time.monotonic() - self.silenced.get(self.primary.address, -99) > 33, LONG, "the receivers' rest")
             self.silenced[self.primary.address] = time.monotonic()

@@ -1,6 +1,7 @@
 """Who is dead: suspicion, fresh probes, votes. One raftd with played probers, and three whole nodes."""
 
 import re
+import time
 
 import pytest
 
@@ -101,6 +102,32 @@ def test_a_replica_that_connects_anew_saves_its_source(raftd):
     fall_silent(raftd)
     assert first_verdict(raftd)[1] == "HEARD"
     assert not raftd.rows("SELECT 1 FROM topology_failure_detection")
+
+
+def test_who_answered_meanwhile_is_tested_anew_soon(raftd):
+    """Receivers are restarted once in 30 s; but a source that was back fails anew: after 10 s they are asked again."""
+    at = []
+
+    def restarted(step):
+        at.append(time.monotonic())
+        if len(at) > 2:
+            replicates(raftd, step["key"], CONNECTING)
+        return {"sent": True}
+
+    raftd.prober.on_step = restarted
+    fall_silent(raftd)
+    assert first_verdict(raftd)[1] == "HEARD"
+    raftd.prober.found(SOURCE, {"log_bin_enabled": True})
+
+    def is_back():  # the first answer may end a vote
+        raftd.prober.report(SOURCE)
+        return "instance=source:3306 answers again" in raftd.log_text()
+
+    wait_until(is_back, 10, "the source to be back", interval=0.1)
+    fall_silent(raftd)
+    found = wait_until(lambda: [v[1] for v in verdicts(raftd.log_text()) if v[1] != "ALIVE"][2:], 45, "a verdict after the second test")
+    assert found == ["DEAD"] and "verdict=UNTESTED" in raftd.log_text()
+    assert len(at) == 4 and at[2] - at[1] < 25
 
 
 @pytest.mark.parametrize("end", [refuse("BUSY"), refuse("PRECONDITION"), refuse("LATE")])

@@ -450,11 +450,60 @@ test_pauses_grow(void **state UNUSED)
 	assert_int_equal(rd_round_rest_us(1000000), RD_ROUND_SELDOM_US);
 }
 
+static void
+test_a_replica_that_loses_its_source_ends_long_pauses(void **state UNUSED)
+{
+	static const struct {
+		uint64_t verdict;
+		enum rd_news news;
+		enum topo_thread io;
+		unsigned same;
+	} cases[] = {
+	    {RD_VERDICT_HEARD, RD_TURNED, TOPO_THREAD_OTHER, 0},
+	    {RD_VERDICT_UNTESTED, RD_TURNED, TOPO_THREAD_OTHER, 0},
+	    {RD_VERDICT_NO_QUORUM, RD_TURNED, TOPO_THREAD_STOPPED, 0},
+	    {RD_VERDICT_HEARD, RD_TURNED, TOPO_THREAD_RUNNING, 20}, /* it has found its source: nothing to be asked */
+	    {RD_VERDICT_HEARD, RD_HEARD, TOPO_THREAD_RUNNING, 20},  /* as before */
+	    {RD_VERDICT_HEARD, RD_NO_NEWS, TOPO_THREAD_OTHER, 20},
+	    {RD_VERDICT_DEAD, RD_TURNED, TOPO_THREAD_OTHER, 20}, /* that is known */
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		assert_int_equal(rd_round_same_after(20, cases[i].verdict, cases[i].news, cases[i].io), cases[i].same);
+}
+
+static void
+test_receivers_are_restarted_seldom(void **state UNUSED)
+{
+	static const struct {
+		int64_t restarted, answered, now;
+		bool may;
+	} cases[] = {
+	    {0, 0, 1, true},
+	    {0, 500, 600, true},
+	    {1000, 0, 30999, false},
+	    {1000, 0, 31000, true},
+	    {1000, 999, 30999, false}, /* it has not answered since */
+	    {1000, 1000, 30999, false},
+	    {1000, 1001, 10999, false}, /* it has: another failure */
+	    {1000, 1001, 11000, true},
+	    {1000, 10999, 11000, true},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct mono restarted = {cases[i].restarted * CLK_MS}, answered = {cases[i].answered * CLK_MS};
+		struct mono now = {cases[i].now * CLK_MS};
+		assert_int_equal(rd_round_may_restart(restarted, answered, now), cases[i].may);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_pauses_grow),
+	    cmocka_unit_test(test_a_replica_that_loses_its_source_ends_long_pauses),
+	    cmocka_unit_test(test_receivers_are_restarted_seldom),
 	    cmocka_unit_test(when_all_have_spoken_it_is_over),
 	    cmocka_unit_test(the_question_carries_what_the_leader_knows),
 	    cmocka_unit_test(after_a_majority_the_rest_gets_a_moment),
