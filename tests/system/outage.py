@@ -1,6 +1,7 @@
 """Servers, each on a host of its own, and three nodes that may recover everything; what failed, and what nodes send to servers."""
 
 import contextlib
+import itertools
 import re
 import time
 
@@ -25,6 +26,7 @@ class World:
         self.net, self.servers, self.group = net, servers, group
         self.alive = list(servers)  # those that have not failed yet; the first one is the primary
         self.talking = list(group)  # nodes that see a majority
+        self._written = itertools.count(1, 10**6)  # first numbers of writers: one that is in the table already is refused
 
     @property
     def primary(self):
@@ -51,7 +53,7 @@ class World:
         """The primary fails; another one takes writes; the failed one comes back."""
         failed, survivors = self.primary, self.alive[1:]
         self.wait_ready()
-        with Writer(self.alive, netns=self.net.netns("app")) as writer:
+        with Writer(self.alive, netns=self.net.netns("app"), first=next(self._written)) as writer:
             writer.wait_written(5)
             began = time.monotonic()
             how(failed)
