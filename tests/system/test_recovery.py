@@ -39,17 +39,30 @@ def expect_fenced(servers):
     assert len(writable(servers)) == 1
 
 
+def expect_told_once(ran, detected, node):
+    """One run for each detection, whoever led then."""
+    of = [d["AnalysisEntry"] for d in node.api("audit-failure-detection")]
+    told = [f"{detected} {d['Analysis']} {d['AnalyzedInstanceKey']['Hostname']}:{d['AnalyzedInstanceKey']['Port']}" for d in of]
+    assert of and sorted(line for line in ran.read_text().splitlines() if detected in line) == sorted(told)
+    return True
+
+
 @pytest.mark.parametrize("flavor", ["mariadb", "mysql"])
 def test_a_killed_primary_is_replaced(new_group, tmp_path, flavor):
     with Sandbox(f"{flavor}: a > b, a > c, a > d") as servers:
         hooks = {key: [f"echo {key} {{failedPort}} {{countLostReplicas}} >> {tmp_path}/hooks"]
                  for key in ("PreFailoverProcesses", "PostMasterFailoverProcesses", "PostFailoverProcesses")}
+        detected = "OnFailureDetectionProcesses"
+        hooks[detected] = [f"echo {detected} {{failureType}} {{failedHost}}:{{failedPort}} >> {tmp_path}/hooks"]
         group = ready(new_group, servers, **hooks)
         a, others = servers["a"], [servers[name] for name in "bcd"]
         a.kill()
         expect_one_source(others)
         wait_until(lambda: any("state=done" in node.log_text() for node in group), SOON, "the end of the recovery")
-        assert (tmp_path / "hooks").read_text().split("\n")[:-1] == [f"{key} {a.port} 0" for key in hooks]
+        ran = (tmp_path / "hooks").read_text().splitlines()
+        assert [line for line in ran if detected not in line] == [f"{key} {a.port} 0" for key in hooks if key != detected]
+        assert ran[0].startswith(f"{detected} DeadMaster")  # before anything is done
+        wait_until(lambda: expect_told_once(tmp_path / "hooks", detected, group.wait_leader()), SOON, "a hook for each detection")
         expect_fenced(servers)
         wait_until(lambda: any("RejoinFailedMaster is off" in node.log_text() for node in group), SOON, "it to be compared")
         assert not a.replication()
