@@ -416,6 +416,8 @@ sim_server_copy(struct sim_server *s, const struct sim_server *from)
 void
 sim_servers_start(void)
 {
+	static const char *const rules[] = {"must", "prefer", "prefer_not", "must_not", "must_not"};
+
 	memset(&topo, 0, sizeof(topo));
 	topo.on = true;
 	topo.mariadb = sim_chance(500);
@@ -439,7 +441,7 @@ sim_servers_start(void)
 		s->read_only = i > 0;
 		s->writable_at_boot = i == 0;
 		s->io = s->sql = i > 0;
-		s->must_not = i > 1 && sim_chance(150);
+		s->rule = i > 0 && sim_chance(350) ? rules[sim_rand(ARRAY_LEN(rules))] : NULL;
 	}
 	sim_trace("%zu servers of %s, poll %lld s, net timeout %lld s, retry %lld s", topo.n,
 		  topo.mariadb ? "MariaDB" : "MySQL", (long long)(topo.poll_us / CLK_S),

@@ -75,7 +75,8 @@ struct sim_server {
 	int64_t paused_until;  /* SIGSTOP */
 	int64_t crowded_until; /* max_connections exhausted */
 	bool read_only, writable_at_boot;
-	bool must_not; /* promotion rule */
+	const char *rule; /* for promotions, as operators want it; NULL: none */
+	int64_t rule_at;  /* the group has it since then; 0: not yet */
 
 	struct sim_log binlog, relay;
 	struct sim_set executed, received; /* received: executed and relay */

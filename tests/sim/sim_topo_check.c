@@ -7,7 +7,9 @@
  *      older term takes effect after a newer one; votes of a majority are recorded before the first; and no recovery begins
  *      while a voter whom the leader hears has reached the server all the time
  *   5  never two writable servers that everybody reaches, for long; in the end one, and all others follow it or are named
- *   6  who is promoted has what every direct replica had received that has answered all the time */
+ *   6  who is promoted has what every direct replica had received that has answered all the time
+ *
+ * And nobody is promoted whose promotion rule is must_not. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +30,8 @@ struct seen_recovery {
 	int64_t began_at;
 	bool over, stepped;
 	uint64_t state;
-	bool counts[SIM_SERVERS_MAX];  /* direct replicas that were well */
+	bool counts[SIM_SERVERS_MAX]; /* direct replicas that were well */
+	bool must_not[SIM_SERVERS_MAX];
 	bool unknown[SIM_SERVERS_MAX]; /* moved since the leader has read them last: no promise is made */
 	struct sim_set had[SIM_SERVERS_MAX];
 	struct sim_set purged;
@@ -180,6 +183,7 @@ note_unknown(struct sim_node *n, struct seen_recovery *r)
 		const struct sim_server *s = &topo.s[i];
 		const struct rd_server *row = rd_model_find(&n->node.model, &s->key);
 		const char *source = s->source == SIM_NOBODY ? "" : topo.s[s->source].host;
+		r->must_not[i] = s->rule_at != 0 && sim.now - s->rule_at > SURE_US && str_eq(s->rule, "must_not");
 		r->unknown[i] = row == NULL || !str_eq(row->inst.source_key.hostname, source);
 		r->counts[i] = r->counts[i] && !r->unknown[i];
 	}
@@ -366,6 +370,8 @@ sim_topo_check_promoted(struct sim_server *s, const struct ipc_step *m)
 	if (r == NULL || r->failed == s->i)
 		return;
 	sim_trace("%s is writable", s->host);
+	if (r->must_not[s->i])
+		sim_fail("%s is promoted, which must not be", s->host);
 	for (size_t i = 0; i < topo.n; i++) {
 		struct mem_arena arena = {0};
 		sim_trace("%s: executed %s, received %s", topo.s[i].host, sim_set_text(&topo.s[i], false, &arena),
@@ -428,10 +434,18 @@ was_unknown(const struct sim_server *s)
 	return false;
 }
 
+/* Perhaps by way of another one: a recovery that was undone could not take back all it had changed. */
 static bool
 follows(const struct sim_server *s, size_t primary)
 {
-	return s->source == primary && !s->detached && s->io && s->sql;
+	for (size_t i = 0; i < topo.n; i++) {
+		if (s->source == SIM_NOBODY || s->detached || !s->io || !s->sql)
+			return false;
+		if (s->source == primary)
+			return true;
+		s = &topo.s[s->source];
+	}
+	return false;
 }
 
 static const struct sim_server *

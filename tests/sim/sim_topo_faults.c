@@ -196,6 +196,41 @@ some_replica(void)
 }
 
 static bool
+follows(const struct sim_server *s, const struct sim_server *p)
+{
+	return s != p && s->source == p->i && !s->detached && s->connected && sim_server_runs(s) && !s->session.used;
+}
+
+static void
+on_end_of_primary(void *arg)
+{
+	if (!sim.quiet)
+		sim_server_kill(arg, sim_chance(500) ? -1 : sim_between(5000, 15000) * CLK_MS);
+}
+
+/* One replica alone receives the last transactions, and none has applied what it received when their source dies. */
+static bool
+do_AHEAD(void)
+{
+	struct sim_server *p = primary(), *ahead = &topo.s[sim_rand(topo.n)];
+
+	if (!sim_server_runs(p) || !follows(ahead, p))
+		return false;
+	for (size_t i = 0; i < topo.n; i++) {
+		struct sim_server *s = &topo.s[i];
+		if (!follows(s, p))
+			continue;
+		s->apply_at = max_i64(s->apply_at, sim.now + sim_between(2000, 8000) * CLK_MS);
+		if (s != ahead)
+			set_apart(s, p);
+	}
+	sim_trace("%s is ahead", ahead->host);
+	sim_after(sim_between(200, 1500) * CLK_MS, NULL, on_end_of_primary, NULL, p);
+	heal_later();
+	return true;
+}
+
+static bool
 do_STOP_SQL(void)
 {
 	struct sim_server *s = some_replica();
@@ -394,17 +429,35 @@ mend(void)
 	}
 }
 
+static bool
+is_decided(const struct rd_state *s, const struct sim_server *x)
+{
+	const struct db_candidate key = {.hostname = x->key.hostname, .port = x->key.port};
+	const struct db_candidate *row = rd_state_get(s, RD_TABLE_candidate, &key);
+
+	return row != NULL && str_eq(row->promotion_rule, x->rule);
+}
+
+/* What operators ask the leader for. */
 static void
-end_downtime(const struct sim_server *s)
+ask_leader(struct sim_server *s, bool rule)
 {
 	struct sim_node *leader = sim_leader();
-	struct rd_cmd_end_downtime c = {.key = s->key};
+	struct rd_cmd_end_downtime end = {.key = s->key};
+	struct rd_cmd_register_candidate candidate = {.key = s->key, .promotion_rule = s->rule};
 	struct err e;
+	int rc = 0;
 
 	if (leader == NULL || leader->node.decide == NULL)
 		return;
 	sim.cur = leader;
-	if (rd_propose_end_downtime(leader->node.decide, &c, NULL, NULL, &e) != 0)
+	if (!rule)
+		rc = rd_propose_end_downtime(leader->node.decide, &end, NULL, NULL, &e);
+	else if (is_decided(rd_proposer_state(leader->node.decide), s))
+		s->rule_at = sim.now;
+	else
+		rc = rd_propose_register_candidate(leader->node.decide, &candidate, NULL, NULL, &e);
+	if (rc != 0)
 		sim_trace("operator: %s", e.msg);
 	sim.cur = NULL;
 	if (leader->dying)
@@ -417,7 +470,7 @@ rebuild(struct sim_server *s, const struct sim_server *p)
 {
 	sim_trace("operator: %s is made a replica of %s", s->host, p->host);
 	sim_server_copy(s, p);
-	end_downtime(s);
+	ask_leader(s, false);
 }
 
 /* Operators look twice: nobody is made a replica while it is not clear of whom. */
@@ -451,6 +504,8 @@ on_operator(void *arg)
 
 	if (topo.heal_at != 0 && topo.heal_at <= sim.now)
 		mend();
+	if (s->rule != NULL && s->rule_at == 0)
+		ask_leader(s, true);
 	if (!sim.quiet && sim_chance(20) && !sim_topo_recovering() && p != NULL && is_left_behind(s, p))
 		rebuild(s, p);
 	if (sim_chance(20) && s->stopped_by_operator && !sim_topo_recovering() && sim_server_runs(s) &&

@@ -11,6 +11,8 @@
 
 const char *__real_rd_records_cluster_id(const struct rd_state *s, const char *cluster_name);
 const char *__wrap_rd_records_cluster_id(const struct rd_state *s, const char *cluster_name);
+void __real_rd_records_decided(const struct rd_state *s, struct rd_recovery_server *row);
+void __wrap_rd_records_decided(const struct rd_state *s, struct rd_recovery_server *row);
 void __real_rd_voter_facts(struct rd_voter *v, struct mono answered, struct mono now, struct wall wall,
 			   struct rd_facts *ret);
 void __wrap_rd_voter_facts(struct rd_voter *v, struct mono answered, struct mono now, struct wall wall,
@@ -21,6 +23,14 @@ void __real_rd_plan_build(enum rd_plan_phase phase, const struct rd_recovery_inp
 			  const struct rd_choice *choice, struct mem_arena *arena, struct rd_plan *ret);
 void __wrap_rd_plan_build(enum rd_plan_phase phase, const struct rd_recovery_input *in, const struct rd_haves *haves,
 			  const struct rd_choice *choice, struct mem_arena *arena, struct rd_plan *ret);
+
+void
+__wrap_rd_records_decided(const struct rd_state *s, struct rd_recovery_server *row)
+{
+	__real_rd_records_decided(s, row);
+	if (sim.mutant == SIM_MUTANT_NO_RULES)
+		row->promotion_rule = "";
+}
 
 const char *
 __wrap_rd_records_cluster_id(const struct rd_state *s, const char *cluster_name)
