@@ -59,6 +59,7 @@ struct rd_server {
 	uint64_t channels;
 	int64_t last_sql_errno;
 	struct rd_semi_sync semi_sync; /* for recoveries, too */
+	int64_t writable_us;	       /* wall: every attempt since then has read it as writable; 0: not the newest */
 	char *domain;		       /* of its cluster, as the last probe said; NULL = unknown */
 	unsigned root_polls;	       /* for how many polls in a row it has been the valid root of its cluster */
 	enum rd_dirty dirty;

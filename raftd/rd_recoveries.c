@@ -221,40 +221,6 @@ take_over_one(struct rd_recoveries *rs, const struct rd_recovery *record)
 	}
 }
 
-static bool
-is_lost(struct rd_recoveries *rs, const struct topo_key *key)
-{
-	const struct db_downtime at = {.hostname = key->hostname, .port = key->port};
-	const struct db_downtime *row = rd_state_get(rd_decisions(rs->n), RD_TABLE_downtime, &at);
-
-	return row != NULL && str_eq(row->reason, RD_LOST_REASON);
-}
-
-/* A replica that a recovery has lost still names its former source. */
-static bool
-has_followers(struct rd_recoveries *rs, const struct topo_key *key)
-{
-	const struct rd_family *family = rd_model_family(&rs->n->model, key);
-	const struct rd_server *s;
-
-	if (family == NULL)
-		return false;
-	LIST_FOREACH (s, &family->replicas, sibling) {
-		if (!is_lost(rs, &s->inst.key))
-			return true;
-	}
-	return false;
-}
-
-/* It is in its downtime still, and nobody has made it a source again by hand. */
-static bool
-is_to_be_fenced(struct rd_recoveries *rs, const struct topo_key *key)
-{
-	const struct rd_server *s = rd_model_find(&rs->n->model, key);
-
-	return s != NULL && is_lost(rs, key) && !(s->found && has_followers(rs, key));
-}
-
 /* Whether the former leader has fenced the old source is not known: it is fenced, if need be again. */
 static void
 take_over_fences(struct rd_recoveries *rs)
@@ -266,7 +232,7 @@ take_over_fences(struct rd_recoveries *rs)
 		struct rd_recovering *x;
 		struct rd_recovery r;
 		rd_records_from_row(row, NULL, &r);
-		if (r.state != RD_RECOVERY_DONE || !r.promoted || !is_to_be_fenced(rs, &r.failed) ||
+		if (r.state != RD_RECOVERY_DONE || !r.promoted || !rd_old_is_to_be_fenced(rs, &r) ||
 		    rd_recovering_find(rs, r.uid) != NULL || rs->n_list >= RD_RECOVERIES_MAX)
 			continue;
 		x = add(rs, &r);
@@ -316,6 +282,7 @@ rd_recoveries_tick(struct rd_recoveries *rs)
 	if (now) {
 		take_over(rs);
 		take_over_fences(rs);
+		rd_old_look(rs);
 		rd_recoveries_wake(rs);
 	}
 	rd_recover_tell_ends(rs);
@@ -381,28 +348,6 @@ handle(struct rd_recoveries *rs, const struct rd_happened *h)
 			 mono_diff_us(rd_mono(rs->n), x->entered));
 	x->entered = rd_mono(rs->n);
 	rd_recover_applied(x->r, &h->record, h->todo, mine);
-}
-
-/* --- old sources ---------------------------------------------------------------------------------------------------- */
-/* Its fence holds only until it is restarted: most configurations say writable. Whether it was away is not asked, as it may
- * have been back before anybody looked. A reading from before the fence costs one fence too many. */
-void
-rd_recoveries_found(struct rd_recoveries *rs, const struct rd_server *s)
-{
-	struct rd_recovering *x;
-
-	if (!rs->leads || s->inst.read_only)
-		return;
-	TAILQ_FOREACH (x, &rs->list, next) {
-		if (x->r == NULL || !topo_key_equal(&x->failed, &s->inst.key) || rd_recover_is_fencing(x->r) ||
-		    rd_recover_record(x->r)->state != RD_RECOVERY_DONE ||
-		    mono_diff_us(rd_mono(rs->n), x->fenced) < RD_FENCED_ENOUGH_US || !is_to_be_fenced(rs, &x->failed))
-			continue;
-		log_warning("recovery", "recovery=%s instance=%s was fenced, and is writable again: it is fenced anew",
-			    LOG_Q(x->uid), s->text); /* tests: test_old_primary.py */
-		rd_recover_back(x->r, &x->failed);
-		rd_recoveries_wake(rs);
-	}
 }
 
 /* --- the loop ------------------------------------------------------------------------------------------------------ */

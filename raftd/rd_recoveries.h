@@ -30,7 +30,8 @@ void rd_recoveries_free(struct rd_recoveries *rs); /* NULL is fine */
 /* A command is on a majority (with raft), or in the backend: effects of recoveries. */
 void rd_recoveries_applied(struct rd_recoveries *rs, const struct rd_applied *a);
 /* s has been read. One that a recovery replaced and fenced, and that is writable again (a restart does that), is fenced anew
- * unless an operator ended its downtime (lost-in-recovery) or servers follow it. */
+ * unless an operator ended its downtime (lost-in-recovery), or servers follow it and whom the recovery promoted takes no
+ * writes any more: then it was made the source again by hand. */
 void rd_recoveries_found(struct rd_recoveries *rs, const struct rd_server *s);
 /* s does not answer, and may be one that a recovery promoted after it was read last: its row says so then. */
 void rd_recoveries_correct(struct rd_node *n, struct rd_server *s);

@@ -1,5 +1,5 @@
 /* rd_recoveries_private.h — between rd_recoveries.c (executors and their lives), rd_recover_ops.c (what they ask for),
- * rd_recover_start.c (beginning), rd_detected.c (detections) and rd_recover_hooks.c (hooks). */
+ * rd_recover_start.c (beginning), rd_detected.c (detections), rd_old_sources.c (what was replaced) and rd_recover_hooks.c (hooks). */
 #ifndef RD_RECOVERIES_PRIVATE_H
 #define RD_RECOVERIES_PRIVATE_H
 
@@ -90,6 +90,11 @@ struct rd_recover_asked *rd_recover_new_asked(struct rd_recoveries *rs, const ch
 void rd_recover_drop_asked(struct rd_recover_asked *a);
 /* For orphans: it is carried out here from now on. */
 void rd_recoveries_begin(struct rd_recovering *x, enum rd_recover_origin origin, unsigned effects);
+
+/* rd_old_sources.c: of a recovery that is done: its failed server, if it answers. */
+bool rd_old_is_to_be_fenced(struct rd_recoveries *rs, const struct rd_recovery *r);
+/* Once a second: those that rd_recoveries_found could not judge, as their successor had to be read after them. */
+void rd_old_look(struct rd_recoveries *rs);
 
 extern const struct rd_recover_ops rd_recover_ops;
 void rd_recover_tell_lines(struct rd_recovering *x);

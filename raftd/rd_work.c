@@ -191,6 +191,10 @@ note_found(struct rd_server *s, const struct topo_probe *p)
 {
 	bool by_own_name = strcmp(p->asked_key.hostname, s->inst.key.hostname) == 0;
 
+	if (s->inst.read_only)
+		s->writable_us = 0;
+	else if (s->writable_us == 0 || !s->found)
+		s->writable_us = p->ended_us;
 	note_evidence(s, p);
 	free(s->asked_host);
 	s->asked_host = by_own_name ? NULL : mem_strdup(p->asked_key.hostname);

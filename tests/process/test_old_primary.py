@@ -98,6 +98,34 @@ def test_it_is_fenced_whenever_it_comes_back_writable(cluster):
     assert cluster.fences() == fences and "old" in cluster.writable
 
 
+def test_it_is_fenced_although_a_replica_follows_it(cluster):
+    """One that the recovery had not known. Unless it was made the source again: then nobody else is."""
+    new = recover(cluster, "old")
+    cluster.start("old")
+    wait_until(lambda: cluster.poll() or "old" not in cluster.writable, SOON, "its fence", interval=0.1)
+    cluster.die("old")
+    cluster.source["r9"] = "old"
+    cluster.show("r9")
+    cluster.raftd.ask("DISCOVER", key=key("r9"), mode=0)
+    wait_until(lambda: cluster.poll() or "r9:3306" in cluster.raftd.instances(), SOON, "a replica of the old one", interval=0.1)
+    for _ in range(2):
+        pass_time(1.2)  # a fence anew is not sent within a second of the former one
+        cluster.start("old")
+        wait_until(lambda: cluster.prober.report(key(new)) or cluster.poll() or "old" not in cluster.writable, SOON, "its fence", interval=0.1)
+    pass_time(1.2)
+    cluster.writable.discard(new)
+    cluster.show(new)
+    cluster.prober.report(key(new))
+    cluster.poll()
+    fences = cluster.fences()
+    cluster.start("old")
+    for _ in range(30):
+        cluster.prober.report(key(new))
+        cluster.poll()
+        pass_time(0.1)
+    assert cluster.fences() == fences and "old" in cluster.writable
+
+
 def test_a_new_primary_that_dies_unread_is_replaced_too(cluster):
     """All that was read of it is that it replicates from the former one."""
     raftd = cluster.raftd

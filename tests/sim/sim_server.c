@@ -416,7 +416,7 @@ sim_server_copy(struct sim_server *s, const struct sim_server *from)
 void
 sim_servers_start(void)
 {
-	static const char *const rules[] = {"must", "prefer", "prefer_not", "must_not", "must_not"};
+	static const char *const rules[] = {"prefer", "neutral", "prefer_not", "must_not", "must_not"};
 
 	memset(&topo, 0, sizeof(topo));
 	topo.on = true;

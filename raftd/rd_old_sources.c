@@ -1,0 +1,110 @@
+/* rd_old_sources.c — servers that a recovery replaced, after its end: whether one that is back is to be fenced again. Owns
+ * nothing. Part of rd_recoveries.c; rd_recoveries_found is rd_work.c's. */
+#include "base/log.h"
+#include "rd_recoveries_private.h"
+#include "topo/key.h"
+
+static bool
+is_lost(struct rd_recoveries *rs, const struct topo_key *key)
+{
+	const struct db_downtime at = {.hostname = key->hostname, .port = key->port};
+	const struct db_downtime *row = rd_state_get(rd_decisions(rs->n), RD_TABLE_downtime, &at);
+
+	return row != NULL && str_eq(row->reason, RD_LOST_REASON);
+}
+
+/* A replica that a recovery has lost still names its former source. */
+static bool
+has_followers(struct rd_recoveries *rs, const struct topo_key *key)
+{
+	const struct rd_family *family = rd_model_family(&rs->n->model, key);
+	const struct rd_server *s;
+
+	if (family == NULL)
+		return false;
+	LIST_FOREACH (s, &family->replicas, sibling) {
+		if (!is_lost(rs, &s->inst.key))
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_source(const struct rd_server *s)
+{
+	const struct topo_key *source = &s->inst.source_key;
+
+	return s->found && !s->inst.read_only && (str_empty(source->hostname) || topo_key_is_detached(source));
+}
+
+/* Whom this recovery, or a later one of the cluster, promoted, was still the source when `old` had been read as writable. */
+static bool
+has_successor(struct rd_recoveries *rs, const struct rd_recovery *r, const struct rd_server *old)
+{
+	struct rd_cursor c = {.table = RD_TABLE_recovery_machine};
+	const void *row;
+
+	while (rd_state_next(rd_decisions(rs->n), &c, &row) && c.table == RD_TABLE_recovery_machine) {
+		const struct rd_server *s;
+		struct rd_recovery later;
+		rd_records_from_row(row, NULL, &later);
+		if (!later.promoted || later.began_us < r->began_us || !str_eq(later.cluster_id, r->cluster_id))
+			continue;
+		s = rd_model_find(&rs->n->model, &later.successor);
+		if (s != NULL && s != old && is_source(s) && s->last.ended_us > old->writable_us)
+			return true;
+	}
+	return false;
+}
+
+/* It is in its downtime still, and nobody has made it a source again by hand: then others follow it, and the one that
+ * was promoted takes no writes. A replica that the recovery had not known yet follows it as well. */
+bool
+rd_old_is_to_be_fenced(struct rd_recoveries *rs, const struct rd_recovery *r)
+{
+	const struct rd_server *s = rd_model_find(&rs->n->model, &r->failed);
+
+	if (s == NULL || !is_lost(rs, &r->failed))
+		return false;
+	return !s->found || !has_followers(rs, &r->failed) || (!s->inst.read_only && has_successor(rs, r, s));
+}
+
+/* Its fence holds only until it is restarted: most configurations say writable. Whether it was away is not asked, as it may
+ * have been back before anybody looked. A reading from before the fence costs one fence too many. */
+static void
+fence_anew(struct rd_recovering *x, const struct rd_server *s)
+{
+	if (x->r == NULL || rd_recover_is_fencing(x->r) || rd_recover_record(x->r)->state != RD_RECOVERY_DONE ||
+	    mono_diff_us(rd_mono(x->rs->n), x->fenced) < RD_FENCED_ENOUGH_US ||
+	    !rd_old_is_to_be_fenced(x->rs, rd_recover_record(x->r)))
+		return;
+	log_warning("recovery", "recovery=%s instance=%s was fenced, and is writable again: it is fenced anew",
+		    LOG_Q(x->uid), s->text); /* tests: test_old_primary.py */
+	rd_recover_back(x->r, &x->failed);
+	rd_recoveries_wake(x->rs);
+}
+
+void
+rd_recoveries_found(struct rd_recoveries *rs, const struct rd_server *s)
+{
+	struct rd_recovering *x;
+
+	if (!rs->leads || s->inst.read_only)
+		return;
+	TAILQ_FOREACH (x, &rs->list, next) {
+		if (topo_key_equal(&x->failed, &s->inst.key))
+			fence_anew(x, s);
+	}
+}
+
+void
+rd_old_look(struct rd_recoveries *rs)
+{
+	struct rd_recovering *x;
+
+	TAILQ_FOREACH (x, &rs->list, next) {
+		const struct rd_server *s = rd_model_find(&rs->n->model, &x->failed);
+		if (s != NULL && s->found && !s->inst.read_only && has_followers(rs, &x->failed))
+			fence_anew(x, s);
+	}
+}
