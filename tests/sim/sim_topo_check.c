@@ -32,6 +32,7 @@ struct seen_recovery {
 	uint64_t state;
 	bool counts[SIM_SERVERS_MAX]; /* direct replicas that were well */
 	bool must_not[SIM_SERVERS_MAX];
+	bool left[SIM_SERVERS_MAX];    /* not reached when it was undone: what was changed there before stays */
 	bool unknown[SIM_SERVERS_MAX]; /* moved since the leader has read them last: no promise is made */
 	struct sim_set had[SIM_SERVERS_MAX];
 	struct sim_set purged;
@@ -232,6 +233,8 @@ note_end(struct seen_recovery *r, const struct rd_recovery *m)
 	if (r->over || (rd_recovery_state_flags((enum rd_recovery_state)m->state) & RD_STATE_TERMINAL) == 0)
 		return;
 	r->over = true;
+	for (size_t i = 0; i < topo.n && !m->promoted; i++)
+		r->left[i] = !all_reach(&topo.s[i]);
 	topo.promotions += m->promoted;
 	topo.undone += !m->promoted;
 }
@@ -428,7 +431,7 @@ static bool
 was_unknown(const struct sim_server *s)
 {
 	for (size_t i = 0; i < seen.n; i++) {
-		if (seen.r[i].unknown[s->i])
+		if (seen.r[i].unknown[s->i] || seen.r[i].left[s->i])
 			return true;
 	}
 	return false;
