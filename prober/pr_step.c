@@ -266,14 +266,18 @@ static void
 run_with_account(struct step *st)
 {
 	const struct pr_rows *account = &st->queries[PR_BEFORE_CHANNELS].rows;
-	const char *user = pr_rows_at(account, 0, 0), *password = pr_rows_at(account, 0, 1);
+	const struct topo_step_account a = {.user = pr_rows_at(account, 0, 0),
+					    .password = pr_rows_at(account, 0, 1),
+					    .ca = pr_rows_at(account, 0, 2),
+					    .cert = pr_rows_at(account, 0, 3),
+					    .key = pr_rows_at(account, 0, 4)};
 	struct err e;
 
 	if (!pr_rows_ok(account))
 		finish(st, ERR_SERVER, account->err_no, "ReplicationCredentialsQuery failed");
-	else if (user == NULL || password == NULL)
+	else if (a.user == NULL || a.password == NULL)
 		finish(st, ERR_PRECONDITION, 0, "ReplicationCredentialsQuery gave no user and password");
-	else if (topo_step_add_account(user, password, &st->sql, &e) != 0)
+	else if (topo_step_add_account(&a, &st->sql, &e) != 0)
 		finish(st, (enum err_code)e.code, 0, e.msg);
 	else
 		run_statement(st);

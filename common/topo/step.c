@@ -181,17 +181,49 @@ add_quoted(const char *text, struct str_buf *buf, struct err *e)
 	return 0;
 }
 
-int
-topo_step_add_account(const char *user, const char *password, struct str_buf *buf, struct err *e)
+static const char *
+words_of(const struct str_buf *buf)
 {
-	bool source_words = str_starts(str_buf_text(buf), "change replication source");
+	return str_starts(str_buf_text(buf), "change replication source") ? "source" : "master";
+}
+
+static int
+add_option(const char *option, const char *text, struct str_buf *buf, struct err *e)
+{
+	str_buf_printf(buf, ", %s_%s=", words_of(buf), option);
+	return add_quoted(text, buf, e);
+}
+
+/* What the channel has of the others stays. */
+static int
+add_tls(const struct topo_step_account *a, struct str_buf *buf, struct err *e)
+{
+	const struct {
+		const char *option, *path;
+	} files[] = {{"ssl_ca", a->ca}, {"ssl_cert", a->cert}, {"ssl_key", a->key}};
+	size_t told = 0;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < ARRAY_LEN(files); i++) {
+		if (str_empty(files[i].path))
+			continue;
+		rc = add_option(files[i].option, files[i].path, buf, e);
+		told++;
+	}
+	if (told > 0)
+		str_buf_printf(buf, ", %s_ssl=1", words_of(buf));
+	return rc;
+}
+
+int
+topo_step_add_account(const struct topo_step_account *a, struct str_buf *buf, struct err *e)
+{
 	int rc;
 
-	if (user[0] == '\0')
+	if (str_empty(a->user))
 		return err_set(e, ERR_INVALID, "the replication account has no name");
-	str_buf_add(buf, source_words ? ", source_user=" : ", master_user=");
-	rc = add_quoted(user, buf, e);
+	rc = add_option("user", a->user, buf, e);
 	if (rc == 0)
-		str_buf_add(buf, source_words ? ", source_password=" : ", master_password=");
-	return rc == 0 ? add_quoted(password, buf, e) : rc;
+		rc = add_option("password", a->password, buf, e);
+	return rc == 0 ? add_tls(a, buf, e) : rc;
 }

@@ -46,8 +46,13 @@ enum topo_step_kind topo_step_by_name(const char *name);
  * version: as @@global.version or the greeting tells it; an unknown one gets the oldest words. */
 int topo_step_sql(const char *name, const struct rec_text_list *args, const char *version, bool use_super_read_only,
 		  struct str_buf *buf, struct err *e) MUST_USE;
-/* Appends account and password to a statement of a step with TOPO_STEP_ACCOUNT: secrets are in no plan, record or message, so
- * whoever sends it does that. INVALID: a backslash or a control character, or nothing. */
-int topo_step_add_account(const char *user, const char *password, struct str_buf *buf, struct err *e) MUST_USE;
+/* Of ReplicationCredentialsQuery, in the order of its columns. Files are paths on the replica. */
+struct topo_step_account {
+	const char *user, *password;
+	const char *ca, *cert, *key; /* NULL, "" = not told; one of them: through TLS (topology-ops.md section 1.3) */
+};
+/* Appends the account to a statement of a step with TOPO_STEP_ACCOUNT: secrets are in no plan, record or message, so
+ * whoever sends it does that. INVALID: a backslash or a control character, or no user. */
+int topo_step_add_account(const struct topo_step_account *a, struct str_buf *buf, struct err *e) MUST_USE;
 
 #endif

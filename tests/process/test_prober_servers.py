@@ -419,6 +419,12 @@ def step(prober, server, statement, number, uid="r1", term=1, args=(), precondit
     return prober.expect("STEP_RESULT", recovery_uid=uid, term=term, number=number, deadline=15)
 
 
+def next_step(prober, server, *args, **how):
+    """After another one: the server notices the end of that one's connection, which frees the lock, a little later."""
+    wait_until(lambda: server.value("SELECT IS_USED_LOCK('orchestrator.step')") is None, 10, "the former step to free its lock")
+    return step(prober, server, *args, **how)
+
+
 def read_only(server):
     return server.value("SELECT @@global.read_only") == "1"
 
@@ -506,16 +512,37 @@ def test_steps_of_recoveries(servers, prober):
     done = step(prober, server, "wait-executed", 1, args=["".join(applied.split()), "5"])
     assert done["code"] == 0 and done["sent"], done
     never = "0-1-99999999" if servers.flavor == "mariadb" else "3e11fa47-71ca-11e1-9e33-c80aa9429562:1"
-    assert step(prober, server, "wait-executed", 2, args=[never, "1"])["code"] == CODES["TIMEOUT"]
+    assert next_step(prober, server, "wait-executed", 2, args=[never, "1"])["code"] == CODES["TIMEOUT"]
     before = status_of(server)
-    assert step(prober, server, "stop-replica", 3)["code"] == 0
-    assert step(prober, server, "point-to", 4, args=["//elsewhere", "3306"])["code"] == 0
+    assert next_step(prober, server, "stop-replica", 3)["code"] == 0
+    assert next_step(prober, server, "point-to", 4, args=["//elsewhere", "3306"])["code"] == 0
     detached = status_of(server)
     assert detached["Source_Host"] == "//elsewhere"
     kept = ["Source_User", "Source_SSL_Allowed", "Using_Gtid" if servers.flavor == "mariadb" else "Auto_Position"]
     assert [detached[k] for k in kept] == [before[k] for k in kept] and before[kept[2]] not in ("No", "0")
-    assert step(prober, server, "point-to", 5, args=[before["Source_Host"], before["Source_Port"]])["code"] == 0
-    assert step(prober, server, "start-replica", 6)["code"] == 0
+    assert next_step(prober, server, "point-to", 5, args=[before["Source_Host"], before["Source_Port"]])["code"] == 0
+    assert next_step(prober, server, "start-replica", 6)["code"] == 0
+    server.wait_replicating()
+
+
+def test_following_by_an_account_that_requires_a_certificate(servers):
+    """ReplicationCredentialsQuery may name files: CA, certificate and key, which the replica has."""
+    server, source, client = servers["d"], servers["a"], servers.pki.client("prober")
+    user, password = "x509", "x509-pw"
+    source.create_user(user, password, require="X509", grants=["REPLICATION SLAVE ON *.*"])
+    servers.catch_up("a")
+    old = "SLAVE" if servers.flavor == "mariadb" else "REPLICA"
+    server.sql(f"STOP {old}; RESET {old} ALL")
+    query = f"select '{user}', '{password}', '{servers.pki.ca}', '{client.cert}', '{client.key}'"
+    with Prober(MySQLTopologySSLSkipVerify=True, ReplicationCredentialsQuery=query) as prober:
+        done = step(prober, server, "follow", 1, args=[source.host, str(source.port)])
+        assert done["code"] == 0 and done["sent"], done
+        done = next_step(prober, server, "start-replica", 2)
+        assert done["code"] == 0, done
+    server.wait_replicating()
+    assert status_of(server)["Source_User"] == user
+    server.sql(f"STOP {old}; RESET {old} ALL")
+    server.replicate_from(source, tls=servers.pki)
     server.wait_replicating()
 
 
@@ -542,7 +569,7 @@ def test_receiver_connects_anew(servers, prober):
     old = "SLAVE" if servers.flavor == "mariadb" else "REPLICA"
     for thread in "SQL", "IO":  # one of them stands still; nobody starts it
         server.sql(f"STOP {old} {thread}_THREAD")
-        refused = step(prober, server, "restart-replica-io", 2 if thread == "SQL" else 3)
+        refused = next_step(prober, server, "restart-replica-io", 2 if thread == "SQL" else 3)
         assert refused["code"] == CODES["PRECONDITION"] and not refused["sent"], refused
         assert status_of(server)[f"Replica_{thread}_Running"] == "No"
         server.sql(f"START {old} {thread}_THREAD")

@@ -129,17 +129,33 @@ static void
 test_accounts(void **state UNUSED)
 {
 	static const struct {
-		const char *sql, *user, *password, *expect; /* NULL: refused */
+		const char *sql;
+		struct topo_step_account a;
+		const char *expect; /* NULL: refused */
 	} cases[] = {
-	    {"change master to x=1", "repl", "it's",
+	    {"change master to x=1",
+	     {"repl", "it's"},
 	     "change master to x=1, master_user='repl', master_password='it''s'"},
-	    {"change replication source to x=1", "repl", "",
+	    {"change replication source to x=1",
+	     {"repl", ""},
 	     "change replication source to x=1, source_user='repl', source_password=''"},
-	    {"change master to x=1", "'", "', y='",
+	    {"change master to x=1",
+	     {"'", "', y='"},
 	     "change master to x=1, master_user='''', master_password=''', y='''"},
-	    {"change master to x=1", "repl", "back\\slash", NULL},
-	    {"change master to x=1", "re\npl", "", NULL},
-	    {"change master to x=1", "", "x", NULL},
+	    {"change master to x=1", {"repl", "back\\slash"}, NULL},
+	    {"change master to x=1", {"re\npl", ""}, NULL},
+	    {"change master to x=1", {"", "x"}, NULL},
+	    {"change master to x=1",
+	     {"repl", "p", "/ca.pem"},
+	     "change master to x=1, master_user='repl', master_password='p', master_ssl_ca='/ca.pem', master_ssl=1"},
+	    {"change replication source to x=1",
+	     {"repl", "p", "", "/it's.pem", "/key.pem"},
+	     "change replication source to x=1, source_user='repl', source_password='p', source_ssl_cert='/it''s.pem', "
+	     "source_ssl_key='/key.pem', source_ssl=1"},
+	    {"change master to x=1",
+	     {"repl", "p", "", "", ""},
+	     "change master to x=1, master_user='repl', master_password='p'"},
+	    {"change master to x=1", {"repl", "p", .key = "/a\\b"}, NULL},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -148,7 +164,7 @@ test_accounts(void **state UNUSED)
 		int rc;
 
 		str_buf_add(&b, cases[i].sql);
-		rc = topo_step_add_account(cases[i].user, cases[i].password, &b, &e);
+		rc = topo_step_add_account(&cases[i].a, &b, &e);
 		if (cases[i].expect == NULL ? rc != -ERR_INVALID : !str_eq(str_buf_text(&b), cases[i].expect))
 			fail_msg("case %zu: %d %s", i, rc, str_buf_text(&b));
 		str_buf_done(&b);
