@@ -8,17 +8,19 @@
 #include "db/db_read.h"
 #include "topo/key.h"
 
-/* Trimmed; NULL after it has answered that there is none. */
-static const char *
-comment_of(struct ap_request *rq)
+/* Trimmed. False: there is none; the request was answered and is gone. */
+static bool
+take_comment(struct ap_request *rq, const char **ret)
 {
 	const char *text =
 	    str_trim(mem_arena_strndup(&rq->arena, ap_query(rq, "comment"), strlen(ap_query(rq, "comment"))));
 
-	if (text[0] != '\0')
-		return text;
-	ap_reply_error(rq, "No acknowledge comment given");
-	return NULL;
+	if (text[0] == '\0') {
+		ap_reply_error(rq, "No acknowledge comment given");
+		return false;
+	}
+	*ret = text;
+	return true;
 }
 
 /* Who says so: the user, or else this node. */
@@ -74,9 +76,10 @@ api_ack_all_recoveries(struct ap_request *rq)
 	struct ap_change *c = ap_change_of(rq);
 	struct ipc_ack_recoveries ask = {.user = rq->user, .owner = owner_of(rq), .all = true};
 
-	ask.comment = c->text = comment_of(rq);
-	if (ask.comment != NULL)
-		ap_ask(rq, IPC_ACK_RECOVERIES, &ask, AP_CHANGE_TIMEOUT_MS, on_all);
+	if (!take_comment(rq, &c->text))
+		return;
+	ask.comment = c->text;
+	ap_ask(rq, IPC_ACK_RECOVERIES, &ask, AP_CHANGE_TIMEOUT_MS, on_all);
 }
 
 static void
@@ -93,8 +96,7 @@ api_ack_recovery(struct ap_request *rq)
 	struct err e;
 
 	c->text = ap_param(rq, ap_has_param(rq, "uid") ? "uid" : "recoveryId");
-	ask.comment = comment_of(rq);
-	if (ask.comment == NULL)
+	if (!take_comment(rq, &ask.comment))
 		return;
 	if (ap_has_param(rq, "uid"))
 		ask.recovery_uid = c->text;
@@ -128,8 +130,7 @@ api_ack_instance_recoveries(struct ap_request *rq)
 {
 	struct ap_change *c = ap_change_of(rq);
 
-	c->text = comment_of(rq);
-	if (c->text != NULL)
+	if (take_comment(rq, &c->text))
 		ap_change_start(rq, true, ask_server);
 }
 
@@ -187,7 +188,6 @@ api_ack_cluster_recoveries(struct ap_request *rq)
 {
 	struct ap_change *c = ap_change_of(rq);
 
-	c->text = comment_of(rq);
-	if (c->text != NULL)
+	if (take_comment(rq, &c->text))
 		ap_read_then(rq, find_cluster, on_cluster_found);
 }
