@@ -101,8 +101,8 @@ def test_a_detection_is_told_once_and_without_a_recovery_too(start, tmp_path):
     assert "RecoverMasterClusterFilters does not name the cluster" in raftd.log_text()
     raftd.kill()  # nor is it told again by whoever leads next
     raftd.start()
-    raftd.prober.poll()
-    wait_until(lambda: raftd.log_text().count("is not recovered") == 2, 30, "a vote of the new process, and the end of its hooks")
+    wait_until(lambda: raftd.prober.poll() or raftd.log_text().count("is not recovered") == 2, 30,
+               "a vote of the new process, and the end of its hooks", interval=0.2)
     assert order(tmp_path) == [DETECT] and len(marks(raftd)) == 1
 
 
@@ -132,8 +132,7 @@ def test_hooks_when_their_node_dies(start, tmp_path, hook):
     raftd.kill()
     (tmp_path / "go").touch()
     raftd.start()
-    played.raftd.prober.poll()
-    uid, *_, successful, successor, _ = played.wait_recovery(60)
+    uid, *_, successful, successor, _ = wait_until(lambda: raftd.prober.poll() or played.recoveries(), 60, "its end", interval=0.2)[-1]
     assert (successful, successor) == (1, "r1")
     again = hook == POST
     assert order(tmp_path) == [hook] * (1 + again)
