@@ -4,8 +4,8 @@
 #include "rd_recoveries_private.h"
 #include "topo/key.h"
 
-static bool
-is_lost(struct rd_recoveries *rs, const struct topo_key *key)
+bool
+rd_recoveries_lost(struct rd_recoveries *rs, const struct topo_key *key)
 {
 	const struct db_downtime at = {.hostname = key->hostname, .port = key->port};
 	const struct db_downtime *row = rd_state_get(rd_decisions(rs->n), RD_TABLE_downtime, &at);
@@ -13,17 +13,19 @@ is_lost(struct rd_recoveries *rs, const struct topo_key *key)
 	return row != NULL && str_eq(row->reason, RD_LOST_REASON);
 }
 
-/* A replica that a recovery has lost still names its former source. */
+/* A replica that a recovery has lost still names its former source; so does the successor, if its channel could not be taken from
+ * it: as long as that one is writable, it is the source. */
 static bool
-has_followers(struct rd_recoveries *rs, const struct topo_key *key)
+has_followers(struct rd_recoveries *rs, const struct rd_recovery *r)
 {
-	const struct rd_family *family = rd_model_family(&rs->n->model, key);
+	const struct rd_family *family = rd_model_family(&rs->n->model, &r->failed);
 	const struct rd_server *s;
 
 	if (family == NULL)
 		return false;
 	LIST_FOREACH (s, &family->replicas, sibling) {
-		if (!is_lost(rs, &s->inst.key))
+		if (!rd_recoveries_lost(rs, &s->inst.key) &&
+		    (s->inst.read_only || !topo_key_equal(&s->inst.key, &r->successor)))
 			return true;
 	}
 	return false;
@@ -64,9 +66,9 @@ rd_old_is_to_be_fenced(struct rd_recoveries *rs, const struct rd_recovery *r)
 {
 	const struct rd_server *s = rd_model_find(&rs->n->model, &r->failed);
 
-	if (s == NULL || !is_lost(rs, &r->failed))
+	if (s == NULL || !rd_recoveries_lost(rs, &r->failed))
 		return false;
-	return !s->found || !has_followers(rs, &r->failed) || (!s->inst.read_only && has_successor(rs, r, s));
+	return !s->found || !has_followers(rs, r) || (!s->inst.read_only && has_successor(rs, r, s));
 }
 
 /* Its fence holds only until it is restarted: most configurations say writable. Whether it was away is not asked, as it may

@@ -103,6 +103,9 @@ void rd_recover_tell_chosen(struct rd_recovering *x);
 void rd_recover_drop_chosen(struct rd_recovering *x);
 void rd_recover_ops_done(struct rd_recoveries *rs);
 
+/* It is in a downtime that a recovery began. */
+bool rd_recoveries_lost(struct rd_recoveries *rs, const struct topo_key *key);
+
 /* The input of a recovery, from what this node knows. */
 struct rd_gathered {
 	struct rd_recovery_input in;
