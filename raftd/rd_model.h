@@ -63,8 +63,9 @@ struct rd_server {
 	char *domain;		       /* of its cluster, as the last probe said; NULL = unknown */
 	unsigned root_polls;	       /* for how many polls in a row it has been the valid root of its cluster */
 	enum rd_dirty dirty;
-	bool tls_written; /* database_instance_tls says: required */
-	bool judged;	  /* rd_analyst.c: code is what the backend has, or will have */
+	int64_t moved_after_us; /* wall: read then, it followed another source than now; 0 = unknown */
+	bool tls_written;	/* database_instance_tls says: required */
+	bool judged;		/* rd_analyst.c: code is what the backend has, or will have */
 	enum topo_code code;
 	char *stale_file; /* and the position at which it seems to be locked; NULL = it doesn't */
 	int64_t stale_pos, stale_since_us;

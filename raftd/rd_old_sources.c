@@ -106,7 +106,8 @@ rd_old_look(struct rd_recoveries *rs)
 
 	TAILQ_FOREACH (x, &rs->list, next) {
 		const struct rd_server *s = rd_model_find(&rs->n->model, &x->failed);
-		if (s != NULL && s->found && !s->inst.read_only && has_followers(rs, &x->failed))
+		if (x->r != NULL && s != NULL && s->found && !s->inst.read_only &&
+		    has_followers(rs, rd_recover_record(x->r)))
 			fence_anew(x, s);
 	}
 }

@@ -6,6 +6,22 @@
 
 #include "topo/key.h"
 
+/* Who was chosen was read as a replica of the failed server, which the recorded input does not tell. */
+static void
+take_chosen(const struct rd_recovery *record, struct rd_recovery_input *in)
+{
+	for (size_t i = 0; i < in->servers.n; i++) {
+		struct rd_recovery_server *s = &in->servers.v[i];
+		if (!s->in_doubt ||
+		    !(topo_key_equal(&s->key, &record->successor) || topo_key_list_has(&record->excluded, &s->key) ||
+		      topo_key_list_has(&record->suspects, &s->key)))
+			continue;
+		s->in_doubt = false;
+		s->was_direct = true;
+		topo_key_set(&s->source_key, record->failed.hostname, record->failed.port);
+	}
+}
+
 struct rd_recover *
 rd_recover_new(const struct rd_recover_conf *conf)
 {
@@ -20,7 +36,8 @@ rd_recover_new(const struct rd_recover_conf *conf)
 				 .todo = conf->effects};
 	rec_dup(&rd_recovery_desc, &r->record, conf->record);
 	rec_dup(&rd_recovery_input_desc, &r->before, conf->in);
-	rec_dup(&rd_recovery_input_desc, &r->now, conf->in);
+	take_chosen(&r->record, &r->before);
+	rec_dup(&rd_recovery_input_desc, &r->now, &r->before);
 	r->reading = mem_calloc(r->now.servers.n + 1, sizeof(*r->reading));
 	for (size_t i = 0; conf->lost != NULL && i < conf->lost->n; i++)
 		rd_recover_lose(r, &conf->lost->v[i].key, conf->lost->v[i].why);

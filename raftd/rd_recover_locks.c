@@ -137,10 +137,15 @@ break_locks(struct rd_recover *r, enum rd_stage stage, bool (*only)(struct rd_re
 	mem_arena_done(&arena);
 }
 
-/* Taking a recovery over: everybody, as what is known of them is old. */
+/* Taking a recovery over: everybody, as what is known of them is old. Who is in doubt first has to be read: it may be none of our
+ * business. */
 static bool
 may_be_held(struct rd_recover *r, const struct topo_key *key)
 {
+	const struct rd_recovery_server *s = rd_recovery_find(&r->now, key);
+
+	if (s != NULL && s->in_doubt)
+		return false;
 	return !topo_key_equal(key, &r->record.failed) || r->record.returned || r->record.state == RD_RECOVERY_RESTORE;
 }
 

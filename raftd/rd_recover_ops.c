@@ -9,7 +9,6 @@
 #include "rd_steps.h"
 #include "topo/key.h"
 
-#define LOST_DOWNTIME_US (INT64_C(31536000) * CLK_S) /* recovery.md section 5, step 6 */
 #define STEP_WAIT_US (INT64_C(90000) * CLK_S) /* a day of applying, and then some; the executor gives up earlier */
 #define READ_MARGIN_US (200 * CLK_MS)
 #define LINES_HELD_MAX 4096
@@ -80,7 +79,7 @@ record_lost(struct rd_recovering *x, const struct rd_recover_event *ev)
 		c.loss = ev->loss_set[0] != '\0' ? ev->loss_set : ev->loss;
 	if (c.lost.n == 0 && c.loss[0] == '\0')
 		return;
-	c.downtime_ends_us = rd_now_us(x->rs->n) + LOST_DOWNTIME_US;
+	c.downtime_ends_us = rd_now_us(x->rs->n) + RD_LOST_DOWNTIME_US;
 	if (rd_propose_recovery_record(x->rs->n->decide, &c, NULL, NULL, &e) != 0)
 		log_warning("recovery", "recovery=%s: %zu lost servers are not recorded: %s", LOG_Q(x->uid), c.lost.n,
 			    e.msg);
@@ -142,7 +141,7 @@ op_propose(void *ctx, const struct rd_recover_event *ev)
 	if (ev->h.successor != NULL)
 		c.successor = *ev->h.successor;
 	if (ev->h.event == RD_EVENT_WRITABLE)
-		c.downtime_ends_us = rd_now_us(x->rs->n) + LOST_DOWNTIME_US;
+		c.downtime_ends_us = rd_now_us(x->rs->n) + RD_LOST_DOWNTIME_US;
 	log_notice("recovery", "recovery=%s state=%s event=%s %s", LOG_Q(x->uid),
 		   rd_recovery_state_name(rd_recover_record(x->r)->state), rd_recovery_event_name(ev->h.event),
 		   LOG_Q(ev->detail));

@@ -89,7 +89,7 @@ take(struct rd_recover *r, struct rd_recovery_server *into, const struct rd_reco
 	struct rd_recovery_server row = *s, copy;
 
 	row.key = into->key;
-	row.was_direct = into->was_direct;
+	row.was_direct = into->was_direct || into->in_doubt;
 	row.in_maintenance = into->in_maintenance;
 	row.is_banned = into->is_banned;
 	row.promotion_rule = into->promotion_rule; /* the group's decisions: no reading tells them */
@@ -101,6 +101,14 @@ take(struct rd_recover *r, struct rd_recovery_server *into, const struct rd_reco
 	rec_dup(&rd_recovery_server_desc, &copy, &row);
 	rec_done(&rd_recovery_server_desc, into);
 	*into = copy;
+}
+
+/* Who is in doubt belongs to this recovery if it follows the failed server, or was made to follow the promoted one since. */
+static bool
+belongs(const struct rd_recover *r, const struct rd_recovery_server *into, const struct rd_recovery_server *s)
+{
+	return !into->in_doubt || topo_key_equal(&s->source_key, &r->record.failed) ||
+	       (r->record.promoted && topo_key_equal(&s->source_key, &r->record.successor));
 }
 
 static size_t
@@ -130,6 +138,8 @@ rd_recover_read(struct rd_recover *r, const struct topo_key *key, const struct r
 		ask(r, i);
 		return;
 	}
+	if (s != NULL && !belongs(r, server_at(r, i), s))
+		s = NULL;
 	/* it answers for the first time; after WAIT all locks are taken anyway */
 	if (s != NULL && r->record.state != RD_RECOVERY_WAIT && !topo_key_list_has(&r->locked, key))
 		rd_recover_open(r, key, (struct mono){0}, true);
@@ -143,5 +153,7 @@ rd_recover_read(struct rd_recover *r, const struct topo_key *key, const struct r
 	r->one_read = topo_key_equal(key, &r->record.successor) || r->one_read;
 	if (!rd_recovery_is_fresh(&r->now, server_at(r, i)))
 		r->news = true;
+	if (server_at(r, i)->in_doubt && topo_key_equal(&s->source_key, &r->record.failed))
+		take(r, &r->before.servers.v[i], s); /* this is what may have to be restored */
 	take(r, server_at(r, i), s);
 }

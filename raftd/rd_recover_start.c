@@ -56,6 +56,65 @@ is_of(const struct rd_server *s, const struct rd_dead *d)
 	       topo_key_equal(&s->inst.source_key, &d->server->inst.key);
 }
 
+/* Whose place somebody of this cluster took in a former recovery. */
+static void
+find_replaced(struct rd_node *n, const struct rd_gathered *g, struct topo_key_list *ret)
+{
+	struct rd_cursor c = {.table = RD_TABLE_recovery_machine};
+	const void *row;
+
+	while (rd_state_next(rd_decisions(n), &c, &row) && c.table == RD_TABLE_recovery_machine) {
+		struct rd_recovery r;
+		rd_records_from_row(row, NULL, &r);
+		if (r.promoted &&
+		    (str_eq(r.cluster_id, g->in.cluster_id) || topo_key_equal(&r.successor, &g->in.failed.key)))
+			(void)topo_key_list_add(ret, &r.failed);
+	}
+}
+
+static void
+add_server(struct rd_node *n, const struct rd_server *s, struct conf_filter *banned, bool in_doubt,
+	   struct rd_gathered *g)
+{
+	struct rd_recovery_server *ret = &g->servers[g->in.servers.n];
+
+	if (g->in.servers.n == RD_RECOVERY_SERVERS_MAX)
+		return;
+	g->in.servers.n++;
+	fill_server(n, s, banned, ret);
+	if (!in_doubt) {
+		g->all_probed = g->all_probed && s->probed;
+		return;
+	}
+	ret->in_doubt = true;
+	ret->answered = false;
+	ret->answered_us = 0;
+}
+
+/* What this node knows may be a poll old. An old source that has rejoined, and replicas that a recovery has just pointed to the
+ * failed server, may stand there with what they followed before, and so without this cluster's name. The record and the failed
+ * server itself tell who may be meant. */
+static void
+add_doubtful(struct rd_node *n, const struct rd_dead *d, struct conf_filter *banned, struct rd_gathered *g)
+{
+	const struct topo_key_list *named = &d->server->inst.replicas;
+	struct topo_key_list replaced = {0};
+
+	find_replaced(n, g, &replaced);
+	for (const struct rd_server *s = n->model.servers; replaced.n > 0 && s != NULL; s = s->hh.next) {
+		if (s != d->server && s->found && !is_of(s, d) &&
+		    (topo_key_list_has(&replaced, &s->inst.key) || topo_key_list_has(&replaced, &s->inst.source_key)))
+			add_server(n, s, banned, true, g);
+	}
+	for (size_t i = 0; i < named->n; i++) {
+		const struct rd_server *s = rd_model_find(&n->model, &named->v[i]);
+		if (s != NULL && s != d->server && s->found && !is_of(s, d) &&
+		    !topo_key_list_has(&replaced, &s->inst.key) && !topo_key_list_has(&replaced, &s->inst.source_key))
+			add_server(n, s, banned, true, g);
+	}
+	topo_key_list_done(&replaced);
+}
+
 void
 rd_recover_gather(struct rd_recoveries *rs, const struct rd_dead *d, const char *uid, struct rd_gathered *g)
 {
@@ -72,6 +131,7 @@ rd_recover_gather(struct rd_recoveries *rs, const struct rd_dead *d, const char 
 	g->all_probed = d->server->probed;
 	in->uid = uid;
 	in->cluster_name = d->cluster_name;
+	in->cluster_id = rd_records_cluster_id(rd_decisions(n), d->cluster_name);
 	in->cluster_alias = d->cluster_alias;
 	in->analysis = topo_code_name((enum topo_code)d->analysis->code);
 	in->suspected_us = d->server->last.first_failed_us != 0 ? d->server->last.first_failed_us : rd_now_us(n);
@@ -81,11 +141,10 @@ rd_recover_gather(struct rd_recoveries *rs, const struct rd_dead *d, const char 
 	in->failed.answered = false;
 	in->servers.v = g->servers;
 	for (const struct rd_server *s = n->model.servers; s != NULL; s = s->hh.next) {
-		if (s == d->server || !is_of(s, d) || in->servers.n == RD_RECOVERY_SERVERS_MAX)
-			continue;
-		g->all_probed = g->all_probed && s->probed;
-		fill_server(n, s, banned, &g->servers[in->servers.n++]);
+		if (s != d->server && is_of(s, d))
+			add_server(n, s, banned, false, g);
 	}
+	add_doubtful(n, d, banned, g);
 	rd_recovery_carry(in, in);
 	conf_filter_free(banned);
 }
@@ -122,7 +181,6 @@ rd_recover_propose_begin(struct rd_recoveries *rs, const struct rd_dead *d, stru
 			replicas[n_replicas++] = g->servers[i].key;
 	}
 	str_random_hex(drawn, 16);
-	g->in.cluster_id = rd_records_cluster_id(rd_decisions(n), d->cluster_name);
 	if (g->in.cluster_id[0] == '\0')
 		g->in.cluster_id = drawn;
 	cmd =

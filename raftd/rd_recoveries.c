@@ -283,6 +283,7 @@ rd_recoveries_tick(struct rd_recoveries *rs)
 		take_over(rs);
 		take_over_fences(rs);
 		rd_old_look(rs);
+		rd_recover_name_behind(rs);
 		rd_recoveries_wake(rs);
 	}
 	rd_recover_tell_ends(rs);

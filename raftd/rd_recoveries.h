@@ -6,7 +6,8 @@
  * that is on a majority the executor begins. A new leader takes over what is running: at once where a promotion may have
  * been sent, else when its own votes say dead or alive, at the latest after RD_ORPHAN_WAIT_US (then: alive). Whatever
  * goes wrong with proposing gives an executor up; it is taken over anew like an orphan. It also fences old sources of
- * recoveries that are over, as long as they are in downtime because of them (lost-in-recovery) and nobody follows them. */
+ * recoveries that are over, as long as they are in downtime because of them (lost-in-recovery) and nobody follows them; and
+ * names replicas as lost that turn up below such a source and were pointed there before it failed (rd_recover_behind.c). */
 #ifndef RD_RECOVERIES_H
 #define RD_RECOVERIES_H
 

@@ -22,6 +22,8 @@ struct rd_happened {
 };
 TAILQ_HEAD(rd_happened_list, rd_happened);
 
+#define RD_LOST_DOWNTIME_US (INT64_C(31536000) * CLK_S) /* recovery.md section 5, step 6 */
+
 struct rd_recovering {
 	TAILQ_ENTRY(rd_recovering) next;
 	struct rd_recoveries *rs;
@@ -105,6 +107,8 @@ void rd_recover_ops_done(struct rd_recoveries *rs);
 
 /* It is in a downtime that a recovery began. */
 bool rd_recoveries_lost(struct rd_recoveries *rs, const struct topo_key *key);
+/* Replicas that turn up behind a server that was replaced while nobody knew of them are named as lost (rd_recover_behind.c). */
+void rd_recover_name_behind(struct rd_recoveries *rs);
 
 /* The input of a recovery, from what this node knows. */
 struct rd_gathered {

@@ -243,6 +243,7 @@ store(struct rd_node *n, const struct topo_probe *p, const struct topo_key *key)
 				 .group_primary = group_primary,
 				 .alias_override = alias_override};
 	struct rd_server *s = rd_model_add(&n->model, key);
+	int64_t former_seen_us = s->inst.last_seen_us;
 	struct topo_key former_source;
 	struct topo_instance inst;
 
@@ -252,8 +253,10 @@ store(struct rd_node *n, const struct topo_probe *p, const struct topo_key *key)
 	rd_model_set(&n->model, s, &inst);
 	note_found(s, p);
 	note_transactions(s, p);
-	if (!topo_key_equal(&former_source, &s->inst.source_key))
+	if (!topo_key_equal(&former_source, &s->inst.source_key)) {
 		s->heard = (struct rd_heard){0};
+		s->moved_after_us = former_seen_us;
+	}
 	rd_detect_probed(n, s, p);
 	rd_recoveries_found(n->recoveries, s);
 	rd_model_mark(&n->model, s, p->has_read_errors ? RD_DIRTY_NOT_SEEN : RD_DIRTY_SEEN);

@@ -32,8 +32,7 @@ struct seen_recovery {
 	uint64_t state;
 	bool counts[SIM_SERVERS_MAX]; /* direct replicas that were well */
 	bool must_not[SIM_SERVERS_MAX];
-	bool left[SIM_SERVERS_MAX];    /* not reached when it was undone: what was changed there before stays */
-	bool unknown[SIM_SERVERS_MAX]; /* moved since the leader has read them last: no promise is made */
+	bool left[SIM_SERVERS_MAX]; /* not reached when it was undone: what was changed there before stays */
 	struct sim_set had[SIM_SERVERS_MAX];
 	struct sim_set purged;
 };
@@ -178,15 +177,11 @@ note_holders(struct seen_recovery *r)
 }
 
 static void
-note_unknown(struct sim_node *n, struct seen_recovery *r)
+note_rules(struct seen_recovery *r)
 {
 	for (size_t i = 0; i < topo.n; i++) {
 		const struct sim_server *s = &topo.s[i];
-		const struct rd_server *row = rd_model_find(&n->node.model, &s->key);
-		const char *source = s->source == SIM_NOBODY ? "" : topo.s[s->source].host;
 		r->must_not[i] = s->rule_at != 0 && sim.now - s->rule_at > SURE_US && str_eq(s->rule, "must_not");
-		r->unknown[i] = row == NULL || !str_eq(row->inst.source_key.hostname, source);
-		r->counts[i] = r->counts[i] && !r->unknown[i];
 	}
 }
 
@@ -207,7 +202,7 @@ begins(struct sim_node *n, const struct rd_recovery *m)
 	topo.recoveries++;
 	check_is_dead(n, r);
 	note_holders(r);
-	note_unknown(n, r);
+	note_rules(r);
 	sim_trace("recovery %s of %s is on a majority", m->uid, failed->host);
 }
 
@@ -407,6 +402,8 @@ is_elsewhere(const struct sim_server *but, const struct sim_set *what)
 void
 sim_topo_check_purged(struct sim_server *s, const struct sim_set *what)
 {
+	if (!s->read_only)
+		return; /* it was promoted: what it lacked then was looked for, what it has got since is the old source's own */
 	for (size_t i = seen.n; i > 0; i--) {
 		struct seen_recovery *r = &seen.r[i - 1];
 		if (r->over || !r->counts[s->i])
@@ -428,10 +425,10 @@ is_named(const struct rd_state *s, const struct topo_key *key)
 }
 
 static bool
-was_unknown(const struct sim_server *s)
+was_left(const struct sim_server *s)
 {
 	for (size_t i = 0; i < seen.n; i++) {
-		if (seen.r[i].unknown[s->i] || seen.r[i].left[s->i])
+		if (seen.r[i].left[s->i])
 			return true;
 	}
 	return false;
@@ -498,7 +495,7 @@ sim_topo_all_well(char *why, size_t size)
 	p = primary_of(why, size);
 	for (size_t i = 0; p != NULL && i < topo.n; i++) {
 		const struct sim_server *s = &topo.s[i];
-		if (s == p || follows(s, p->i) || is_named(state, &s->key) || s->io_errno == 1236 || was_unknown(s))
+		if (s == p || follows(s, p->i) || is_named(state, &s->key) || s->io_errno == 1236 || was_left(s))
 			continue;
 		(void)snprintf(
 		    why, size,

@@ -210,6 +210,7 @@ op_send(void *ctx, const struct ipc_step *m, struct err *e UNUSED)
 	WORLD_CHECK(w, m->not_after_us <= op_lease(w).us && m->not_after_us > clk_mono(&w->clock).us);
 	WORLD_CHECK(w, m->term == w->leader && m->number > w->last_number);
 	WORLD_CHECK(w, m->precondition[0] != '\0');
+	WORLD_CHECK(w, !w->foreign || !topo_key_equal(&m->key, &w->servers[w->doubt].row.key));
 	WORLD_CHECK(w, !promotes ||
 			   (w->record.state == RD_RECOVERY_PROMOTE && topo_key_equal(&m->key, &w->record.successor)) ||
 			   (w->record.state == RD_RECOVERY_RESTORE && topo_key_equal(&m->key, &w->record.failed) &&
@@ -556,9 +557,25 @@ world_init(struct world *w, const char *name, bool mariadb, unsigned seed)
 	w->in.servers = (struct rd_recovery_server_list){w->in_servers, WORLD_SERVERS - 1};
 }
 
+static void
+make_doubt(struct world *w)
+{
+	struct rd_recovery_server *s = &w->in_servers[w->doubt - 1];
+
+	s->in_doubt = true;
+	s->was_direct = s->answered = false;
+	s->answered_us = 0;
+	s->source_key = (struct topo_key){"old", 3306};
+	w->servers[w->doubt].row.was_direct = false;
+	if (w->foreign)
+		w->servers[w->doubt].row.source_key = (struct topo_key){"elsewhere", 3306};
+}
+
 void
 world_begin(struct world *w)
 {
+	if (w->doubt != 0)
+		make_doubt(w);
 	w->in.policy.rejoin_failed = w->rejoin;
 	if ((w->faults & WORLD_LATE) != 0)
 		w->servers[2].up = w->in_servers[1].answered = false;

@@ -83,6 +83,8 @@ struct world {
 	bool fault_came, fail_pre_hook, untold;
 	bool undoes;	   /* it came to RESTORE, … */
 	int64_t undoes_us; /* … then */
+	size_t doubt;	   /* of this server it is not known that it replicates from the failed one; 0 = of none … */
+	bool foreign;	   /* … and it does not */
 	bool rejoin;	   /* RejoinFailedMaster; the failed server returns when the recovery is done, … */
 	bool ahead;	   /* … with a transaction of its own */
 	enum rd_old old;   /* told of it last; RD_OLD_FOLLOWS: nothing */

@@ -114,6 +114,46 @@ test_faults_in_every_state(void **state UNUSED)
 	}
 }
 
+/* A replica of whom nobody knew that it is one is promoted, re-pointed or named like all others; one that is none is left alone. */
+static void
+test_in_doubt(void **state UNUSED)
+{
+	static const unsigned faults[] = {0,
+					  WORLD_LEADER,
+					  WORLD_CANDIDATE,
+					  WORLD_RETURN,
+					  WORLD_LOSE_RESULTS,
+					  WORLD_SLOW_PROBER,
+					  WORLD_SLOW_SERVER,
+					  WORLD_HUNG_SERVER,
+					  WORLD_ABORT,
+					  WORLD_LEADER | WORLD_SLOW_SERVER,
+					  WORLD_LEADER | WORLD_RETURN,
+					  WORLD_HUNG_SERVER | WORLD_LEADER};
+	static const int64_t after_us[] = {0, 700, 2500, 15000};
+	struct world w;
+
+	for (size_t i = 0; i < 4 * ARRAY_LEN(faults) * (RD_RECOVERY_DONE + 1) * ARRAY_LEN(after_us); i++) {
+		char name[128];
+		size_t f = i / 4 % ARRAY_LEN(faults), s = i / 4 / ARRAY_LEN(faults) % (RD_RECOVERY_DONE + 1);
+		(void)snprintf(name, sizeof(name), "in doubt: %zu%s, faults %u in state %zu, case %zu", 2 + i % 2,
+			       (i & 2) != 0 ? ", foreign" : "", faults[f], s, i);
+		world_init(&w, name, i / 8 % 2 == 0, (unsigned)i);
+		w.doubt = 2 + i % 2;
+		w.foreign = (i & 2) != 0;
+		w.faults = faults[f];
+		w.when = (enum rd_recovery_state)s;
+		w.after_us = after_us[i / 4 / ARRAY_LEN(faults) / (RD_RECOVERY_DONE + 1)];
+		world_begin(&w);
+		world_go(&w);
+		world_check_end(&w);
+		if (faults[f] == 0)
+			WORLD_CHECK(&w, w.record.promoted && w.lost.n == 0 &&
+					    str_eq(w.record.successor.hostname, w.foreign && w.doubt == 2 ? "d" : "c"));
+		world_done(&w);
+	}
+}
+
 static bool
 follows(struct world *w, const struct rd_recovery_server *s)
 {
@@ -188,11 +228,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_straight),
-	    cmocka_unit_test(test_old_source_rejoins),
-	    cmocka_unit_test(test_faults_while_it_rejoins),
-	    cmocka_unit_test(test_failing_pre_hook),
-	    cmocka_unit_test(test_faults_in_every_state),
+	    cmocka_unit_test(test_straight),	       cmocka_unit_test(test_in_doubt),
+	    cmocka_unit_test(test_old_source_rejoins), cmocka_unit_test(test_faults_while_it_rejoins),
+	    cmocka_unit_test(test_failing_pre_hook),   cmocka_unit_test(test_faults_in_every_state),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
