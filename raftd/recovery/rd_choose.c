@@ -237,7 +237,8 @@ explain_others(const struct asked *q, struct rd_choice *c)
 
 /* What the donor hands over, and what is missing in the end. */
 static void
-state_loss(const struct rd_recovery_input *in, const struct rd_haves *h, struct mem_arena *arena, struct rd_choice *c)
+state_loss(const struct rd_recovery_input *in, const struct rd_haves *h, int64_t now_us, struct mem_arena *arena,
+	   struct rd_choice *c)
 {
 	const struct rd_ranked *j = c->chosen;
 	struct rd_set has = {0}, fetch = {0};
@@ -251,7 +252,7 @@ state_loss(const struct rd_recovery_input *in, const struct rd_haves *h, struct 
 		rd_set_write(&fetch, &b);
 	c->fetch = mem_arena_strndup(arena, str_buf_text(&b), b.len);
 	c->donor = j->donor == NULL ? NULL : j->donor->server;
-	c->loss = rd_loss_of(in, h, &has, arena, &c->loss_why, &c->lost);
+	c->loss = rd_loss_of(in, h, &has, now_us, arena, &c->loss_why, &c->lost);
 	rd_set_done(&has);
 	rd_set_done(&fetch);
 	str_buf_done(&b);
@@ -329,7 +330,7 @@ rd_choose(const struct rd_recovery_input *in, const struct rd_haves *haves, int6
 	c.chosen = choose(&q, arena, &c);
 	if (c.chosen != NULL) {
 		explain_others(&q, &c);
-		state_loss(in, haves, arena, &c);
+		state_loss(in, haves, now_us, arena, &c);
 		decide(in, now_us, &c);
 	} else if (c.refusal[0] == '\0') {
 		c.refusal = "no server of the cluster may be promoted";

@@ -70,9 +70,10 @@ void rd_choice_write(const struct rd_choice *c, struct str_buf *b);
 /* 0, or why x could not be pointed to y (ERR_PRECONDITION). y_gets: what y will have fetched before; NULL = nothing. */
 int rd_can_follow(const struct rd_recovery_input *in, const struct rd_haves *haves, const struct rd_have *x,
 		  const struct rd_have *y, struct err *e) MUST_USE;
-/* What is lost when `chosen` has everything in `has` in the end. */
+/* What is lost when `chosen` has everything in `has` in the end, of what was acknowledged until now_us (wall: the choice is
+ * made; a source that only cannot be reached goes on, and its semi-sync times out). */
 enum rd_loss rd_loss_of(const struct rd_recovery_input *in, const struct rd_haves *haves, const struct rd_set *has,
-			struct mem_arena *arena, const char **ret_why, const char **ret_lost);
+			int64_t now_us, struct mem_arena *arena, const char **ret_why, const char **ret_lost);
 /* By the number of the file, then the position; <0, 0, >0. Names of different stems compare as texts. */
 int rd_coord_cmp(const struct topo_coord *a, const struct topo_coord *b);
 /* The most frequent of the replicas' major versions, or the lower of several; "" when there are none. */

@@ -45,13 +45,13 @@ count_semi_sync(const struct rd_recovery_input *in, const struct rd_haves *h, ui
 
 /* NULL, or what is missing for the proof that every acknowledged commit reached somebody who answered. */
 static const char *
-no_proof(const struct rd_recovery_input *in, const struct rd_haves *h, struct mem_arena *arena)
+no_proof(const struct rd_recovery_input *in, const struct rd_haves *h, int64_t now_us, struct mem_arena *arena)
 {
 	const struct rd_recovery_server *f = &in->failed;
 	uint64_t all, answered;
 	uint64_t count =
 	    f->semi_sync_source_wait_count == 0 ? 1 : f->semi_sync_source_wait_count; /* MariaDB: always 1 */
-	int64_t open_us = in->decided_us - f->semi_sync_since_us;
+	int64_t open_us = now_us - f->semi_sync_since_us;
 	struct str_buf b = {0};
 
 	if (!f->semi_sync_source_enabled)
@@ -93,7 +93,7 @@ known_loss(const struct rd_haves *h, const struct rd_set *has, struct mem_arena 
 }
 
 enum rd_loss
-rd_loss_of(const struct rd_recovery_input *in, const struct rd_haves *haves, const struct rd_set *has,
+rd_loss_of(const struct rd_recovery_input *in, const struct rd_haves *haves, const struct rd_set *has, int64_t now_us,
 	   struct mem_arena *arena, const char **ret_why, const char **ret_lost)
 {
 	*ret_lost = "";
@@ -104,7 +104,7 @@ rd_loss_of(const struct rd_recovery_input *in, const struct rd_haves *haves, con
 	*ret_why = "seen on a server, and not on the promoted one";
 	if (known_loss(haves, has, arena, ret_lost))
 		return RD_LOSS_SOME;
-	*ret_why = no_proof(in, haves, arena);
+	*ret_why = no_proof(in, haves, now_us, arena);
 	if (*ret_why != NULL)
 		return RD_LOSS_POSSIBLE;
 	*ret_why = "semi-sync: every acknowledged commit is on a replica that answered";

@@ -51,7 +51,7 @@ struct totals {
 	uint64_t runs, steps, faults, faults_min, acked, heal_max_us;
 	uint64_t by_kind[SIM_FAULT_COUNT], by_point[SIM_POINT_COUNT];
 	uint64_t by_topo[SIM_TOPO_FAULT_COUNT], by_moment[SIM_MOMENT_COUNT];
-	uint64_t recoveries, promotions, undone, server_steps;
+	uint64_t recoveries, promotions, proven, undone, server_steps;
 };
 
 /* What a killed process can't free: contexts of callbacks that will not come. */
@@ -118,7 +118,6 @@ tear_down(void)
 	sim_probers_done();
 	sim_brains_done();
 	sim_servers_done();
-	sim_load_done();
 	sim_topo_check_done();
 	sim.failed = failed;
 }
@@ -155,6 +154,7 @@ add_servers(struct totals *t)
 		t->by_moment[i] += topo.moments[i];
 	t->recoveries += topo.recoveries;
 	t->promotions += topo.promotions;
+	t->proven += topo.proven;
 	t->undone += topo.undone;
 	t->server_steps += topo.steps;
 }
@@ -226,7 +226,7 @@ say_servers(const struct totals *t)
 #include "sim_moments.def"
 #undef SIM_MOMENT
 	  };
-	bool complete = t->promotions > 0 && t->undone > 0;
+	bool complete = t->promotions > 0 && t->proven > 0 && t->undone > 0;
 
 	printf("%-18s %10s\n", "fault", "times");
 	for (size_t i = 0; i < SIM_TOPO_FAULT_COUNT; i++) {
@@ -276,9 +276,11 @@ run_many(uint64_t from, uint64_t to, enum sim_mutant mutant, bool table, bool mu
 	if (table)
 		complete = topology ? say_servers(&t) : say_table(&t);
 	if (topology)
-		printf("%llu recoveries began, %llu promoted a server, %llu were undone; %llu statements\n",
-		       (unsigned long long)t.recoveries, (unsigned long long)t.promotions, (unsigned long long)t.undone,
-		       (unsigned long long)t.server_steps);
+		printf(
+		    "%llu recoveries began, %llu promoted a server (%llu without loss, as they say), %llu were undone; "
+		    "%llu statements\n",
+		    (unsigned long long)t.recoveries, (unsigned long long)t.promotions, (unsigned long long)t.proven,
+		    (unsigned long long)t.undone, (unsigned long long)t.server_steps);
 	printf("seeds %llu to %llu: no violation; %llu steps, %llu faults (at least %llu in a run), %llu commands "
 	       "decided, "
 	       "healed within %llu ms\n",

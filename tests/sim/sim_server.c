@@ -78,6 +78,8 @@ sim_relay_purge(struct sim_server *s, bool by_step)
 
 	if (s->relay.n == 0)
 		return;
+	for (size_t i = 0; i < SIM_SERVERS_MAX; i++) /* what it has executed is not lost */
+		lost.n[i] = lost.n[i] > s->executed.n[i] ? lost.n[i] : 0;
 	s->relay.n = 0;
 	s->received = s->executed;
 	sim_trace("%s drops its relay log", s->host);
@@ -120,7 +122,7 @@ static void
 disconnect(struct sim_server *s, int64_t io_errno)
 {
 	s->connected = false;
-	s->io_errno = io_errno;
+	s->io_errno = io_errno; /* acks_here stays: its status does not change while it tries to reach the source */
 	s->try_at = sim.now + topo.retry_us;
 }
 
@@ -149,6 +151,7 @@ connect_to(struct sim_server *s, struct sim_server *source)
 		s->io_errno = 1236;
 	} else {
 		s->connected = true;
+		s->acks_here = topo.semi_sync && s->acks;
 		s->source_boots = source->boots;
 		s->io_errno = 0;
 		s->heard_at = sim.now;
@@ -219,6 +222,7 @@ sim_server_kill(struct sim_server *s, int64_t restart_us)
 	s->up = false;
 	s->paused_until = 0;
 	s->restart_at = restart_us < 0 ? 0 : sim.now + restart_us;
+	sim_load_ended(s);
 	s->trouble_at = sim.now;
 	if (s->session.running)
 		sim_prober_answered(&s->session, s, ERR_UNKNOWN_OUTCOME);
@@ -240,7 +244,9 @@ sim_server_boot(struct sim_server *s)
 	s->relay.n = 0;
 	s->received = s->base = s->executed;
 	s->io = s->sql = s->source != SIM_NOBODY && !s->detached;
-	s->connected = false;
+	s->connected = s->acks_here = s->degraded = false;
+	s->n_acked = 0;
+	s->booted_at = sim.now;
 	s->io_errno = 0;
 	s->try_at = sim.now;
 	s->trouble_at = sim.now;
@@ -352,6 +358,24 @@ read_replicas(const struct sim_server *s, struct mem_arena *arena, struct topo_p
 	p->replicas_known = true;
 }
 
+static void
+read_semi_sync(const struct sim_server *s, struct topo_instance *i)
+{
+	i->semi_sync_wait_point = "";
+	if (!topo.semi_sync)
+		return;
+	i->semi_sync_available = i->semi_sync_source_enabled = true;
+	i->semi_sync_replica_enabled = s->acks;
+	i->semi_sync_replica_status = s->acks_here && s->io;
+	i->semi_sync_source_status = !s->degraded;
+	i->semi_sync_source_timeout_ms = (uint64_t)(topo.ack_timeout_us / 1000);
+	i->semi_sync_source_wait_count = topo.ack_count;
+	i->semi_sync_source_clients = sim_load_acks(s, NULL);
+	i->semi_sync_wait_point = topo.after_sync ? "AFTER_SYNC" : "AFTER_COMMIT";
+	i->semi_sync_source_waiting = sim_load_waits(s);
+	i->semi_sync_source_acked = s->n_acked;
+}
+
 void
 sim_server_read(const struct sim_server *s, struct mem_arena *arena, struct topo_probe *p)
 {
@@ -364,7 +388,7 @@ sim_server_read(const struct sim_server *s, struct mem_arena *arena, struct topo
 	i->server_uuid = topo.mariadb ? "" : s->uuid;
 	i->version = topo.mariadb ? "10.11.14-MariaDB-log" : "8.4.3";
 	i->major_version = topo.mariadb ? "10.11" : "8.4";
-	i->uptime = 1000 + s->boots;
+	i->uptime = (uint64_t)((sim.now - s->booted_at) / CLK_S) + (s->boots == 1 ? 1000 : 0);
 	i->binlog_format = "ROW";
 	i->binlog_row_image = "FULL";
 	i->read_only = s->read_only;
@@ -379,6 +403,7 @@ sim_server_read(const struct sim_server *s, struct mem_arena *arena, struct topo
 	i->io_thread_state = i->sql_thread_state = TOPO_THREAD_NONE;
 	p->heartbeats_received = -1;
 	i->last_check_partial_success = true;
+	read_semi_sync(s, i);
 	read_replicas(s, arena, p);
 	if (s->source != SIM_NOBODY)
 		read_channel(s, arena, p);
@@ -401,6 +426,7 @@ sim_server_copy(struct sim_server *s, const struct sim_server *from)
 		memcpy(l->v, from->binlog.v, from->binlog.n * sizeof(*l->v));
 	l->n = from->binlog.n;
 	s->relay.n = 0;
+	s->acks_here = s->degraded = false;
 	s->executed = s->received = s->base = from->executed;
 	s->seq = from->seq;
 	s->source = from->i;
@@ -423,6 +449,9 @@ sim_servers_start(void)
 	topo.mariadb = sim_chance(500);
 	topo.semi_sync = sim_chance(500);
 	topo.n = 3 + sim_rand(SIM_SERVERS_MAX - 3);
+	topo.after_sync = sim_chance(850);
+	topo.ack_count = topo.mariadb || sim_chance(600) ? 1 : 2;
+	topo.ack_timeout_us = sim_between(1, 4) * 5 * CLK_S;
 	topo.poll_us = sim_between(1, 4) * CLK_S;
 	topo.net_timeout_us = sim_between(3, 40) * CLK_S;
 	topo.retry_us = sim_between(1, 10) * CLK_S;
@@ -441,6 +470,7 @@ sim_servers_start(void)
 		s->read_only = i > 0;
 		s->writable_at_boot = i == 0;
 		s->io = s->sql = i > 0;
+		s->acks = sim_chance(750);
 		s->rule = i > 0 && sim_chance(350) ? rules[sim_rand(ARRAY_LEN(rules))] : NULL;
 	}
 	sim_trace("%zu servers of %s, poll %lld s, net timeout %lld s, retry %lld s", topo.n,

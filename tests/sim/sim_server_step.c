@@ -28,7 +28,7 @@ static void
 stop_threads(struct sim_server *s, bool io, bool sql)
 {
 	if (io) {
-		s->io = s->connected = false;
+		s->io = s->connected = s->acks_here = false;
 		s->io_errno = 0;
 	}
 	s->sql = s->sql && !sql;

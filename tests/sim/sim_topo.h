@@ -94,12 +94,22 @@ struct sim_server {
 	int64_t apply_at; /* not before: lag */
 	bool stopped_by_operator;
 
+	/* semi-sync; as a source: whether commits wait, and what was acknowledged by so many */
+	bool acks;	/* as a replica: enabled */
+	bool acks_here; /* … and negotiated with the source it is, or was, connected to; until it is stopped */
+	bool degraded;	/* a commit has waited too long: none does until replicas have caught up */
+	uint64_t n_acked;
+	int64_t booted_at;
+
 	struct sim_session session;
 	int64_t trouble_at; /* newest: it was down, stopped, cut off from somebody, or a step of it was lost */
 };
 
 struct sim_topo {
-	bool on, mariadb, semi_sync;
+	bool on, mariadb;
+	bool semi_sync, after_sync;
+	size_t ack_count;
+	int64_t ack_timeout_us;
 	size_t n;
 	struct sim_server s[SIM_SERVERS_MAX];
 	enum sim_way way[SIM_NODES_MAX][SIM_SERVERS_MAX];
@@ -108,7 +118,7 @@ struct sim_topo {
 	int64_t poll_us, net_timeout_us, retry_us, lag_us;
 	uint64_t sessions;
 	uint64_t faults[SIM_TOPO_FAULT_COUNT], moments[SIM_MOMENT_COUNT];
-	uint64_t recoveries, promotions, undone, purged, steps;
+	uint64_t recoveries, promotions, proven, undone, purged, steps;
 };
 extern struct sim_topo topo;
 
@@ -143,7 +153,14 @@ void sim_threads_start(struct sim_server *s, bool io, bool sql, bool by_step);
 
 /* --- sim_topo_load.c */
 void sim_load_start(void);
-void sim_load_done(void);
+/* A commit that waits for acknowledgements on s. */
+bool sim_load_waits(const struct sim_server *s);
+/* What clients were told of: of each server the first n. */
+const struct sim_set *sim_load_told(void);
+/* It waits no longer: nobody will ever say whether it was committed. */
+void sim_load_ended(const struct sim_server *s);
+/* Replicas that acknowledge commits of s now; of t, if that is not NULL: those that have. */
+size_t sim_load_acks(const struct sim_server *s, const struct sim_txn *t);
 
 /* --- sim_prober.c */
 extern const struct rd_prober_ops sim_prober_ops;
@@ -175,6 +192,8 @@ void sim_topo_check_applied(struct sim_node *n, const struct rd_applied *a);
 /* A step is being written to a socket. */
 void sim_topo_check_written(struct sim_node *n, const struct sim_server *s, const struct ipc_step *m);
 void sim_topo_check_promoted(struct sim_server *s, const struct ipc_step *m);
+/* Somebody is chosen: what will be recorded as lost is said of everything until now. */
+void sim_topo_check_choice(const char *uid);
 void sim_topo_check_purged(struct sim_server *s, const struct sim_set *what);
 bool sim_topo_all_well(char *why, size_t size);
 

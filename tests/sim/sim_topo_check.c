@@ -9,7 +9,8 @@
  *   5  never two writable servers that everybody reaches, for long; in the end one, and all others follow it or are named
  *   6  who is promoted has what every direct replica had received that has answered all the time
  *
- * And nobody is promoted whose promotion rule is must_not. */
+ * Nobody is promoted whose promotion rule is must_not. When a server is promoted, and the record says that nothing is lost, it
+ * has every commit that clients were told of. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,7 @@ struct seen_recovery {
 	bool left[SIM_SERVERS_MAX]; /* not reached when it was undone: what was changed there before stays */
 	struct sim_set had[SIM_SERVERS_MAX];
 	struct sim_set purged;
+	uint64_t told; /* commits of the failed server that clients had been told of when somebody was chosen */
 };
 
 struct written {
@@ -130,13 +132,22 @@ all_reach(const struct sim_server *s)
 }
 
 /* --- 5, all the time --- */
+/* A promoted server that died before its channel was reset comes back as a writable replica of its former source: that is
+ * not told from a source that operators have made one again, and nobody is fenced. */
+static bool
+is_below_writable(const struct sim_server *s)
+{
+	return s->source != SIM_NOBODY && !s->detached && !topo.s[s->source].read_only;
+}
+
 static void
 look_for_split(void)
 {
 	size_t writable = 0;
 
 	for (size_t i = 0; i < topo.n; i++)
-		writable += sim_server_runs(&topo.s[i]) && !topo.s[i].read_only && all_reach(&topo.s[i]);
+		writable += sim_server_runs(&topo.s[i]) && !topo.s[i].read_only && all_reach(&topo.s[i]) &&
+			    !is_below_writable(&topo.s[i]);
 	since(&seen.split_since, writable > 1);
 	if (seen.split_since != 0 && sim.now - seen.split_since > SPLIT_US)
 		sim_fail("5: two writable servers that everybody has reached for %d s", (int)(SPLIT_US / CLK_S));
@@ -361,6 +372,38 @@ was_dropped(struct sim_node *n, const char *uid, const struct topo_key *key)
 }
 
 void
+sim_topo_check_choice(const char *uid)
+{
+	struct seen_recovery *r = find(uid);
+
+	if (r != NULL)
+		r->told = sim_load_told()->n[r->failed];
+}
+
+/* It lacks what a client was told of, and the record says that nothing is lost. */
+static void
+check_loss(const struct seen_recovery *r, const struct sim_server *s)
+{
+	struct sim_node *leader = sim_leader();
+	const struct db_recovery_machine key = {.uid = r->uid};
+	const struct db_recovery_machine *row =
+	    leader == NULL || leader->node.decide == NULL
+		? NULL
+		: rd_state_get(rd_proposer_state(leader->node.decide), RD_TABLE_recovery_machine, &key);
+
+	if (row == NULL)
+		return;
+	sim_trace("loss of %s: %s; clients were told of %llu", r->uid, row->loss, (unsigned long long)r->told);
+	if (!str_eq(row->loss, "none"))
+		return;
+	topo.proven++;
+	if (s->executed.n[r->failed] < r->told)
+		sim_fail("%s is promoted without a commit of %s that was acknowledged, and the record says that "
+			 "nothing is lost",
+			 s->host, topo.s[r->failed].host);
+}
+
+void
 sim_topo_check_promoted(struct sim_server *s, const struct ipc_step *m)
 {
 	struct seen_recovery *r = find(m->recovery_uid);
@@ -368,6 +411,7 @@ sim_topo_check_promoted(struct sim_server *s, const struct ipc_step *m)
 	if (r == NULL || r->failed == s->i)
 		return;
 	sim_trace("%s is writable", s->host);
+	check_loss(r, s);
 	if (r->must_not[s->i])
 		sim_fail("%s is promoted, which must not be", s->host);
 	for (size_t i = 0; i < topo.n; i++) {
@@ -454,7 +498,7 @@ primary_of(char *why, size_t size)
 	const struct sim_server *p = NULL;
 
 	for (size_t i = 0; i < topo.n; i++) {
-		if (topo.s[i].read_only)
+		if (topo.s[i].read_only || is_below_writable(&topo.s[i]))
 			continue;
 		if (p != NULL) {
 			(void)snprintf(why, size, "%s and %s are writable", p->host, topo.s[i].host);

@@ -201,11 +201,19 @@ follows(const struct sim_server *s, const struct sim_server *p)
 	return s != p && s->source == p->i && !s->detached && s->connected && sim_server_runs(s) && !s->session.used;
 }
 
+static struct {
+	struct sim_server *primary, *ahead;
+	bool with_it; /* it dies as well, and is started at once: what it had received and not applied is gone */
+} last;
+
 static void
-on_end_of_primary(void *arg)
+on_end_of_primary(void *arg UNUSED)
 {
-	if (!sim.quiet)
-		sim_server_kill(arg, sim_chance(500) ? -1 : sim_between(5000, 15000) * CLK_MS);
+	if (sim.quiet)
+		return;
+	sim_server_kill(last.primary, sim_chance(500) ? -1 : sim_between(5000, 15000) * CLK_MS);
+	if (last.with_it)
+		sim_server_kill(last.ahead, sim_between(20, 300) * CLK_MS);
 }
 
 /* One replica alone receives the last transactions, and none has applied what it received when their source dies. */
@@ -220,12 +228,15 @@ do_AHEAD(void)
 		struct sim_server *s = &topo.s[i];
 		if (!follows(s, p))
 			continue;
-		s->apply_at = max_i64(s->apply_at, sim.now + sim_between(2000, 8000) * CLK_MS);
+		s->apply_at = max_i64(s->apply_at, sim.now + sim_between(3000, 11000) * CLK_MS);
 		if (s != ahead)
 			set_apart(s, p);
 	}
 	sim_trace("%s is ahead", ahead->host);
-	sim_after(sim_between(200, 1500) * CLK_MS, NULL, on_end_of_primary, NULL, p);
+	last.primary = p;
+	last.ahead = ahead;
+	last.with_it = sim_chance(500) && topo.semi_sync;
+	sim_after(sim_between(200, 1500) * CLK_MS, NULL, on_end_of_primary, NULL, NULL);
 	heal_later();
 	return true;
 }
@@ -251,7 +262,7 @@ do_STOP_BOTH(void)
 	if (s == NULL)
 		return false;
 	sim_trace("operator: STOP both threads on %s", s->host);
-	s->sql = s->io = s->connected = false;
+	s->sql = s->io = s->connected = s->acks_here = false;
 	s->io_errno = 0;
 	s->stopped_by_operator = true;
 	s->trouble_at = sim.now;
@@ -413,6 +424,16 @@ on_strike(void *arg)
 		  arg);
 }
 
+/* Before anything else has gone wrong. */
+static void
+on_first_strike(void *arg UNUSED)
+{
+	if (do_AHEAD()) {
+		topo.faults[SIM_TOPO_AHEAD]++;
+		sim.n_faults++;
+	}
+}
+
 /* --- operators --- */
 static void
 mend(void)
@@ -520,6 +541,8 @@ sim_topo_faults_start(void)
 	memset(armed, 0, sizeof(armed));
 	sim_after(0, NULL, on_operator, NULL, NULL);
 	sim_after(sim_between(8, 16) * CLK_S, NULL, on_strike, NULL, NULL);
+	if (sim_chance(350))
+		sim_after(sim_between(11500, 13000) * CLK_MS, NULL, on_first_strike, NULL, NULL);
 }
 
 void
