@@ -3,6 +3,7 @@
 #include "rd_recover_private.h"
 
 #include "topo/key.h"
+#include "topo/step.h"
 
 void
 rd_recover_fence(struct rd_recover *r)
@@ -40,7 +41,7 @@ begin(struct rd_recover *r)
 	struct rd_fence *f = &r->fence;
 	struct rd_plan plan;
 
-	rd_plan_fence_old(&in, &r->record.suspects, &arena, &plan);
+	rd_plan_fence_old(&in, &r->record.suspects, f->held, &arena, &plan);
 	rd_run_init(&f->run, &plan);
 	leave_out_done(f);
 	mem_arena_done(&arena);
@@ -50,6 +51,14 @@ begin(struct rd_recover *r)
 	}
 }
 
+/* Not by this recovery itself, which acts there while the server rejoins. */
+static bool
+is_held(const struct rd_recover *r, const struct rd_run_item *x)
+{
+	return topo_key_equal(&x->step.key, &r->record.failed) && r->record.state != RD_RECOVERY_REJOIN &&
+	       (x->state == RD_RUN_UNKNOWN || (x->state == RD_RUN_FAILED && x->code == ERR_BUSY));
+}
+
 static void
 end(struct rd_recover *r)
 {
@@ -57,9 +66,11 @@ end(struct rd_recover *r)
 	struct mono now = rd_recover_now(r);
 	bool is_long = mono_diff_us(now, f->since) >= RD_RECOVER_FENCE_LONG_US;
 
+	f->held = false;
 	for (size_t i = 0; i < f->run.n; i++) {
 		const struct rd_run_item *x = &f->run.items[i];
-		if (x->state != RD_RUN_DONE)
+		f->held |= is_held(r, x);
+		if (x->state != RD_RUN_DONE || !str_eq(x->step.statement, topo_step_name(TOPO_STEP_SET_READ_ONLY)))
 			continue;
 		(void)topo_key_list_add(&f->done, &x->step.key);
 		if (topo_key_equal(&x->step.key, &r->record.failed))

@@ -451,13 +451,16 @@ rd_plan_restore(const struct rd_recovery_input *before, const struct rd_recovery
 }
 
 void
-rd_plan_fence_old(const struct rd_recovery_input *in, const struct topo_key_list *suspects, struct mem_arena *arena,
-		  struct rd_plan *ret)
+rd_plan_fence_old(const struct rd_recovery_input *in, const struct topo_key_list *suspects, bool held,
+		  struct mem_arena *arena, struct rd_plan *ret)
 {
 	struct making m = {.in = in, .arena = arena, .plan = ret};
+	uint64_t n = 0;
 
 	*ret = (struct rd_plan){.phase = RD_PHASE_FENCE_OLD};
-	(void)add_step(&m, &in->failed, TOPO_STEP_SET_READ_ONLY, RD_FAILS_NOTHING, 0);
+	if (held)
+		n = add_step(&m, &in->failed, TOPO_STEP_BREAK_LOCK, RD_FAILS_NOTHING, 0);
+	(void)add_step(&m, &in->failed, TOPO_STEP_SET_READ_ONLY, RD_FAILS_NOTHING, n);
 	for (size_t i = 0; i < suspects->n; i++) {
 		const struct rd_recovery_server *s = rd_recovery_find(in, &suspects->v[i]);
 		if (s != NULL && !topo_key_equal(&s->key, &in->successor))

@@ -58,8 +58,9 @@ void rd_plan_build(enum rd_plan_phase phase, const struct rd_recovery_input *in,
  * can be writable; then the failed server, if it is back and was writable, becomes so again. */
 void rd_plan_restore(const struct rd_recovery_input *before, const struct rd_recovery_input *now, bool may_unfence,
 		     struct mem_arena *arena, struct rd_plan *ret);
-/* The failed server, and candidates that were dropped and may be writable (rd_recovery.suspects). */
-void rd_plan_fence_old(const struct rd_recovery_input *in, const struct topo_key_list *suspects,
+/* The failed server, and candidates that were dropped and may be writable (rd_recovery.suspects). held: somebody holds the
+ * failed one's lock for steps, who is ended first: a session whose client is gone may stand there for hours. */
+void rd_plan_fence_old(const struct rd_recovery_input *in, const struct topo_key_list *suspects, bool held,
 		       struct mem_arena *arena, struct rd_plan *ret);
 /* The failed server, which is back and has nothing of its own (rd_return.h), follows in->successor. */
 void rd_plan_rejoin(const struct rd_recovery_input *in, struct mem_arena *arena, struct rd_plan *ret);

@@ -150,20 +150,29 @@ test_fence_old(void **state UNUSED)
 
 	read_in(&in, &arena, "server_uuid=uuid-a", MYSQL);
 	in.policy.use_super_read_only = true;
-	rd_plan_fence_old(&in, &(struct topo_key_list){0}, &arena, &plan);
+	rd_plan_fence_old(&in, &(struct topo_key_list){0}, false, &arena, &plan);
 	assert_int_equal(plan.steps.n, 1);
 	assert_string_equal(plan.steps.v[0].precondition, "uuid-a");
 	rd_plan_write(&plan, &in, &b);
 	assert_non_null(strstr(str_buf_text(&b), "1. a:3306: set global super_read_only = 1;"));
 	/* a dropped candidate that may be writable; not one that is promoted after all, or is not known any more */
-	rd_plan_fence_old(&in, &(struct topo_key_list){(struct topo_key[]){{"b", 3306}, {"gone", 3306}}, 2}, &arena,
-			  &plan);
+	rd_plan_fence_old(&in, &(struct topo_key_list){(struct topo_key[]){{"b", 3306}, {"gone", 3306}}, 2}, false,
+			  &arena, &plan);
 	assert_int_equal(plan.steps.n, 2);
 	assert_string_equal(plan.steps.v[1].key.hostname, "b");
 	assert_int_equal(plan.steps.v[1].after, 0); /* at once, whatever becomes of the first */
 	in.successor = (struct topo_key){"b", 3306};
-	rd_plan_fence_old(&in, &(struct topo_key_list){&in.successor, 1}, &arena, &plan);
+	rd_plan_fence_old(&in, &(struct topo_key_list){&in.successor, 1}, false, &arena, &plan);
 	assert_int_equal(plan.steps.n, 1);
+	/* whoever holds its lock is ended first; another one's is left alone */
+	in.successor = (struct topo_key){"c", 3306};
+	rd_plan_fence_old(&in, &(struct topo_key_list){(struct topo_key[]){{"b", 3306}}, 1}, true, &arena, &plan);
+	assert_int_equal(plan.steps.n, 3);
+	assert_string_equal(plan.steps.v[0].statement, "break-lock");
+	assert_string_equal(plan.steps.v[1].statement, "set-read-only");
+	assert_int_equal(plan.steps.v[1].after, 1);
+	assert_string_equal(plan.steps.v[2].key.hostname, "b");
+	assert_int_equal(plan.steps.v[2].after, 0);
 	str_buf_done(&b);
 	mem_arena_done(&arena);
 }
