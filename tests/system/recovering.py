@@ -155,6 +155,10 @@ class Cluster:
             old.start()
         wait_until(lambda: self.writable() == [self.source], SOON, f"{old} to be fenced")
         self.follow(old)
+        self.settle()
+
+    def settle(self):
+        """Nothing of the last recovery counts any more."""
         leader = self.group.wait_leader()
         leader.change("ack-all-recoveries?comment=seen")
         for server in self.servers:

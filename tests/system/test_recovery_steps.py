@@ -10,6 +10,7 @@ import re
 import pytest
 
 import procs
+from flavors import REPL_PASSWORD, REPL_USER
 from node import ROOT
 from recovering import SIGCONT, SIGSTOP, SOON, Cluster, host_of, points, signal_all, stopped
 from waiting import wait_until
@@ -65,12 +66,21 @@ def return_in_time(c):
     c.source.start()
 
 
-def die_and_lose_maybe(c):
+def configure(c, **keys):
     for node in c.group:
-        node.configure(PromotionOnPossibleLoss="wait:1")
+        read = node.log_text().count("configuration reloaded")
+        node.configure(**keys)
         node.reload()
-    for node in c.group:
-        node.wait_log("wait:1|configuration was read|reload")
+        wait_until(lambda: node.log_text().count("configuration reloaded") > read, SOON, f"{node.name} to read its configuration")
+
+
+def die_and_lose_maybe(c):
+    configure(c, PromotionOnPossibleLoss="wait:1")
+    c.source.kill()
+
+
+def die_and_rejoin(c):
+    configure(c, RejoinFailedMaster=True, ReplicationCredentialsQuery=f"select '{REPL_USER}', '{REPL_PASSWORD}'")
     c.source.kill()
 
 
@@ -81,7 +91,10 @@ WAYS = {
     ("result", "restore"): return_in_time,
     ("result", "prepare"): die_with_a_backlog,
     ("hooks", "PostUnsuccessfulFailoverProcesses"): return_in_time,
+    ("state", "rejoin"): die_and_rejoin,
+    ("result", "rejoin"): die_and_rejoin,
 }
+AFTERWARDS = {("result", "fence-old"), ("state", "rejoin"), ("result", "rejoin")}  # once the old primary is back
 
 
 # -- how the leader is lost
@@ -113,7 +126,7 @@ def lose_at(c, point, how, claim):
     old, before = c.source, {uid for uid, _ in c.recoveries(c.group[0])}
     way = WAYS.get(point, die)
     way(c)
-    if point == ("result", "fence-old"):
+    if point in AFTERWARDS:
         c.wait_new_source(old)
         old.start()
     pid = int(wait_until(lambda: claim.exists() and claim.read_text(), SOON, f"the recovery to come to {point}"))
@@ -151,14 +164,15 @@ def one_round(c, point, how, claim):
     new = c.wait_over(before, f"({point}, {how})")
     assert [state for _, state in new].count("done") == (0 if way is return_in_time else 1), new
     expect_hooks(c, new)
-    if way is die_and_lose_maybe:
-        for node in c.group:
-            node.configure(PromotionOnPossibleLoss=None)
-            node.reload()
-    if way is not return_in_time:
-        c.put_back(old, start=old.state == "down")
-    else:
+    if way in (die_and_lose_maybe, die_and_rejoin):
+        configure(c, PromotionOnPossibleLoss=None, RejoinFailedMaster=None, ReplicationCredentialsQuery=None)
+    if way is return_in_time:
         c.wait_ready()
+    elif way is die_and_rejoin:
+        wait_until(lambda: c.has_all(old), SOON, f"{old} to follow {c.source}")
+        c.settle()
+    else:
+        c.put_back(old, start=old.state == "down")
 
 
 ROUNDS = int(os.environ.get("ORC_STEPS_ROUNDS", "1"))  # 3: each point in each of the ways
