@@ -194,7 +194,7 @@ run_batch(MYSQL *m UNUSED)
 	if (several)
 		cork(c, 1);
 	ok = send_all(c);
-	if (several)
+	if (ok && several)
 		cork(c, 0);
 	if (ok)
 		(void)read_all(c);
@@ -260,21 +260,21 @@ batch_ended(struct pr_conn *c)
 	c->ev->on_end(c->ctx, c);
 }
 
+/* The library closes a lost socket by itself. A thread that logs in may have the number at once: the loop must not watch it. */
 static int
 resume(struct pr_conn *c, int events)
 {
 	my_bool ret;
 	int waits_for;
 
+	set_reading(c, false);
+	set_writing(c, false);
 	running_conn = c;
 	waits_for = events == 0 ? mysql_read_query_result_start(&ret, c->mysql)
 				: mysql_read_query_result_cont(&ret, c->mysql, events);
 	running_conn = NULL;
-	if (c->mysql->net.pvio == NULL && c->fd >= 0) { /* closed by the library: the number may be another's by now */
-		set_reading(c, false);
-		set_writing(c, false);
-		c->fd = -1;
-	}
+	if (c->mysql->net.pvio == NULL)
+		c->fd = -1; /* closed by the library */
 	return waits_for;
 }
 

@@ -23,9 +23,10 @@ def fleet():
 
 
 @pytest.fixture(scope="module")
-def watching(fleet):
-    with Node(seeds=fleet.sources, config=CONFIG) as node:
-        yield node
+def watching(fleet, artefacts):
+    node = Node(seeds=fleet.sources, config=CONFIG)
+    yield node
+    node.close(keep_in=artefacts / "test_fleet_faults")
 
 
 @pytest.fixture
