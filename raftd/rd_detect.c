@@ -125,6 +125,18 @@ ask(struct rd_detect *d, struct rd_round *r)
 	rd_detect_vote(d, NULL, q);
 }
 
+static void
+end(struct rd_detect *d, struct rd_asking *a)
+{
+	struct rd_server *s;
+
+	rd_detect_conclude(d, a);
+	s = rd_model_find(&d->n->model, rd_round_case(a->round)->server);
+	drop(d, a);
+	if (s != NULL && s->verdict == RD_VERDICT_HEARD)
+		look_at(d, s); /* rd_round_rest_us: perhaps at once */
+}
+
 /* May drop a. */
 static void
 work(struct rd_detect *d, struct rd_asking *a)
@@ -146,8 +158,7 @@ work(struct rd_detect *d, struct rd_asking *a)
 			rd_detect_read(d, a);
 			break;
 		case RD_ACT_DONE:
-			rd_detect_conclude(d, a);
-			drop(d, a);
+			end(d, a);
 			return;
 		case RD_ACT_NONE:
 			break;
@@ -278,7 +289,8 @@ begin(struct rd_detect *d, const struct rd_server *s, const struct rd_electorate
 static bool
 rests(struct rd_detect *d, const struct rd_server *s)
 {
-	return s->vote_ended.us != 0 && mono_diff_us(rd_mono(d->n), s->vote_ended) < rd_round_rest_us(s->same_votes);
+	return s->vote_ended.us != 0 &&
+	       mono_diff_us(rd_mono(d->n), s->vote_ended) < rd_round_rest_us(s->verdict, s->same_votes);
 }
 
 static void

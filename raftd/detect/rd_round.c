@@ -10,10 +10,12 @@
 #define SAME_BEFORE_DOUBLING 5
 
 int64_t
-rd_round_rest_us(unsigned same)
+rd_round_rest_us(uint64_t verdict, unsigned same)
 {
 	unsigned doublings = same / SAME_BEFORE_DOUBLING;
 
+	if (verdict == RD_VERDICT_HEARD && same == 1)
+		return 0;
 	return doublings >= 4 ? RD_ROUND_SELDOM_US : min_i64(RD_ROUND_AGAIN_US << doublings, RD_ROUND_SELDOM_US);
 }
 

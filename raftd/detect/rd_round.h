@@ -28,8 +28,9 @@
 struct rd_round;
 
 /* The pause after a round, when the same verdict has been found so many times in a row: whoever stays as it is, is asked
- * about less often. */
-int64_t rd_round_rest_us(unsigned same);
+ * about less often. None after the first HEARD: where only what is sent to the source is lost, it goes on sending until its
+ * window is full, a second or so. */
+int64_t rd_round_rest_us(uint64_t verdict, unsigned same);
 /* How many times the same verdict counts as found, once a replica of the server has been read and its receiver is in that
  * state: who is not dead yet, but loses replicas, is asked about as often as at first. */
 unsigned rd_round_same_after(unsigned same, uint64_t verdict, enum rd_news news, enum topo_thread io);

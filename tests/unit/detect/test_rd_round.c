@@ -442,12 +442,16 @@ without_a_word_it_ends_and_not_as_dead(void **state UNUSED)
 static void
 test_pauses_grow(void **state UNUSED)
 {
-	assert_int_equal(rd_round_rest_us(0), RD_ROUND_AGAIN_US);
-	assert_int_equal(rd_round_rest_us(1), RD_ROUND_AGAIN_US);
-	assert_int_equal(rd_round_rest_us(5), 2 * RD_ROUND_AGAIN_US);
+	const uint64_t alive = RD_VERDICT_ALIVE, heard = RD_VERDICT_HEARD;
+
+	assert_int_equal(rd_round_rest_us(alive, 0), RD_ROUND_AGAIN_US);
+	assert_int_equal(rd_round_rest_us(alive, 1), RD_ROUND_AGAIN_US);
+	assert_int_equal(rd_round_rest_us(alive, 5), 2 * RD_ROUND_AGAIN_US);
 	for (unsigned same = 1; same < 1000; same++)
-		assert_true(rd_round_rest_us(same) >= rd_round_rest_us(same - 1));
-	assert_int_equal(rd_round_rest_us(1000000), RD_ROUND_SELDOM_US);
+		assert_true(rd_round_rest_us(alive, same) >= rd_round_rest_us(alive, same - 1));
+	assert_int_equal(rd_round_rest_us(alive, 1000000), RD_ROUND_SELDOM_US);
+	assert_int_equal(rd_round_rest_us(heard, 1), 0);
+	assert_int_equal(rd_round_rest_us(heard, 2), RD_ROUND_AGAIN_US);
 }
 
 static void
