@@ -73,6 +73,7 @@ rd_recover_free(struct rd_recover *r)
 	topo_key_list_done(&r->targets);
 	topo_key_list_done(&r->locked);
 	free(r->reading);
+	free(r->goal);
 	free(r->position);
 	free(r->over_why);
 	free(r);

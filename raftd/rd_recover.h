@@ -75,6 +75,9 @@ struct rd_recover_ops {
 	/* The failed server is back, read-only, and stays so: what it has of its own, why that is not known, or that it could
 	 * rejoin (CONTAINED). May be told again. NULL: nobody wants to know. */
 	void (*stays)(void *ctx, enum rd_old what, const char *text);
+	/* It answers and is not fenced: code is ERR_PRECONDITION (another server answers under its name) or ERR_SERVER. It is
+	 * tried on; may be told again. NULL: nobody wants to know. */
+	void (*refuses)(void *ctx, int code, const char *text);
 };
 
 /* How this node came to it. */

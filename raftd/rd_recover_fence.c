@@ -59,6 +59,17 @@ is_held(const struct rd_recover *r, const struct rd_run_item *x)
 	       (x->state == RD_RUN_UNKNOWN || (x->state == RD_RUN_FAILED && x->code == ERR_BUSY));
 }
 
+/* It answers, but not as it should. True: nor will it a moment later. */
+static bool
+refuses(const struct rd_recover *r, const struct rd_run_item *x)
+{
+	if (x->state != RD_RUN_FAILED || (x->code != ERR_PRECONDITION && x->code != ERR_SERVER))
+		return false;
+	if (topo_key_equal(&x->step.key, &r->record.failed) && r->ops->refuses != NULL)
+		r->ops->refuses(r->ctx, x->code, x->message);
+	return x->code == ERR_PRECONDITION;
+}
+
 static void
 end(struct rd_recover *r)
 {
@@ -70,6 +81,7 @@ end(struct rd_recover *r)
 	for (size_t i = 0; i < f->run.n; i++) {
 		const struct rd_run_item *x = &f->run.items[i];
 		f->held |= is_held(r, x);
+		is_long |= refuses(r, x);
 		if (x->state != RD_RUN_DONE || !str_eq(x->step.statement, topo_step_name(TOPO_STEP_SET_READ_ONLY)))
 			continue;
 		(void)topo_key_list_add(&f->done, &x->step.key);

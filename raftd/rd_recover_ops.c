@@ -309,7 +309,23 @@ op_too_late(void *ctx)
 	rd_recover_tell_too_late(x->rs, x->uid);
 }
 
-/* What it has of its own belongs to the record; that it could rejoin is a line of the audit. */
+/* Said and recorded once; a note is a line of the audit. */
+static void
+say_of_old(struct rd_recovering *x, const char *text, bool is_note)
+{
+	struct rd_cmd_recovery_record c = {.recovery_uid = x->uid, .loss = "", .error = text, .is_note = is_note};
+	struct err e;
+
+	if (x->stays != NULL && str_eq(x->stays, text))
+		return;
+	free(x->stays);
+	x->stays = mem_strdup(text);
+	log_notice("recovery", "recovery=%s %s", LOG_Q(x->uid), LOG_Q(text));
+	if (rd_propose_recovery_record(x->rs->n->decide, &c, NULL, NULL, &e) != 0)
+		log_warning("recovery", "recovery=%s: that is not recorded: %s", LOG_Q(x->uid), e.msg);
+}
+
+/* What it has of its own belongs to the record. */
 static void
 op_stays(void *ctx, enum rd_old what, const char *text)
 {
@@ -322,26 +338,30 @@ op_stays(void *ctx, enum rd_old what, const char *text)
 	    [RD_OLD_UNREAD] = "",
 	};
 	struct rd_recovering *x = ctx;
-	struct rd_cmd_recovery_record c = {.recovery_uid = x->uid, .loss = ""};
 	struct str_buf b = {0};
-	struct err e;
-	int rc;
 
 	str_buf_printf(&b, "%s is back, and stays read-only: %s%.8000s", TOPO_KEY_TEXT(&x->failed), texts[what], text);
-	if (x->stays != NULL && str_eq(x->stays, str_buf_text(&b))) {
-		str_buf_done(&b);
-		return;
-	}
-	free(x->stays);
-	x->stays = mem_strdup(str_buf_text(&b));
-	c.error = x->stays;
-	c.is_note = what == RD_OLD_CONTAINED;
-	log_notice("recovery", "recovery=%s %s", LOG_Q(x->uid), LOG_Q(x->stays)); /* tests: test_rejoin.py */
-	rc = rd_propose_recovery_record(x->rs->n->decide, &c, NULL, NULL, &e);
-	if (rc != 0)
-		log_warning("recovery", "recovery=%s: that is not recorded: %s", LOG_Q(x->uid), e.msg);
+	say_of_old(x, str_buf_text(&b), what == RD_OLD_CONTAINED); /* tests: test_rejoin.py */
 	str_buf_done(&b);
 }
 
-const struct rd_recover_ops rd_recover_ops = {op_propose, op_note,     op_send,	 op_read,
-					      op_hooks,	  op_too_late, op_lease, op_stays};
+static void
+op_refuses(void *ctx, int code, const char *text)
+{
+	struct rd_recovering *x = ctx;
+	struct str_buf b = {0};
+
+	if (code == ERR_PRECONDITION)
+		str_buf_printf(&b,
+			       "%s answers, but it is another server than the one that was replaced: it is not made "
+			       "read-only. If it takes writes, two servers may; see to it, and end its downtime",
+			       TOPO_KEY_TEXT(&x->failed));
+	else
+		str_buf_printf(&b, "%s is back, and cannot be made read-only, which is tried on: %s",
+			       TOPO_KEY_TEXT(&x->failed), text);
+	say_of_old(x, str_buf_text(&b), false);
+	str_buf_done(&b);
+}
+
+const struct rd_recover_ops rd_recover_ops = {op_propose,  op_note,  op_send,  op_read,	  op_hooks,
+					      op_too_late, op_lease, op_stays, op_refuses};

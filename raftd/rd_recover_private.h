@@ -58,7 +58,9 @@ struct rd_recover {
 	size_t cap_lost;
 	struct topo_key_list given_up; /* of the lost ones: a step failed there */
 	struct topo_key_list followed; /* every step of the last plan there succeeded */
+	char *goal;		       /* what the chosen one is to have before it is promoted; NULL = unknown */
 	char *position;		       /* of the candidate, once it has applied everything; NULL = unknown */
+	bool prepared_once;	       /* servers may be changed already */
 	bool is_orphan;		       /* taken over from another leader */
 	bool read_all;		       /* by this executor, since the last fence */
 

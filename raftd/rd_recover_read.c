@@ -111,6 +111,32 @@ belongs(const struct rd_recover *r, const struct rd_recovery_server *into, const
 	       (r->record.promoted && topo_key_equal(&s->source_key, &r->record.successor));
 }
 
+/* Another server under its name, e.g. one made anew: what it says is of no use here, and nothing is done to it. */
+static bool
+is_another(struct rd_recover *r, size_t i, const struct rd_recovery_server *s)
+{
+	const struct rd_recovery_server *b = i < r->before.servers.n ? &r->before.servers.v[i] : &r->before.failed;
+
+	if (!str_empty(b->server_uuid) && !str_empty(s->server_uuid))
+		return !str_eq(b->server_uuid, s->server_uuid);
+	return b->server_id != 0 && s->server_id != 0 && b->server_id != s->server_id;
+}
+
+/* Nothing was changed yet: a thread that runs now need not be stopped, should everything have to be as it was. The last poll
+ * may have been before somebody started it. */
+static void
+note_running(struct rd_recover *r, size_t i, const struct rd_recovery_server *s)
+{
+	struct rd_recovery_server *b = i < r->before.servers.n ? &r->before.servers.v[i] : NULL;
+
+	if (b == NULL || r->prepared_once || r->is_orphan)
+		return;
+	if (b->io_thread_state == TOPO_THREAD_STOPPED)
+		b->io_thread_state = s->io_thread_state;
+	if (b->sql_thread_state == TOPO_THREAD_STOPPED)
+		b->sql_thread_state = s->sql_thread_state;
+}
+
 static size_t
 index_of(struct rd_recover *r, const struct topo_key *key)
 {
@@ -138,7 +164,7 @@ rd_recover_read(struct rd_recover *r, const struct topo_key *key, const struct r
 		ask(r, i);
 		return;
 	}
-	if (s != NULL && !belongs(r, server_at(r, i), s))
+	if (s != NULL && (is_another(r, i, s) || !belongs(r, server_at(r, i), s)))
 		s = NULL;
 	/* it answers for the first time; after WAIT all locks are taken anyway */
 	if (s != NULL && r->record.state != RD_RECOVERY_WAIT && !topo_key_list_has(&r->locked, key))
@@ -155,5 +181,6 @@ rd_recover_read(struct rd_recover *r, const struct topo_key *key, const struct r
 		r->news = true;
 	if (server_at(r, i)->in_doubt && topo_key_equal(&s->source_key, &r->record.failed))
 		take(r, &r->before.servers.v[i], s); /* this is what may have to be restored */
+	note_running(r, i, s);
 	take(r, server_at(r, i), s);
 }

@@ -91,20 +91,39 @@ add_server(struct rd_node *n, const struct rd_server *s, struct conf_filter *ban
 	ret->answered_us = 0;
 }
 
+/* It died soon after a recovery had pointed it to the failed server, it seems: nobody else names it as lost. */
+static void
+add_unreached(struct rd_node *n, const struct rd_server *s, struct conf_filter *banned, struct rd_gathered *g)
+{
+	size_t i = g->in.servers.n;
+
+	add_server(n, s, banned, true, g);
+	if (i == g->in.servers.n)
+		return;
+	g->servers[i].in_doubt = false;
+	g->servers[i].was_direct = true;
+}
+
 /* What this node knows may be a poll old. An old source that has rejoined, and replicas that a recovery has just pointed to the
  * failed server, may stand there with what they followed before, and so without this cluster's name. The record and the failed
  * server itself tell who may be meant. */
 static void
-add_doubtful(struct rd_node *n, const struct rd_dead *d, struct conf_filter *banned, struct rd_gathered *g)
+add_doubtful(struct rd_recoveries *rs, const struct rd_dead *d, struct conf_filter *banned, struct rd_gathered *g)
 {
+	struct rd_node *n = rs->n;
 	const struct topo_key_list *named = &d->server->inst.replicas;
 	struct topo_key_list replaced = {0};
 
 	find_replaced(n, g, &replaced);
 	for (const struct rd_server *s = n->model.servers; replaced.n > 0 && s != NULL; s = s->hh.next) {
-		if (s != d->server && s->found && !is_of(s, d) &&
-		    (topo_key_list_has(&replaced, &s->inst.key) || topo_key_list_has(&replaced, &s->inst.source_key)))
+		bool is_replaced = topo_key_list_has(&replaced, &s->inst.key),
+		     is_below = topo_key_list_has(&replaced, &s->inst.source_key);
+		if (s == d->server || is_of(s, d) || (!is_replaced && !is_below))
+			continue;
+		if (s->found)
 			add_server(n, s, banned, true, g);
+		else if (!is_replaced && !rd_recoveries_lost(rs, &s->inst.key))
+			add_unreached(n, s, banned, g);
 	}
 	for (size_t i = 0; i < named->n; i++) {
 		const struct rd_server *s = rd_model_find(&n->model, &named->v[i]);
@@ -144,7 +163,7 @@ rd_recover_gather(struct rd_recoveries *rs, const struct rd_dead *d, const char 
 		if (s != d->server && is_of(s, d))
 			add_server(n, s, banned, false, g);
 	}
-	add_doubtful(n, d, banned, g);
+	add_doubtful(rs, d, banned, g);
 	rd_recovery_carry(in, in);
 	conf_filter_free(banned);
 }

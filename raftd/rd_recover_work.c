@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "topo/gtid.h"
 #include "topo/key.h"
 #include "topo/step.h"
 
@@ -84,13 +85,16 @@ rd_recover_lose_rest(struct rd_recover *r)
 	}
 }
 
+/* They are read at once, for the model: should their new source die before the next poll, they are known as its replicas. */
 static void
 note_followers(struct rd_recover *r)
 {
 	for (size_t i = 0; i < r->now.servers.n; i++) {
 		const struct topo_key *key = &r->now.servers.v[i].key;
-		if (came_through(r, key) && !rd_recover_is_lost(r, key))
-			(void)topo_key_list_add(&r->followed, key);
+		if (!came_through(r, key) || rd_recover_is_lost(r, key))
+			continue;
+		(void)topo_key_list_add(&r->followed, key);
+		r->ops->read(r->ctx, key, RD_RECOVER_PATIENCE_US);
 	}
 }
 
@@ -143,6 +147,8 @@ rd_recover_pick(struct rd_recover *r)
 		ev.h.event = RD_EVENT_CHOSEN;
 		ev.h.successor = &d.choice.chosen->server->key;
 		ev.h.deadline_us = rd_recover_wall_us(r) + prepare_us(&d);
+		free(r->goal);
+		r->goal = mem_strdup(d.choice.goal);
 	} else if (no == NULL && d.choice.verdict == RD_CHOICE_WAIT) {
 		ev.h.event = RD_EVENT_MAY_LOSE;
 		ev.h.deadline_us = d.choice.wait_until_us;
@@ -243,6 +249,7 @@ rd_recover_run(struct rd_recover *r)
 		no_candidate(r);
 	} else {
 		rd_plan_build(phase, &d.in, &d.haves, &d.choice, &d.arena, &d.plan);
+		r->prepared_once = true;
 		if (phase == RD_PHASE_PROMOTE)
 			keep_position(r, &d);
 		if (phase == RD_PHASE_REPOINT)
@@ -341,13 +348,35 @@ rd_recover_run_over(struct rd_recover *r)
 		rd_recover_steps_over(r, c.why);
 }
 
+/* It has what the choice counted on. A donor may have lost it since: it died, and dropped its relay log when it was back. */
+static bool
+has_goal(struct rd_recover *r)
+{
+	struct str_buf b = {0};
+	struct deciding d;
+	bool has = true;
+	struct err e;
+
+	decide(r, &d);
+	if (r->goal != NULL && d.choice.chosen != NULL && d.choice.chosen->have->unreadable == NULL) {
+		rd_set_write(&d.choice.chosen->have->received, &b);
+		if (gtid_text_contains(str_buf_text(&b), r->goal, &has, &e) != 0)
+			has = false;
+	}
+	str_buf_done(&b);
+	decided(&d);
+	return has;
+}
+
 void
 rd_recover_prepared(struct rd_recover *r)
 {
-	if (r->one_read)
-		rd_recover_say(r, RD_EVENT_STEPS_OVER, "");
-	else
+	if (!r->one_read)
 		rd_recover_say(r, RD_EVENT_CANDIDATE_FAILED, "it could not be read after its preparation");
+	else if (!has_goal(r))
+		rd_recover_say(r, RD_EVENT_GONE, "another server had more when it was chosen, and has it no more");
+	else
+		rd_recover_say(r, RD_EVENT_STEPS_OVER, "");
 }
 
 /* Of the servers with open steps, some could not be read: their steps are not repeated. */

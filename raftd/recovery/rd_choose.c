@@ -242,20 +242,24 @@ state_loss(const struct rd_recovery_input *in, const struct rd_haves *h, int64_t
 {
 	const struct rd_ranked *j = c->chosen;
 	struct rd_set has = {0}, fetch = {0};
-	struct str_buf b = {0};
+	struct str_buf b = {0}, goal = {0};
 	struct err e;
 	int rc = rd_set_join(h->family, &j->have->received, j->donor == NULL ? &fetch : &j->donor->received, &has, &e);
 
 	if (rc == 0)
+		rd_set_write(&has, &goal);
+	if (rc == 0)
 		rc = rd_set_minus(h->family, &has, &j->have->received, &fetch, &e);
 	if (rc == 0)
 		rd_set_write(&fetch, &b);
+	c->goal = mem_arena_strndup(arena, str_buf_text(&goal), goal.len);
 	c->fetch = mem_arena_strndup(arena, str_buf_text(&b), b.len);
 	c->donor = j->donor == NULL ? NULL : j->donor->server;
 	c->loss = rd_loss_of(in, h, &has, now_us, arena, &c->loss_why, &c->lost);
 	rd_set_done(&has);
 	rd_set_done(&fetch);
 	str_buf_done(&b);
+	str_buf_done(&goal);
 }
 
 static void

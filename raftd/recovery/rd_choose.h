@@ -47,6 +47,7 @@ struct rd_choice {
 	const struct rd_ranked *chosen; /* NULL with NOBODY */
 	const struct rd_recovery_server *donor;
 	const char *fetch; /* GTID set that the donor has to hand over; "" */
+	const char *goal;  /* what it will have then */
 	enum rd_loss loss;
 	const char *loss_why, *lost; /* lost: the GTID set, "" unless SOME */
 	int64_t wait_until_us;

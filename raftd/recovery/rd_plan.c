@@ -211,8 +211,8 @@ plan_promote(struct making *m)
 			     s->semi_sync_source_plugin_new ? TOPO_STEP_SEMI_SYNC_NEW_SOURCE_ON
 							    : TOPO_STEP_SEMI_SYNC_SOURCE_ON,
 			     RD_FAILS_CANDIDATE, 0);
-	if (s->read_only)
-		(void)add_step(m, s, TOPO_STEP_SET_WRITABLE, RD_FAILS_PHASE, n);
+	/* whatever was read: somebody may have changed that since, and the step finds out who answers there */
+	(void)add_step(m, s, TOPO_STEP_SET_WRITABLE, RD_FAILS_PHASE, n);
 }
 
 /* --- repoint --------------------------------------------------------------------------------------------------- */

@@ -257,8 +257,8 @@ op_stays(void *ctx, enum rd_old what, const char *text UNUSED)
 	((struct world *)ctx)->old = what;
 }
 
-static const struct rd_recover_ops ops = {op_propose, op_note,	   op_send,  op_read,
-					  op_hooks,   op_too_late, op_lease, op_stays};
+static const struct rd_recover_ops ops = {op_propose,  op_note,	 op_send,  op_read, op_hooks,
+					  op_too_late, op_lease, op_stays, NULL};
 
 /* --- leaders and faults ------------------------------------------------------------------------------------------- */
 static void
