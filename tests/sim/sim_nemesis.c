@@ -86,8 +86,10 @@ sim_nemesis_start(void)
 {
 	for (size_t i = 0; i < sim.n; i++)
 		sim.nodes[i].restart_at = sim_between(1, 1500) * CLK_MS;
-	if (!topo.on && sim_chance(300))
-		sim.armed[SIM_AT_FOUND_ASKED + sim_rand(3)] = 1 + (unsigned)sim_rand(3);
+	if (!topo.on && sim_chance(300)) {
+		size_t point = SIM_AT_FOUND_ASKED + sim_rand(3);
+		sim.armed[point] = 1 + (unsigned)sim_rand(3);
+	}
 	sim_after(0, NULL, on_supervise, NULL, NULL);
 	if (!topo.on)
 		sim_after(sim_between(1, 6) * CLK_S, NULL, on_strike, NULL, NULL);

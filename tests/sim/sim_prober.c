@@ -236,7 +236,7 @@ is_expected(const struct sim_job *j)
 {
 	char id[24];
 
-	(void)snprintf(id, sizeof(id), "%zu", 100 + j->server->i);
+	(void)snprintf(id, sizeof(id), "%zu", SIM_SERVER_ID(j->server));
 	return str_empty(j->step.precondition) || str_eq(j->step.precondition, id) ||
 	       str_eq(j->step.precondition, j->server->uuid);
 }

@@ -47,8 +47,11 @@ probed(struct sim_job *j, enum topo_evidence evidence, int64_t errno_mysql)
 	struct mem_arena arena = {0};
 	struct result *r = mem_new(struct result);
 	struct topo_probe p;
+	bool good = evidence == TOPO_EVIDENCE_ANSWERED && errno_mysql == 0;
 
 	rec_init(&topo_probe_desc, &p);
+	if (good)
+		sim_server_read(j->server, &arena, &p);
 	p.asked_key = j->server->key;
 	p.probe_id = j->probe_id;
 	p.evidence = evidence;
@@ -59,8 +62,7 @@ probed(struct sim_job *j, enum topo_evidence evidence, int64_t errno_mysql)
 	p.error = errno_mysql == 0 ? "" : "error";
 	if (evidence == TOPO_EVIDENCE_ANSWERED)
 		m->answered_us = p.ended_us;
-	if (evidence == TOPO_EVIDENCE_ANSWERED && errno_mysql == 0) {
-		sim_server_read(j->server, &arena, &p);
+	if (good) {
 		*m = (struct sim_memory){.kept = true, .answered_us = p.ended_us, .good_us = p.ended_us};
 	} else {
 		note_failure(m, &p);

@@ -221,6 +221,8 @@ sim_server_kill(struct sim_server *s, int64_t restart_us)
 	sim_trace("%s killed", s->host);
 	s->up = false;
 	s->paused_until = 0;
+	if (sim_server_lies(s))
+		s->lies_until = INT64_MAX / 2; /* what was told last is known until it is read again */
 	s->restart_at = restart_us < 0 ? 0 : sim.now + restart_us;
 	sim_load_ended(s);
 	s->trouble_at = sim.now;
@@ -240,10 +242,12 @@ sim_server_boot(struct sim_server *s)
 	s->boots++;
 	s->restart_at = 0;
 	s->crowded_until = 0;
+	s->lies_until = min_i64(s->lies_until, sim.now);
 	s->read_only = !s->writable_at_boot;
 	s->relay.n = 0;
 	s->received = s->base = s->executed;
-	s->io = s->sql = s->source != SIM_NOBODY && !s->detached;
+	s->io = s->sql = s->source != SIM_NOBODY && !s->detached && !s->skip_start;
+	s->stopped_by_operator = s->source != SIM_NOBODY && s->skip_start;
 	s->connected = s->acks_here = s->degraded = false;
 	s->n_acked = 0;
 	s->booted_at = sim.now;
@@ -384,7 +388,7 @@ sim_server_read(const struct sim_server *s, struct mem_arena *arena, struct topo
 	p->found = p->partial = true;
 	p->self_hostname = p->report_host = s->host;
 	p->report_port = s->key.port;
-	i->server_id = 100 + s->i;
+	i->server_id = SIM_SERVER_ID(s);
 	i->server_uuid = topo.mariadb ? "" : s->uuid;
 	i->version = topo.mariadb ? "10.11.14-MariaDB-log" : "8.4.3";
 	i->major_version = topo.mariadb ? "10.11" : "8.4";
@@ -407,6 +411,8 @@ sim_server_read(const struct sim_server *s, struct mem_arena *arena, struct topo
 	read_replicas(s, arena, p);
 	if (s->source != SIM_NOBODY)
 		read_channel(s, arena, p);
+	if (sim_server_lies(s))
+		s->lie(s, p);
 }
 
 /* --- operators --- */
@@ -457,9 +463,11 @@ sim_servers_start(void)
 	topo.retry_us = sim_between(1, 10) * CLK_S;
 	topo.lag_us = sim_chance(400)	? 0
 		      : sim_chance(500) ? sim_between(1, 300) * CLK_MS
-					: sim_between(300, 3000) * CLK_MS;
+		      : sim_chance(750) ? sim_between(300, 3000) * CLK_MS
+					: sim_between(3000, 20000) * CLK_MS;
 	for (size_t i = 0; i < topo.n; i++) {
 		struct sim_server *s = &topo.s[i];
+		rec_init(&topo_probe_desc, &s->old);
 		s->i = i;
 		(void)snprintf(s->host, sizeof(s->host), "s%zu", i);
 		(void)snprintf(s->uuid, sizeof(s->uuid), "%08zu-0000-0000-0000-000000000000", i + 1);
@@ -471,6 +479,7 @@ sim_servers_start(void)
 		s->writable_at_boot = i == 0;
 		s->io = s->sql = i > 0;
 		s->acks = sim_chance(750);
+		s->skip_start = sim_chance(250);
 		s->rule = i > 0 && sim_chance(350) ? rules[sim_rand(ARRAY_LEN(rules))] : NULL;
 	}
 	sim_trace("%zu servers of %s, poll %lld s, net timeout %lld s, retry %lld s", topo.n,
@@ -484,6 +493,7 @@ sim_servers_done(void)
 {
 	for (size_t i = 0; i < topo.n; i++) {
 		sim_session_end(&topo.s[i]);
+		rec_done(&topo_probe_desc, &topo.s[i].old);
 		free(topo.s[i].binlog.v);
 		free(topo.s[i].relay.v);
 	}

@@ -21,7 +21,7 @@ sim_threads_start(struct sim_server *s, bool io, bool sql, bool by_step)
 		s->try_at = sim.now;
 	}
 	s->sql = s->sql || sql;
-	s->stopped_by_operator = false;
+	s->stopped_by_operator &= by_step; /* what a recovery starts it may stop again */
 }
 
 static void

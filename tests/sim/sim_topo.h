@@ -4,9 +4,11 @@
  * steps (pr_fence.c) is real.
  *
  *   sim_server.c      a server: transactions, replication     sim_server_step.c   its statements, and the lock for steps
+ *   sim_lie.c         what it tells probes that is not so
  *   sim_prober.c      a node's prober: steps, life            sim_prober_probe.c  its probes and lost connections
  *   sim_brain.c       the rest of struct rd_node              sim_topo_load.c     who writes on servers
- *   sim_topo_check.c  invariants 3 to 6    sim_topo_faults.c  what goes wrong    sim_topo_mutants.c  deliberate mistakes
+ *   sim_topo_check.c  invariants 3 to 6    sim_topo_faults.c  what goes wrong
+ *   sim_topo_operators.c  who mends it   sim_topo_mutants.c  deliberate mistakes
  *
  * Servers live in true time (sim.now); everything in `topo` outlives the nodes. */
 #ifndef SIM_TOPO_H
@@ -17,6 +19,7 @@
 #include "topo/step.h"
 
 #define SIM_SERVERS_MAX 6
+#define SIM_SERVER_ID(s) (100 + (s)->i)
 #define SIM_NOBODY SIM_SERVERS_MAX /* as a source: none */
 
 enum sim_topo_fault {
@@ -51,6 +54,10 @@ void sim_set_join(struct sim_set *into, const struct sim_set *more);
 
 /* --- servers ------------------------------------------------------------------------------------------------------ */
 enum sim_way { SIM_WAY_OPEN, SIM_WAY_SILENT, SIM_WAY_REFUSED };
+
+/* Changes what a probe has read of s. */
+struct sim_server;
+typedef void sim_lie_fn(const struct sim_server *s, struct topo_probe *p);
 
 /* A connection that holds the lock for steps, and the statement on it. */
 struct sim_session {
@@ -91,8 +98,9 @@ struct sim_server {
 	uint64_t source_boots; /* of the connection */
 	int64_t io_errno, heard_at, try_at;
 	uint64_t heartbeats;
-	int64_t apply_at; /* not before: lag */
-	bool stopped_by_operator;
+	int64_t apply_at;	  /* not before: lag */
+	bool stopped_by_operator; /* by one, or as configured (skip_start): one will start them again */
+	bool skip_start;
 
 	/* semi-sync; as a source: whether commits wait, and what was acknowledged by so many */
 	bool acks;	/* as a replica: enabled */
@@ -100,6 +108,10 @@ struct sim_server {
 	bool degraded;	/* a commit has waited too long: none does until replicas have caught up */
 	uint64_t n_acked;
 	int64_t booted_at;
+
+	sim_lie_fn *lie;
+	int64_t lies_until;
+	struct topo_probe old; /* owned: what it told when it began to lie */
 
 	struct sim_session session;
 	int64_t trouble_at; /* newest: it was down, stopped, cut off from somebody, or a step of it was lost */
@@ -151,6 +163,11 @@ void sim_session_work(struct sim_server *s);
 void sim_session_end(struct sim_server *s);
 void sim_threads_start(struct sim_server *s, bool io, bool sql, bool by_step);
 
+/* --- sim_lie.c */
+bool sim_server_lies(const struct sim_server *s);
+void sim_server_lie(struct sim_server *s, sim_lie_fn *lie, int64_t us);
+sim_lie_fn sim_lie_old, sim_lie_read_only, sim_lie_gtid, sim_lie_identity;
+
 /* --- sim_topo_load.c */
 void sim_load_start(void);
 /* A commit that waits for acknowledgements on s. */
@@ -197,7 +214,15 @@ void sim_topo_check_choice(const char *uid);
 void sim_topo_check_purged(struct sim_server *s, const struct sim_set *what);
 bool sim_topo_all_well(char *why, size_t size);
 
+/* --- sim_topo_votes.c */
+size_t sim_topo_votes(const struct rd_state *s, const struct topo_key *failed);
+
+/* --- sim_topo_operators.c */
+void sim_operators_start(void);
+void sim_operators_mend(void); /* networks */
+
 /* --- sim_topo_faults.c */
+void sim_topo_set_way(size_t node, struct sim_server *s, enum sim_way way);
 void sim_topo_faults_start(void);
 void sim_topo_rest(void);
 /* Something happens in a recovery: who has been armed for it strikes. */

@@ -30,6 +30,10 @@ struct seen_recovery {
 	size_t failed;
 	int64_t began_at;
 	bool over, stepped;
+	bool promoted;
+	/* what the failed server told before: */
+	bool is_another;     /* it is not who it said it is */
+	bool told_read_only; /* and was not */
 	uint64_t state;
 	bool counts[SIM_SERVERS_MAX]; /* direct replicas that were well */
 	bool must_not[SIM_SERVERS_MAX];
@@ -121,6 +125,13 @@ lasts(int64_t t)
 	return t != 0 && sim.now - t >= SURE_US;
 }
 
+/* … or has, or cannot have been read since. */
+static bool
+has_lied(const struct sim_server *s, int64_t at)
+{
+	return s->lies_until + SURE_US > at;
+}
+
 static bool
 all_reach(const struct sim_server *s)
 {
@@ -132,12 +143,21 @@ all_reach(const struct sim_server *s)
 }
 
 /* --- 5, all the time --- */
-/* A promoted server that died before its channel was reset comes back as a writable replica of its former source: that is
- * not told from a source that operators have made one again, and nobody is fenced. */
+/* It lied about who it was when a recovery of it began: it is another one than was replaced, and is left alone. */
 static bool
-is_below_writable(const struct sim_server *s)
+is_another(const struct sim_server *s)
 {
-	return s->source != SIM_NOBODY && !s->detached && !topo.s[s->source].read_only;
+	for (size_t i = 0; i < seen.n; i++) {
+		if (seen.r[i].failed == s->i && seen.r[i].is_another)
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_source(const struct sim_server *s)
+{
+	return !s->read_only && !is_another(s);
 }
 
 static void
@@ -146,8 +166,8 @@ look_for_split(void)
 	size_t writable = 0;
 
 	for (size_t i = 0; i < topo.n; i++)
-		writable += sim_server_runs(&topo.s[i]) && !topo.s[i].read_only && all_reach(&topo.s[i]) &&
-			    !is_below_writable(&topo.s[i]);
+		writable += sim_server_runs(&topo.s[i]) && is_source(&topo.s[i]) && all_reach(&topo.s[i]) &&
+			    !has_lied(&topo.s[i], sim.now);
 	since(&seen.split_since, writable > 1);
 	if (seen.split_since != 0 && sim.now - seen.split_since > SPLIT_US)
 		sim_fail("5: two writable servers that everybody has reached for %d s", (int)(SPLIT_US / CLK_S));
@@ -187,6 +207,24 @@ note_holders(struct seen_recovery *r)
 	}
 }
 
+/* What is decided on may be a lie. */
+static void
+note_input(struct sim_node *n, struct seen_recovery *r)
+{
+	const struct sim_server *failed = &topo.s[r->failed];
+	struct mem_arena arena = {0};
+	struct rd_recovery_input in;
+	struct err e;
+
+	if (rd_records_input(rd_proposer_state(n->node.decide), r->uid, &arena, &in, &e) != 0) {
+		sim_fail("recovery %s has no input: %s", r->uid, e.msg);
+	} else {
+		r->is_another = in.failed.server_id != 0 && in.failed.server_id != SIM_SERVER_ID(failed);
+		r->told_read_only = in.failed.read_only && !failed->read_only;
+	}
+	mem_arena_done(&arena);
+}
+
 static void
 note_rules(struct seen_recovery *r)
 {
@@ -210,6 +248,7 @@ begins(struct sim_node *n, const struct rd_recovery *m)
 	(void)str_copy(r->uid, sizeof(r->uid), m->uid);
 	r->failed = failed->i;
 	r->began_at = sim.now;
+	note_input(n, r);
 	topo.recoveries++;
 	check_is_dead(n, r);
 	note_holders(r);
@@ -241,6 +280,7 @@ note_end(struct seen_recovery *r, const struct rd_recovery *m)
 	r->over = true;
 	for (size_t i = 0; i < topo.n && !m->promoted; i++)
 		r->left[i] = !all_reach(&topo.s[i]);
+	r->promoted = m->promoted;
 	topo.promotions += m->promoted;
 	topo.undone += !m->promoted;
 }
@@ -265,47 +305,6 @@ sim_topo_check_applied(struct sim_node *n, const struct rd_applied *a)
 }
 
 /* --- 4 --- */
-static bool
-is_vote(const struct db_detection_witness *w)
-{
-	static const char *const failed[] = {"refused", "reset", "timed_out", "unreachable"};
-
-	for (size_t i = 0; i < ARRAY_LEN(failed); i++) {
-		if (!w->is_replica && str_eq(w->seen, failed[i]))
-			return true;
-	}
-	return false;
-}
-
-static size_t
-votes_of(const struct rd_state *s, int64_t id)
-{
-	struct rd_cursor c = {.table = RD_TABLE_detection_witness};
-	size_t n = 0;
-	const void *row;
-
-	while (rd_state_next(s, &c, &row) && c.table == RD_TABLE_detection_witness) {
-		const struct db_detection_witness *w = row;
-		n += w->detection_id == id && is_vote(w);
-	}
-	return n;
-}
-
-static size_t
-most_votes(const struct rd_state *s, const struct topo_key *failed)
-{
-	struct rd_cursor c = {.table = RD_TABLE_detection};
-	size_t most = 0;
-	const void *row;
-
-	while (rd_state_next(s, &c, &row) && c.table == RD_TABLE_detection) {
-		const struct db_detection *d = row;
-		if (d->port == failed->port && str_eq(d->hostname, failed->hostname))
-			most = votes_of(s, d->detection_id) > most ? votes_of(s, d->detection_id) : most;
-	}
-	return most;
-}
-
 static void
 check_votes(struct sim_node *n, struct seen_recovery *r)
 {
@@ -314,7 +313,7 @@ check_votes(struct sim_node *n, struct seen_recovery *r)
 	if (r->stepped || n->node.decide == NULL)
 		return;
 	r->stepped = true;
-	votes = most_votes(rd_proposer_state(n->node.decide), &topo.s[r->failed].key);
+	votes = sim_topo_votes(rd_proposer_state(n->node.decide), &topo.s[r->failed].key);
 	if (votes < sim.founders / 2 + 1)
 		sim_fail("4: the first step of a recovery of %s is written, with %zu votes recorded",
 			 topo.s[r->failed].host, votes);
@@ -380,6 +379,16 @@ sim_topo_check_choice(const char *uid)
 		r->told = sim_load_told()->n[r->failed];
 }
 
+static bool
+somebody_lied(int64_t at)
+{
+	for (size_t i = 0; i < topo.n; i++) {
+		if (has_lied(&topo.s[i], at))
+			return true;
+	}
+	return false;
+}
+
 /* It lacks what a client was told of, and the record says that nothing is lost. */
 static void
 check_loss(const struct seen_recovery *r, const struct sim_server *s)
@@ -394,7 +403,7 @@ check_loss(const struct seen_recovery *r, const struct sim_server *s)
 	if (row == NULL)
 		return;
 	sim_trace("loss of %s: %s; clients were told of %llu", r->uid, row->loss, (unsigned long long)r->told);
-	if (!str_eq(row->loss, "none"))
+	if (!str_eq(row->loss, "none") || somebody_lied(r->began_at))
 		return;
 	topo.proven++;
 	if (s->executed.n[r->failed] < r->told)
@@ -432,11 +441,14 @@ sim_topo_check_promoted(struct sim_server *s, const struct ipc_step *m)
 	sim_moment(SIM_MOMENT_PROMOTED, NULL, s);
 }
 
+/* Executed: also on one that has died since it was promoted. */
 static bool
-is_elsewhere(const struct sim_server *but, const struct sim_set *what)
+is_elsewhere(const struct sim_server *but, size_t failed, const struct sim_set *what)
 {
 	for (size_t i = 0; i < topo.n; i++) {
-		if (i != but->i && topo.s[i].up && sim_set_contains(&topo.s[i].received, what))
+		const struct sim_server *s = &topo.s[i];
+		if (i != but->i && ((s->up && sim_set_contains(&s->received, what)) ||
+				    (i != failed && sim_set_contains(&s->executed, what))))
 			return true;
 	}
 	return false;
@@ -450,10 +462,10 @@ sim_topo_check_purged(struct sim_server *s, const struct sim_set *what)
 		return; /* it was promoted: what it lacked then was looked for, what it has got since is the old source's own */
 	for (size_t i = seen.n; i > 0; i--) {
 		struct seen_recovery *r = &seen.r[i - 1];
-		if (r->over || !r->counts[s->i])
+		if (r->over || !r->counts[s->i] || has_lied(s, r->began_at))
 			continue;
 		sim_set_join(&r->purged, what);
-		if (!is_elsewhere(s, what))
+		if (!is_elsewhere(s, r->failed, what))
 			sim_fail("6: a step has thrown away what %s had received, and nobody else has it", s->host);
 	}
 }
@@ -478,6 +490,15 @@ was_left(const struct sim_server *s)
 	return false;
 }
 
+/* What an undone recovery gave back was what the failed server had told. */
+static bool
+is_told_read_only(void)
+{
+	const struct seen_recovery *r = seen.n > 0 ? &seen.r[seen.n - 1] : NULL;
+
+	return r != NULL && r->told_read_only && !r->promoted;
+}
+
 /* Perhaps by way of another one: a recovery that was undone could not take back all it had changed. */
 static bool
 follows(const struct sim_server *s, size_t primary)
@@ -495,10 +516,12 @@ follows(const struct sim_server *s, size_t primary)
 static const struct sim_server *
 primary_of(char *why, size_t size)
 {
-	const struct sim_server *p = NULL;
+	const struct sim_server *p = NULL, *another = NULL;
 
 	for (size_t i = 0; i < topo.n; i++) {
-		if (topo.s[i].read_only || is_below_writable(&topo.s[i]))
+		if (!topo.s[i].read_only && is_another(&topo.s[i]))
+			another = &topo.s[i];
+		if (!is_source(&topo.s[i]))
 			continue;
 		if (p != NULL) {
 			(void)snprintf(why, size, "%s and %s are writable", p->host, topo.s[i].host);
@@ -506,7 +529,8 @@ primary_of(char *why, size_t size)
 		}
 		p = &topo.s[i];
 	}
-	if (p == NULL)
+	p = p == NULL ? another : p;
+	if (p == NULL && !is_told_read_only())
 		(void)snprintf(why, size, "5: nobody is writable");
 	return p;
 }

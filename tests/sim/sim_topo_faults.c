@@ -1,5 +1,5 @@
 /* sim_topo_faults.c — what goes wrong with servers, probers and nodes in runs with --topology: each kind as a function that
- * strikes once, the choice among them, what is armed for moments of a recovery; and the operators who mend things. */
+ * strikes once, the choice among them, and what is armed for moments of a recovery. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +9,7 @@
 static int64_t armed[SIM_MOMENT_COUNT];	  /* 0: no; else who comes there for the n-th time … */
 static unsigned effect[SIM_MOMENT_COUNT]; /* … meets this */
 
-/* --- whom --- */
+/* --- whom: drawn in a statement of its own, since the order of arguments is the compiler's --- */
 static struct sim_server *
 primary(void)
 {
@@ -57,7 +57,9 @@ kill_server(struct sim_server *s, int64_t restart_us)
 static bool
 do_KILL(void)
 {
-	return kill_server(some_server(), sim_between(1000, 15000) * CLK_MS);
+	struct sim_server *s = some_server();
+
+	return kill_server(s, sim_between(1000, 15000) * CLK_MS);
 }
 
 static bool
@@ -69,7 +71,9 @@ do_KILL_FOR_GOOD(void)
 static bool
 do_KILL_QUICK(void)
 {
-	return kill_server(some_server(), sim_between(20, 600) * CLK_MS);
+	struct sim_server *s = some_server();
+
+	return kill_server(s, sim_between(20, 600) * CLK_MS);
 }
 
 static bool
@@ -98,8 +102,8 @@ do_CROWD(void)
 	return true;
 }
 
-static void
-set_way(size_t node, struct sim_server *s, enum sim_way way)
+void
+sim_topo_set_way(size_t node, struct sim_server *s, enum sim_way way)
 {
 	if (topo.way[node][s->i] == way)
 		return;
@@ -119,7 +123,7 @@ cut_some(enum sim_way way)
 
 	for (size_t i = 0; i < sim.n; i++) {
 		if ((which >> i & 1) != 0)
-			set_way(i, s, way);
+			sim_topo_set_way(i, s, way);
 	}
 	heal_later();
 	return true;
@@ -150,7 +154,7 @@ cut_off(struct sim_server *s, size_t but)
 {
 	for (size_t i = 0; i < sim.n; i++) {
 		if (i != but)
-			set_way(i, s, SIM_WAY_SILENT);
+			sim_topo_set_way(i, s, SIM_WAY_SILENT);
 	}
 	for (size_t i = 0; i < topo.n; i++) {
 		if (i != s->i)
@@ -269,18 +273,59 @@ do_STOP_BOTH(void)
 	return true;
 }
 
+static bool
+lie(sim_lie_fn *what, const char *name)
+{
+	struct sim_server *s = some_server();
+
+	if (!sim_server_runs(s))
+		return false;
+	sim_server_lie(s, what, sim_between(500, 12000) * CLK_MS);
+	s->trouble_at = s->lies_until;
+	sim_trace("%s lies for %lld ms: %s", s->host, (long long)((s->lies_until - sim.now) / CLK_MS), name);
+	return true;
+}
+
+static bool
+do_LIE_OLD(void)
+{
+	return lie(sim_lie_old, "what was so");
+}
+
+static bool
+do_LIE_READ_ONLY(void)
+{
+	return lie(sim_lie_read_only, "read_only");
+}
+
+static bool
+do_LIE_GTID(void)
+{
+	return lie(sim_lie_gtid, "positions");
+}
+
+static bool
+do_LIE_IDENTITY(void)
+{
+	return lie(sim_lie_identity, "identity");
+}
+
 /* --- probers and nodes --- */
 static bool
 do_PROBER_KILL(void)
 {
-	sim_prober_kill(some_node(), sim_between(20, 1500) * CLK_MS);
+	size_t node = some_node();
+
+	sim_prober_kill(node, sim_between(20, 1500) * CLK_MS);
 	return true;
 }
 
 static bool
 do_PROBER_PAUSE(void)
 {
-	sim_prober_pause(some_node(), sim_between(20, 4000) * CLK_MS);
+	size_t node = some_node();
+
+	sim_prober_pause(node, sim_between(20, 4000) * CLK_MS);
 	return true;
 }
 
@@ -318,7 +363,7 @@ isolate(struct sim_node *n, struct sim_server *s)
 		sim_net_cut(n->i, i, true);
 		sim_net_cut(i, n->i, true);
 		if (s != NULL)
-			set_way(i, s, SIM_WAY_SILENT);
+			sim_topo_set_way(i, s, SIM_WAY_SILENT);
 	}
 	sim.heal_at = max_i64(sim.heal_at, sim.now + sim_between(500, 6000) * CLK_MS);
 	heal_later();
@@ -434,112 +479,11 @@ on_first_strike(void *arg UNUSED)
 	}
 }
 
-/* --- operators --- */
-static void
-mend(void)
-{
-	topo.heal_at = 0;
-	for (size_t i = 0; i < topo.n; i++) {
-		for (size_t k = 0; k < sim.n; k++)
-			set_way(k, &topo.s[i], SIM_WAY_OPEN);
-		for (size_t k = 0; k < topo.n; k++) {
-			if (topo.apart[i][k])
-				topo.s[i].trouble_at = sim.now;
-			topo.apart[i][k] = false;
-		}
-	}
-}
-
-static bool
-is_decided(const struct rd_state *s, const struct sim_server *x)
-{
-	const struct db_candidate key = {.hostname = x->key.hostname, .port = x->key.port};
-	const struct db_candidate *row = rd_state_get(s, RD_TABLE_candidate, &key);
-
-	return row != NULL && str_eq(row->promotion_rule, x->rule);
-}
-
-/* What operators ask the leader for. */
-static void
-ask_leader(struct sim_server *s, bool rule)
-{
-	struct sim_node *leader = sim_leader();
-	struct rd_cmd_end_downtime end = {.key = s->key};
-	struct rd_cmd_register_candidate candidate = {.key = s->key, .promotion_rule = s->rule};
-	struct err e;
-	int rc = 0;
-
-	if (leader == NULL || leader->node.decide == NULL)
-		return;
-	sim.cur = leader;
-	if (!rule)
-		rc = rd_propose_end_downtime(leader->node.decide, &end, NULL, NULL, &e);
-	else if (is_decided(rd_proposer_state(leader->node.decide), s))
-		s->rule_at = sim.now;
-	else
-		rc = rd_propose_register_candidate(leader->node.decide, &candidate, NULL, NULL, &e);
-	if (rc != 0)
-		sim_trace("operator: %s", e.msg);
-	sim.cur = NULL;
-	if (leader->dying)
-		sim_node_kill(leader, "killed there");
-}
-
-/* Somebody whom a recovery left behind is made a copy of the primary, and follows it. */
-static void
-rebuild(struct sim_server *s, const struct sim_server *p)
-{
-	sim_trace("operator: %s is made a replica of %s", s->host, p->host);
-	sim_server_copy(s, p);
-	ask_leader(s, false);
-}
-
-/* Operators look twice: nobody is made a replica while it is not clear of whom. */
-static const struct sim_server *
-only_primary(void)
-{
-	const struct sim_server *p = NULL;
-
-	for (size_t i = 0; i < topo.n; i++) {
-		if (topo.s[i].up && topo.s[i].read_only)
-			continue;
-		if (!sim_server_runs(&topo.s[i]) || p != NULL)
-			return NULL;
-		p = &topo.s[i];
-	}
-	return p;
-}
-
-static bool
-is_left_behind(const struct sim_server *s, const struct sim_server *p)
-{
-	return s != p && sim_server_runs(s) && s->read_only && !s->session.used &&
-	       (s->source != p->i || s->detached || s->io_errno == 1236) && sim.now - s->trouble_at > 15 * CLK_S;
-}
-
-static void
-on_operator(void *arg)
-{
-	const struct sim_server *p = only_primary();
-	struct sim_server *s = &topo.s[sim_rand(topo.n)];
-
-	if (topo.heal_at != 0 && topo.heal_at <= sim.now)
-		mend();
-	if (s->rule != NULL && s->rule_at == 0)
-		ask_leader(s, true);
-	if (!sim.quiet && sim_chance(20) && !sim_topo_recovering() && p != NULL && is_left_behind(s, p))
-		rebuild(s, p);
-	if (sim_chance(20) && s->stopped_by_operator && !sim_topo_recovering() && sim_server_runs(s) &&
-	    !s->session.used)
-		sim_server_start_threads(s);
-	sim_after(100 * CLK_MS, NULL, on_operator, NULL, arg);
-}
-
 void
 sim_topo_faults_start(void)
 {
 	memset(armed, 0, sizeof(armed));
-	sim_after(0, NULL, on_operator, NULL, NULL);
+	sim_operators_start();
 	sim_after(sim_between(8, 16) * CLK_S, NULL, on_strike, NULL, NULL);
 	if (sim_chance(350))
 		sim_after(sim_between(11500, 13000) * CLK_MS, NULL, on_first_strike, NULL, NULL);
@@ -549,10 +493,12 @@ void
 sim_topo_rest(void)
 {
 	memset(armed, 0, sizeof(armed));
-	mend();
+	sim_operators_mend();
 	for (size_t i = 0; i < topo.n; i++) {
 		struct sim_server *s = &topo.s[i];
 		s->crowded_until = 0;
+		if (s->up)
+			s->lies_until = min_i64(s->lies_until, sim.now);
 		s->paused_until = min_i64(s->paused_until, sim.now);
 		if (!s->up)
 			s->restart_at = sim.now + sim_between(1, 3000) * CLK_MS;
