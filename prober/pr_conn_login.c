@@ -95,6 +95,8 @@ on_wait(my_socket fd, my_bool is_read, int timeout UNUSED)
 	do
 		rc = poll(fds, 2, left_ms(l));
 	while (rc < 0 && errno == EINTR);
+	if (l->waited_from.us == 0)
+		l->waited_from = now();
 	if (rc < 0)
 		return fail_wait(l, errno);
 	if (fds[1].revents != 0)

@@ -298,6 +298,7 @@ pr_target_log_in(struct pr_target *t, enum pr_lane lane, struct mono deadline)
 	j->login.tls = tls_mode(t, c);
 	j->login.deadline = deadline;
 	if (!pr_lanes_submit(t->pool->lanes, lane, &j->job)) {
+	j->login.asked = pr_now();
 		free_login(j);
 		return false;
 	}
