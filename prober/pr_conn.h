@@ -44,6 +44,9 @@ struct pr_login {
 	struct mono deadline;
 	size_t max_packet;     /* bytes */
 	bool multi_statements; /* a text may hold several, with ";" between them */
+	/* In and out: the numeric address at which it last let us in, "" = unknown. Once the name is gone (a container's goes
+	 * with the container), a server that neither greets nor takes connections there is not merely one of unknown name. */
+	char address[46];
 	/* Private to pr_conn_login.c */
 	size_t seen_bytes, greeting_bytes;
 	bool error_first;
