@@ -254,17 +254,17 @@ static void
 begin(struct rd_detect *d, const struct rd_server *s, const struct rd_electorate *who,
       const struct rd_suspect_replica_list *replicas)
 {
-	struct rd_round_conf conf = {.id = (who->term << 24) + ++d->last_id,
-				     .self = who->self,
-				     .voters = who->names,
-				     .n_voters = who->n,
-				     .server = &s->inst.key,
-				     .server_uuid = s->inst.server_uuid,
-				     .replicas = *replicas,
-				     .answered = s->seen.answered,
-				     .may_restart = rd_round_may_restart(s->restarted, s->seen.answered, rd_mono(d->n)),
-				     .hold_us =
-					 rd_rules_hold_us(d->n->rules, s->inst.cluster_name, rd_detect_alias(d, s))};
+	struct rd_round_conf conf = {
+	    .id = (who->term << 24) + ++d->last_id,
+	    .self = who->self,
+	    .voters = who->names,
+	    .n_voters = who->n,
+	    .server = &s->inst.key,
+	    .server_uuid = s->inst.server_uuid,
+	    .replicas = *replicas,
+	    .answered = s->seen.answered,
+	    .may_restart = rd_round_may_restart(s->restarted, s->restarted_before, s->seen.answered, rd_mono(d->n)),
+	    .hold_us = rd_rules_hold_us(d->n->rules, s->inst.cluster_name, rd_detect_alias(d, s))};
 	struct rd_asking *a = mem_new(struct rd_asking);
 
 	a->round = rd_round_new(&conf, rd_mono(d->n));
