@@ -238,6 +238,46 @@ def test_too_many_connections_is_an_answer(raftd):
     assert told == [("ALIVE", "it answers (too many connections)", "this node: answered (too many connections)", 0, 1, 1)]
 
 
+def votes(raftd):
+    return raftd.rows("SELECT verdict, analysis, description, seen, failed, answered, needed FROM failure_vote WHERE hostname = 'source'")
+
+
+def test_a_server_that_answers_and_cannot_be_read_is_told_of(raftd):
+    """Nobody suspects it, so nobody votes; but the analysis shows it as dead, since nobody can read its replicas either."""
+    expired = {"evidence": ANSWERED, "found": False, "partial": False, "errno_mysql": 1862, "error": "Your password has expired"}
+    for k in (SOURCE, R1, R2):
+        raftd.prober.report(k, **expired)
+    told = wait_until(lambda: votes(raftd), 10, "what it answers to be written down")
+    assert told == [("ALIVE", "NoProblem", "it answers (password expired)", "this node: answered (password expired)", 0, 1, 1)]
+    assert raftd.metrics.get("detect.votes", 0) == 0
+    raftd.prober.report(SOURCE, **{**expired, "errno_mysql": 1040})
+    wait_until(lambda: votes(raftd)[0][2] == "it answers (too many connections)", 10, "its other answer to be written down")
+    assert raftd.rows("SELECT hostname FROM failure_vote") == [("source",)]  # not of those that nobody follows
+
+
+@pytest.mark.parametrize("raftd", [{"FailureDetectionHoldSeconds": {"sour.e": 3600}}], indirect=True)
+def test_a_held_verdict_is_told_while_it_holds(raftd):
+    raftd.prober.gone(SOURCE)
+    for k in (R1, R2):
+        replicates(raftd, k, CONNECTING, 2003)
+    raftd.prober.report(SOURCE)
+    told = wait_until(lambda: votes(raftd), 10, "the vote to be written down")
+    assert [vote[:2] for vote in told] == [("HELD", "DeadMaster")] and "this node: refused" in told[0][3]
+    assert not raftd.rows("SELECT 1 FROM topology_failure_detection")
+
+
+def test_a_verdict_is_told_with_its_newest_analysis(raftd):
+    """One replica is back meanwhile: the next vote finds the same, and another kind of failure."""
+    raftd.prober.gone(SOURCE)
+    raftd.prober.gone(R2)
+    replicates(raftd, R1, CONNECTING, 2003)
+    raftd.prober.report(SOURCE)
+    wait_until(lambda: [vote[:2] for vote in votes(raftd)] == [("DEAD", "DeadMasterAndSomeReplicas")], 20, "the first vote to be told")
+    replicates(raftd, R2, CONNECTING, 2003)
+    wait_until(lambda: [vote[:2] for vote in votes(raftd)] == [("DEAD", "DeadMaster")], 20, "the next vote to be told")
+    assert set(raftd.rows("SELECT analysis FROM topology_failure_detection")) >= {("DeadMasterAndSomeReplicas",)}
+
+
 @pytest.mark.parametrize("quorum", ["majority", "leader"])
 def test_three_nodes_vote(new_group, quorum):
     """A voter that is slow may be missing; the leader and another one are enough. Or the leader alone, where that is wanted."""
