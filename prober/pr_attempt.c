@@ -140,11 +140,36 @@ ask(struct pr_target *t)
 	pr_probe_ask(&a->probe, t->conn);
 }
 
+/* Nothing was learnt for want of a thread. Who is suspected is tried again at once, not in its turn. */
+static void
+end_untried(struct pr_target *t, const char *text)
+{
+	fail(t->attempt, text);
+	t->suspicion = t->attempt->suspicion;
+	if (t->suspicion)
+		pr_sched_hurry(&t->pool->sched, &t->sched, pr_now());
+	finish(t);
+}
+
+/* Its silence is none of the server's when a busy lane or a slow look-up took more of the time than was left for it. */
+static bool
+was_too_late(const struct pr_attempt *a, const struct pr_login *l)
+{
+	struct mono now = pr_now(), from = l->waited_from.us != 0 ? l->waited_from : now;
+	int64_t lost_us = mono_diff_us(from, l->asked), waited_us = mono_diff_us(now, a->begun) - lost_us;
+
+	return l->failure.timed_out && !l->failure.greeted && waited_us < lost_us;
+}
+
 void
 pr_attempt_logged_in(struct pr_target *t, const struct pr_login *l)
 {
 	struct pr_attempt *a = t->attempt;
 
+	if (!l->ok && was_too_late(a, l)) {
+		end_untried(t, "the login's turn came too late");
+		return;
+	}
 	if (!l->ok) {
 		a->failure = l->failure;
 		a->phase =
@@ -226,8 +251,7 @@ login_hangs(struct pr_target *t)
 
 	pr_target_abandon_login(t, &begun, &resolving);
 	if (!begun) {
-		fail(a, "no connector thread was free");
-		finish(t);
+		end_untried(t, "no connector thread was free");
 		return;
 	}
 	fail(a, resolving ? "the name look-up takes too long" : "the login takes too long");

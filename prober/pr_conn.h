@@ -39,10 +39,14 @@ struct pr_login {
 	enum pr_tls_mode tls;
 	bool tls_verify; /* chain and host name */
 	const char *ca_file, *cert_file,
-	    *key_file; /* "" = none; without ca_file the system's directory is the trust root */
+	    *key_file;	   /* "" = none; without ca_file the system's directory is the trust root */
+	struct mono asked; /* when it was submitted: a busy lane lets time go by */
 	struct mono deadline;
 	size_t max_packet;     /* bytes */
 	bool multi_statements; /* a text may hold several, with ";" between them */
+	/* In and out: the numeric address at which it last let us in, "" = unknown. Once the name is gone (a container's goes
+	 * with the container), a server that neither greets nor takes connections there is not merely one of unknown name. */
+	char address[46];
 	/* Private to pr_conn_login.c */
 	size_t seen_bytes, greeting_bytes;
 	bool error_first;
@@ -53,8 +57,9 @@ struct pr_login {
 	bool ok;
 	void *handle; /* for pr_conn_adopt or pr_login_drop */
 	bool tls_used;
-	bool tls_demanded;	/* found out now: plain was refused, and the server asks for TLS or let us in with it */
-	struct mono greeted_at; /* 0 = never; the server lived then */
+	bool tls_demanded; /* found out now: plain was refused, and the server asks for TLS or let us in with it */
+	struct mono waited_from;   /* for the server, no longer for a thread or its name; 0 = it never came to that */
+	struct mono greeted_at;	   /* 0 = never; the server lived then */
 	struct pr_failure failure; /* why not ok */
 };
 

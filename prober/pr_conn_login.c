@@ -9,8 +9,10 @@
  * Owns nothing but the handle until it is adopted. */
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <poll.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -19,6 +21,7 @@
 #include "base/str.h"
 #include "pr_conn.h"
 #include "pr_conn_private.h"
+#include "pr_reach.h"
 
 #define LOGIN_BYTES ((size_t)256 << 10) /* from the server until we are in */
 #define SYSTEM_CA_DIR "/etc/ssl/certs"
@@ -92,6 +95,8 @@ on_wait(my_socket fd, my_bool is_read, int timeout UNUSED)
 		return -1;
 	}
 	atomic_store(&l->stage, PR_LOGIN_CONNECTING);
+	if (l->waited_from.us == 0)
+		l->waited_from = now();
 	do
 		rc = poll(fds, 2, left_ms(l));
 	while (rc < 0 && errno == EINTR);
@@ -220,6 +225,17 @@ note_login_error(struct pr_login *l, MYSQL *m)
 		       str_empty(mysql_error(m)) ? "the login ended without an error" : mysql_error(m));
 }
 
+static void
+note_address(struct pr_login *l, MYSQL *m)
+{
+	struct sockaddr_storage peer;
+	socklen_t n = sizeof(peer);
+
+	if (getpeername((int)mysql_get_socket(m), (struct sockaddr *)&peer, &n) != 0 ||
+	    getnameinfo((struct sockaddr *)&peer, n, l->address, sizeof(l->address), NULL, 0, NI_NUMERICHOST) != 0)
+		l->address[0] = '\0';
+}
+
 /* One attempt, plain or TLS. */
 static bool
 attempt(struct pr_login *l, bool tls)
@@ -241,10 +257,12 @@ attempt(struct pr_login *l, bool tls)
 		ok = false;
 		(void)str_copy(l->failure.text, sizeof(l->failure.text), "unsupported client library");
 	}
-	if (ok)
+	if (ok) {
 		l->handle = m;
-	else
+		note_address(l, m);
+	} else {
 		mysql_close(m);
+	}
 	l->tls_used = tls;
 	return ok;
 }
@@ -271,6 +289,24 @@ attempt_mixed(struct pr_login *l)
 	return false;
 }
 
+/* The name is unknown now. Whoever says something at the former address may be another server by now: that proves nothing,
+ * and nobody logs in there. */
+static void
+ask_former_address(struct pr_login *l)
+{
+	int rc;
+
+	atomic_store(&l->stage, PR_LOGIN_CONNECTING);
+	l->waited_from = now();
+	rc = pr_reach_hear(l->address, (uint16_t)l->port, l->deadline);
+	if (rc == 0)
+		return;
+	l->failure = (struct pr_failure){.err_no = CR_CONN_HOST_ERROR, .sys_errno = rc, .timed_out = rc == ETIMEDOUT};
+	(void)snprintf(l->failure.text, sizeof(l->failure.text),
+		       "Unknown server host '%.128s'; where it was, at %s: %s", l->host, l->address,
+		       strerrordesc_np(rc));
+}
+
 void
 pr_login_init(struct pr_login *l)
 {
@@ -291,6 +327,8 @@ pr_login_run(struct pr_login *l)
 	}
 	(void)mysql_thread_init();
 	l->ok = l->tls == PR_TLS_IF_DEMANDED ? attempt_mixed(l) : attempt(l, l->tls == PR_TLS_ON);
+	if (!l->ok && l->failure.err_no == CR_UNKNOWN_HOST && l->address[0] != '\0')
+		ask_former_address(l);
 	mysql_thread_end();
 }
 

@@ -99,6 +99,7 @@ struct pr_target {
 	struct pr_lookup *lookup;
 	struct mono looked_up;
 	char ipv4[16], ipv6[46];
+	char address[46]; /* of its newest login; "" = none yet */
 };
 
 TAILQ_HEAD(pr_target_list, pr_target);

@@ -1,5 +1,5 @@
-/* pr_reach.c — see pr_reach.h. Called by pr_lookup.c in a thread. Says nothing to the server: the connection is closed
- * as soon as it stands. */
+/* pr_reach.c — see pr_reach.h. Called by pr_lookup.c and pr_conn_login.c in threads. Says nothing to the server: the
+ * connection is closed as soon as it stands, or it has said something. */
 #include "pr_reach.h"
 
 #include <ctype.h>
@@ -25,10 +25,10 @@ set_port(struct sockaddr_storage *to, uint16_t port)
 
 /* 0, or an errno. */
 static int
-wait_connected(int fd, struct mono until)
+wait_for(int fd, short events, struct mono until)
 {
 	int64_t left_ms = max_i64(0, mono_diff_us(until, clk_mono(clk_real())) / CLK_MS);
-	struct pollfd p = {.fd = fd, .events = POLLOUT};
+	struct pollfd p = {.fd = fd, .events = events};
 	int rc = poll(&p, 1, (int)left_ms), error = 0;
 	socklen_t n = sizeof(error);
 
@@ -40,7 +40,22 @@ wait_connected(int fd, struct mono until)
 }
 
 static int
-try_address(const struct sockaddr_storage *to, socklen_t n, struct mono until)
+hear(int fd, struct mono until)
+{
+	int rc = wait_for(fd, POLLIN, until);
+	ssize_t n;
+	char byte;
+
+	if (rc != 0)
+		return rc;
+	n = recv(fd, &byte, sizeof(byte), MSG_DONTWAIT);
+	if (n < 0)
+		return errno;
+	return n > 0 ? 0 : ECONNRESET;
+}
+
+static int
+try_address(const struct sockaddr_storage *to, socklen_t n, bool hears, struct mono until)
 {
 	int fd = socket(to->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), rc;
 
@@ -48,7 +63,9 @@ try_address(const struct sockaddr_storage *to, socklen_t n, struct mono until)
 		return errno;
 	rc = connect(fd, (const struct sockaddr *)(const void *)to, n) == 0 ? 0 : errno;
 	if (rc == EINPROGRESS)
-		rc = wait_connected(fd, until);
+		rc = wait_for(fd, POLLOUT, until);
+	if (rc == 0 && hears)
+		rc = hear(fd, until);
 	(void)close(fd);
 	return rc;
 }
@@ -79,7 +96,7 @@ pr_reach(const struct addrinfo *list, uint16_t port, int64_t wait_ms, char *erro
 			continue;
 		memcpy(&to, a->ai_addr, a->ai_addrlen);
 		set_port(&to, port);
-		rc = try_address(&to, a->ai_addrlen, until);
+		rc = try_address(&to, a->ai_addrlen, false, until);
 		if (rc == 0)
 			return true;
 		if (error[0] == '\0')
@@ -88,4 +105,22 @@ pr_reach(const struct addrinfo *list, uint16_t port, int64_t wait_ms, char *erro
 	if (error[0] == '\0')
 		(void)snprintf(error, error_bytes, "dial tcp: no address");
 	return false;
+}
+
+int
+pr_reach_hear(const char *address, uint16_t port, struct mono until)
+{
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST}, *list;
+	struct sockaddr_storage to = {0};
+	int rc = EINVAL;
+
+	if (getaddrinfo(address, NULL, &hints, &list) != 0)
+		return rc;
+	if ((list->ai_family == AF_INET || list->ai_family == AF_INET6) && list->ai_addrlen <= sizeof(to)) {
+		memcpy(&to, list->ai_addr, list->ai_addrlen);
+		set_port(&to, port);
+		rc = try_address(&to, list->ai_addrlen, true, until);
+	}
+	freeaddrinfo(list);
+	return rc;
 }

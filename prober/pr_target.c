@@ -202,6 +202,7 @@ adopt(struct pr_target *t, struct pr_login *l)
 	t->conn = pr_conn_adopt(t->pool->base, l, &events, t);
 	t->conn_epoch = t->pool->epoch;
 	t->conn_since = pr_now();
+	memcpy(t->address, l->address, sizeof(t->address));
 	t->known = (struct pr_known){0};
 	t->pool->n_connections++;
 	pr_sched_set_connected(&t->pool->sched, &t->sched, true, pr_now());
@@ -295,7 +296,9 @@ pr_target_log_in(struct pr_target *t, enum pr_lane lane, struct mono deadline)
 	pr_login_configure(&j->login, c);
 	j->login.host = j->host;
 	j->login.port = (unsigned)t->key.port;
+	memcpy(j->login.address, t->address, sizeof(t->address));
 	j->login.tls = tls_mode(t, c);
+	j->login.asked = pr_now();
 	j->login.deadline = deadline;
 	if (!pr_lanes_submit(t->pool->lanes, lane, &j->job)) {
 		free_login(j);

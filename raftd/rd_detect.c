@@ -165,7 +165,7 @@ work(struct rd_detect *d, struct rd_asking *a)
 		}
 	}
 	if (rd_round_finding(a->round)->verdict == RD_VERDICT_HELD && !a->said_held)
-		rd_detect_say_held(a);
+		rd_detect_say_held(d, a);
 	a->said_held |= rd_round_finding(a->round)->verdict == RD_VERDICT_HELD;
 	rd_detect_arm(d);
 }
@@ -265,17 +265,17 @@ static void
 begin(struct rd_detect *d, const struct rd_server *s, const struct rd_electorate *who,
       const struct rd_suspect_replica_list *replicas)
 {
-	struct rd_round_conf conf = {.id = (who->term << 24) + ++d->last_id,
-				     .self = who->self,
-				     .voters = who->names,
-				     .n_voters = who->n,
-				     .server = &s->inst.key,
-				     .server_uuid = s->inst.server_uuid,
-				     .replicas = *replicas,
-				     .answered = s->seen.answered,
-				     .may_restart = rd_round_may_restart(s->restarted, s->seen.answered, rd_mono(d->n)),
-				     .hold_us =
-					 rd_rules_hold_us(d->n->rules, s->inst.cluster_name, rd_detect_alias(d, s))};
+	struct rd_round_conf conf = {
+	    .id = (who->term << 24) + ++d->last_id,
+	    .self = who->self,
+	    .voters = who->names,
+	    .n_voters = who->n,
+	    .server = &s->inst.key,
+	    .server_uuid = s->inst.server_uuid,
+	    .replicas = *replicas,
+	    .answered = s->seen.answered,
+	    .may_restart = rd_round_may_restart(s->restarted, s->restarted_before, s->seen.answered, rd_mono(d->n)),
+	    .hold_us = rd_rules_hold_us(d->n->rules, s->inst.cluster_name, rd_detect_alias(d, s))};
 	struct rd_asking *a = mem_new(struct rd_asking);
 
 	a->round = rd_round_new(&conf, rd_mono(d->n));
@@ -331,6 +331,19 @@ note_answer(struct rd_detect *d, struct rd_server *s, const struct rd_attempt *a
 	rd_detect_tell_back(d, s, a->found ? RD_BACK_READ : RD_BACK_ANSWERS);
 }
 
+/* It lives, and cannot be read (password expired, too many connections, stalled), so the analysis shows it as dead: people
+ * who look there are told, when that begins or changes. */
+static void
+note_unreadable(struct rd_detect *d, const struct rd_server *s, const struct rd_tries *before,
+		const struct rd_attempt *a)
+{
+	bool same = before->evidence == a->evidence && !before->found && before->errno_mysql == a->errno_mysql;
+	struct rd_electorate who;
+
+	if (!a->found && !same && !d->n->one_shot && rd_server_has_replicas(d->n, s) && electorate(d, &who))
+		rd_detect_write_answer(d, s, &who, rd_cause(a->evidence, a->found, a->errno_mysql));
+}
+
 /* What it says of its source may be news about that. */
 static void
 note_reading(struct rd_detect *d, struct rd_server *s, const struct topo_probe *p, struct mono at)
@@ -347,14 +360,17 @@ void
 rd_detect_probed(struct rd_node *n, struct rd_server *s, const struct topo_probe *p)
 {
 	struct rd_attempt a = rd_attempt_of(p, rd_mono(n));
+	struct rd_tries before = s->seen.tries;
 
 	rd_seen_attempt(&s->seen, &a);
 	if (p->found)
 		note_reading(n->detect, s, p, a.ended);
-	if (rd_reach_of(p->evidence) == RD_REACH_ANSWERED)
+	if (rd_reach_of(p->evidence) == RD_REACH_ANSWERED) {
 		note_answer(n->detect, s, &a);
-	else
+		note_unreadable(n->detect, s, &before, &a);
+	} else {
 		look_at(n->detect, s);
+	}
 }
 
 void

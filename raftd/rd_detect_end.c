@@ -63,16 +63,6 @@ say_verdict(const struct rd_server *s, enum rd_verdict verdict, const char *code
 	str_buf_done(&b);
 }
 
-void
-rd_detect_say_held(const struct rd_asking *a)
-{
-	const struct rd_case *c = rd_round_case(a->round);
-
-	log_notice("detect", "instance=%s verdict=%s: %s", TOPO_KEY_TEXT(c->server), rd_verdict_name(RD_VERDICT_HELD),
-		   rd_verdict_text(RD_VERDICT_HELD)); /* tests: test_votes.py */
-	say_ballots(c);
-}
-
 /* --- the merged view ------------------------------------------------------------------------------------------------- */
 /* What the voters saw together, with this node's rows of the rest. ret borrows from the model and the arena. */
 static void
@@ -222,26 +212,57 @@ describe_ballot(const struct rd_ballot *ballot, const struct rd_finding *finding
 }
 
 static void
-write_down(struct rd_detect *d, const struct rd_dead *dead, enum rd_verdict verdict, const char *code)
+write_down(struct rd_detect *d, const struct rd_case *c, const struct rd_finding *f, enum rd_verdict verdict,
+	   const char *code)
 {
 	struct str_buf description = {0}, seen = {0};
 
-	describe(verdict, dead->finding, &description);
-	for (size_t i = 0; i < dead->c->n_ballots; i++)
-		describe_ballot(&dead->c->ballots[i], dead->finding, &seen);
+	describe(verdict, f, &description);
+	for (size_t i = 0; i < c->n_ballots; i++)
+		describe_ballot(&c->ballots[i], f, &seen);
 	rd_flush_row(d->n, RD_CHANGE_UPSERT, DB_TABLE_vote,
-		     &(struct db_vote){.hostname = dead->c->server->hostname,
-				       .port = dead->c->server->port,
+		     &(struct db_vote){.hostname = c->server->hostname,
+				       .port = c->server->port,
 				       .verdict = rd_verdict_name(verdict),
 				       .analysis = code,
 				       .description = str_buf_text(&description),
 				       .seen = str_buf_text(&seen),
-				       .failed = dead->finding->failed,
-				       .answered = dead->finding->answered,
-				       .needed = dead->finding->needed,
+				       .failed = f->failed,
+				       .answered = f->answered,
+				       .needed = f->needed,
 				       .decided_at_us = rd_now_us(d->n)});
 	str_buf_done(&description);
 	str_buf_done(&seen);
+}
+
+void
+rd_detect_say_held(struct rd_detect *d, const struct rd_asking *a)
+{
+	const struct rd_case *c = rd_round_case(a->round);
+	struct rd_server *s = rd_model_find(&d->n->model, c->server);
+	struct topo_analysis analysis;
+	struct mem_arena arena = {0};
+
+	log_notice("detect", "instance=%s verdict=%s: %s", TOPO_KEY_TEXT(c->server), rd_verdict_name(RD_VERDICT_HELD),
+		   rd_verdict_text(RD_VERDICT_HELD)); /* tests: test_votes.py */
+	say_ballots(c);
+	if (s == NULL || s->verdict == RD_VERDICT_DEAD) /* told before, and it is dead still */
+		return;
+	s->verdict = RD_VERDICT_HELD;
+	merge(d, c, s, &arena, &analysis);
+	write_down(d, c, rd_round_finding(a->round), RD_VERDICT_HELD, topo_code_name((enum topo_code)analysis.code));
+	mem_arena_done(&arena);
+}
+
+void
+rd_detect_write_answer(struct rd_detect *d, const struct rd_server *s, const struct rd_electorate *who,
+		       const char *cause)
+{
+	const struct rd_ballot own = {.voter = who->self};
+	const struct rd_case c = {.server = &s->inst.key, .ballots = &own, .n_ballots = 1};
+	const struct rd_finding f = {.answered = 1, .needed = who->n / 2 + 1, .witness = who->self, .cause = cause};
+
+	write_down(d, &c, &f, RD_VERDICT_ALIVE, topo_code_name(TOPO_NO_PROBLEM));
 }
 
 /* --- whoever acts on it ---------------------------------------------------------------------------------------------- */
@@ -316,19 +337,21 @@ finish(struct rd_detect *d, struct rd_dead *dead)
 	struct rd_server *s = dead->server;
 	enum topo_code code = (enum topo_code)dead->analysis->code;
 	enum rd_verdict verdict = dead->finding->verdict;
-	bool is_news;
+	bool is_news, has_other_code;
 
 	if (verdict == RD_VERDICT_DEAD && !rd_code_is_dead(code))
 		verdict = RD_VERDICT_NO_FAILURE;
 	count(&d->n->metrics, verdict);
 	is_news = s->verdict != (uint64_t)verdict;
+	has_other_code = verdict == RD_VERDICT_DEAD && rd_code_is_detected(code) && s->dead_code != TOPO_NO_PROBLEM &&
+			 s->dead_code != code;
 	s->same_votes = is_news ? 1 : s->same_votes + 1;
 	s->verdict = verdict;
-	if (is_news) {
+	if (is_news || has_other_code) {
 		say_ballots(dead->c);
 		say_replicas(dead->c);
 		say_verdict(s, verdict, topo_code_name(code), dead->finding);
-		write_down(d, dead, verdict, topo_code_name(code));
+		write_down(d, dead->c, dead->finding, verdict, topo_code_name(code));
 	}
 	if (verdict != RD_VERDICT_DEAD || !rd_code_is_detected(code))
 		return;

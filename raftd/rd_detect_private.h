@@ -78,7 +78,11 @@ void rd_detect_errands_done(struct rd_detect *d);
 
 /* rd_detect_end.c */
 void rd_detect_conclude(struct rd_detect *d, const struct rd_asking *a);
-void rd_detect_say_held(const struct rd_asking *a);
+void rd_detect_say_held(struct rd_detect *d, const struct rd_asking *a);
+struct rd_electorate;
+/* Nobody votes about a server that answers: that it does is told in the place of a vote. */
+void rd_detect_write_answer(struct rd_detect *d, const struct rd_server *s, const struct rd_electorate *who,
+			    const char *cause);
 void rd_detect_tell_back(struct rd_detect *d, struct rd_server *s, enum rd_back back);
 /* Of its cluster, "" = none. */
 const char *rd_detect_alias(struct rd_detect *d, const struct rd_server *s);

@@ -222,8 +222,10 @@ rd_detect_restart(struct rd_detect *d, struct rd_asking *a)
 	const struct topo_key *server = rd_round_case(a->round)->server;
 	struct rd_server *s = rd_model_find(&d->n->model, server);
 
-	if (s != NULL)
+	if (s != NULL) {
+		s->restarted_before = s->restarted;
 		s->restarted = rd_mono(d->n);
+	}
 	log_notice("detect",
 		   "instance=%s cannot be reached and its replicas are silent: %zu of them are made to connect anew",
 		   TOPO_KEY_TEXT(server), targets->n); /* tests: test_votes.py */

@@ -41,12 +41,13 @@ enum rd_dirty {
 struct rd_server {
 	struct topo_instance inst; /* owning; inst.key is the server's key and never changes */
 	struct rd_evidence last;
-	struct rd_seen seen;	/* rd_detect.c: whether it is suspected … */
-	struct rd_heard heard;	/* … and, as a replica, what was read of its receiver */
-	struct mono vote_ended; /* the newest vote about it; us 0 = none */
-	unsigned same_votes;	/* that found the same in a row */
-	uint64_t verdict;	/* enum rd_verdict of that vote; OPEN = it answered since */
-	struct mono restarted;	/* its replicas' receivers, for a vote; us 0 = never */
+	struct rd_seen seen;	      /* rd_detect.c: whether it is suspected … */
+	struct rd_heard heard;	      /* … and, as a replica, what was read of its receiver */
+	struct mono vote_ended;	      /* the newest vote about it; us 0 = none */
+	unsigned same_votes;	      /* that found the same in a row */
+	uint64_t verdict;	      /* enum rd_verdict of that vote; OPEN = it answered since */
+	struct mono restarted;	      /* its replicas' receivers, for a vote; us 0 = never */
+	struct mono restarted_before; /* the time before that */
 	uint64_t dead_code; /* enum topo_code of its failure, as rd_detect.h told it; NO_PROBLEM: it didn't, or … */
 	uint64_t dead_term; /* … in that term */
 	unsigned back;	    /* enum rd_back: how far it has come since */

@@ -28,11 +28,13 @@ rd_round_same_after(unsigned same, uint64_t verdict, enum rd_news news, enum top
 }
 
 bool
-rd_round_may_restart(struct mono restarted, struct mono answered, struct mono now)
+rd_round_may_restart(struct mono restarted, struct mono before, struct mono answered, struct mono now)
 {
-	int64_t apart_us = mono_before(restarted, answered) ? RD_ROUND_RESTART_ANEW_US : RD_ROUND_RESTART_AGAIN_US;
-
-	return restarted.us == 0 || mono_diff_us(now, restarted) >= apart_us;
+	if (restarted.us == 0)
+		return true;
+	if (!mono_before(restarted, answered))
+		return mono_diff_us(now, restarted) >= RD_ROUND_RESTART_AGAIN_US;
+	return before.us == 0 || mono_diff_us(now, before) >= RD_ROUND_RESTART_ANEW_US;
 }
 
 enum state { ASKING, READING, RESTARTING, PAUSING, FIRST_LOOK, LAST_LOOK, HOLDING, OVER };

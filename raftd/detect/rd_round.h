@@ -23,7 +23,8 @@
 #define RD_ROUND_AGAIN_US CLK_S /* a new round about the same server, at the earliest after the end of the former … */
 #define RD_ROUND_SELDOM_US (10 * CLK_S)	       /* … and when the same has been found many times */
 #define RD_ROUND_RESTART_AGAIN_US (30 * CLK_S) /* its replicas' receivers are restarted again, at the earliest … */
-#define RD_ROUND_RESTART_ANEW_US (10 * CLK_S)  /* … and when it has answered meanwhile: this is another failure */
+/* … unless it has answered meanwhile: this is another failure. Of those two within so long a time at most. */
+#define RD_ROUND_RESTART_ANEW_US (10 * CLK_S)
 
 struct rd_round;
 
@@ -34,8 +35,9 @@ int64_t rd_round_rest_us(uint64_t verdict, unsigned same);
 /* How many times the same verdict counts as found, once a replica of the server has been read and its receiver is in that
  * state: who is not dead yet, but loses replicas, is asked about as often as at first. */
 unsigned rd_round_same_after(unsigned same, uint64_t verdict, enum rd_news news, enum topo_thread io);
-/* May a round restart receivers? restarted: when one did, answered: when the server last answered; us 0 = never. */
-bool rd_round_may_restart(struct mono restarted, struct mono answered, struct mono now);
+/* May a round restart receivers? restarted, before: when the newest round did that did, and the one before it; answered:
+ * when the server last answered; us 0 = never. */
+bool rd_round_may_restart(struct mono restarted, struct mono before, struct mono answered, struct mono now);
 
 struct rd_round_conf {	  /* everything is copied */
 	uint64_t id;	  /* not 0; unlike any other of this group, e.g. of term and a counter */

@@ -1,5 +1,6 @@
 """A real prober against servers that misbehave: evidence, deadlines, lanes, limits, credits. Driver: proberdrv.py."""
 
+import asyncio
 import time
 
 import pytest
@@ -286,6 +287,50 @@ def test_request_deadline(fake):
         result = prober.result(slow, probe_id=2)
         assert 0.3 < result["at"] - begun < 1.0
         assert (result["evidence"], result["phase"]) == (ANSWERED, QUERY)  # it let us in
+
+
+def greets_late(client, then=answers("mariadb_primary")):
+    async def wait_first():
+        await asyncio.sleep(0.3)
+        await then(client)
+
+    return wait_first()
+
+
+def fill_urgent_lane(prober, fake, deadline_ms):
+    """With as many black holes as it has threads."""
+    holes = [fake.listen(fake_.silent, host=f"127.8.0.{i + 1}") for i in range(32)]
+    for i, hole in enumerate(holes):
+        prober.probe(hole, 100 + i, deadline_ms=deadline_ms)
+    wait_until(lambda: all(fake.seen[hole, "connections"] for hole in holes), 10, "the lane to be full")
+    return holes
+
+
+def test_a_login_that_had_no_time_proves_nothing(fake):
+    """Until the server's time is over there is no thread for it: its silence would be ours."""
+    with Prober(InstancePollSeconds=60) as prober:
+        server = fake.listen(greets_late)
+        holes = fill_urgent_lane(prober, fake, 1500)
+        prober.probe(server, 1, deadline_ms=1250)
+        result = prober.result(server, probe_id=1)
+        assert result["evidence"] in (NONE, ANSWERED), result["error"]  # where this process is slow it may be in time
+        assert result["failed_attempts"] == 0
+        for i, hole in enumerate(holes):
+            assert prober.result(hole, probe_id=100 + i)["evidence"] == TIMED_OUT
+        prober.probe(server, 2, deadline_ms=10000)
+        assert prober.result(server, probe_id=2)["found"]
+
+
+def test_who_is_suspected_and_had_no_time_is_tried_again(fake):
+    with Prober(InstancePollSeconds=600) as prober, FakeMysqld() as others:
+        server = fake.listen(greets_late)
+        prober.watch(server, flags=HAS_REPLICAS | HURRY)
+        prober.result(server, found=True)
+        fill_urgent_lane(prober, others, 2200)
+        mark = prober.mark()
+        fake.drop()
+        prober.lost(server, mark)
+        prober.result(server, since=mark, found=True, deadline=20)
 
 
 def test_request_joins_a_login_under_way(fake):

@@ -105,29 +105,36 @@ def test_a_replica_that_connects_anew_saves_its_source(raftd):
 
 
 def test_who_answered_meanwhile_is_tested_anew_soon(raftd):
-    """Receivers are restarted once in 30 s; but a source that was back fails anew: after 10 s they are asked again."""
+    """Receivers are restarted once in 30 s; but a source that was back fails anew: at once the first time, later twice in 10 s."""
     at = []
 
     def restarted(step):
         at.append(time.monotonic())
-        if len(at) > 2:
+        if len(at) > 4:
             replicates(raftd, step["key"], CONNECTING)
         return {"sent": True}
 
+    def come_back(times):
+        raftd.prober.found(SOURCE, {"log_bin_enabled": True})
+
+        def is_back():  # the first answer may end a vote
+            raftd.prober.report(SOURCE)
+            return raftd.log_text().count("instance=source:3306 answers again") == times
+
+        wait_until(is_back, 10, "the source to be back", interval=0.1)
+
+    def found():
+        return [v[1] for v in verdicts(raftd.log_text()) if v[1] != "ALIVE"]
+
     raftd.prober.on_step = restarted
+    for failure in (1, 2):
+        fall_silent(raftd)
+        assert wait_until(lambda: found()[failure - 1:], 10, "a verdict") == ["HEARD"]
+        come_back(failure)
     fall_silent(raftd)
-    assert first_verdict(raftd)[1] == "HEARD"
-    raftd.prober.found(SOURCE, {"log_bin_enabled": True})
-
-    def is_back():  # the first answer may end a vote
-        raftd.prober.report(SOURCE)
-        return "instance=source:3306 answers again" in raftd.log_text()
-
-    wait_until(is_back, 10, "the source to be back", interval=0.1)
-    fall_silent(raftd)
-    found = wait_until(lambda: [v[1] for v in verdicts(raftd.log_text()) if v[1] != "ALIVE"][2:], 45, "a verdict after the second test")
-    assert found == ["DEAD"] and "verdict=UNTESTED" in raftd.log_text()
-    assert len(at) == 4 and at[2] - at[1] < 25
+    wait_until(lambda: "DEAD" in found(), 45, "a verdict after the third test")
+    assert set(found()[2:]) <= {"UNTESTED", "DEAD"} and len(at) == 6
+    assert 8 < at[4] - at[0] < 35
 
 
 @pytest.mark.parametrize("end", [refuse("BUSY"), refuse("PRECONDITION"), refuse("LATE")])
@@ -229,6 +236,46 @@ def test_too_many_connections_is_an_answer(raftd):
     told = wait_until(lambda: raftd.rows("SELECT verdict, description, seen, failed, answered, needed FROM failure_vote WHERE hostname = 'source'"),
                       10, "the vote to be written down")
     assert told == [("ALIVE", "it answers (too many connections)", "this node: answered (too many connections)", 0, 1, 1)]
+
+
+def votes(raftd):
+    return raftd.rows("SELECT verdict, analysis, description, seen, failed, answered, needed FROM failure_vote WHERE hostname = 'source'")
+
+
+def test_a_server_that_answers_and_cannot_be_read_is_told_of(raftd):
+    """Nobody suspects it, so nobody votes; but the analysis shows it as dead, since nobody can read its replicas either."""
+    expired = {"evidence": ANSWERED, "found": False, "partial": False, "errno_mysql": 1862, "error": "Your password has expired"}
+    for k in (SOURCE, R1, R2):
+        raftd.prober.report(k, **expired)
+    told = wait_until(lambda: votes(raftd), 10, "what it answers to be written down")
+    assert told == [("ALIVE", "NoProblem", "it answers (password expired)", "this node: answered (password expired)", 0, 1, 1)]
+    assert raftd.metrics.get("detect.votes", 0) == 0
+    raftd.prober.report(SOURCE, **{**expired, "errno_mysql": 1040})
+    wait_until(lambda: votes(raftd)[0][2] == "it answers (too many connections)", 10, "its other answer to be written down")
+    assert raftd.rows("SELECT hostname FROM failure_vote") == [("source",)]  # not of those that nobody follows
+
+
+@pytest.mark.parametrize("raftd", [{"FailureDetectionHoldSeconds": {"sour.e": 3600}}], indirect=True)
+def test_a_held_verdict_is_told_while_it_holds(raftd):
+    raftd.prober.gone(SOURCE)
+    for k in (R1, R2):
+        replicates(raftd, k, CONNECTING, 2003)
+    raftd.prober.report(SOURCE)
+    told = wait_until(lambda: votes(raftd), 10, "the vote to be written down")
+    assert [vote[:2] for vote in told] == [("HELD", "DeadMaster")] and "this node: refused" in told[0][3]
+    assert not raftd.rows("SELECT 1 FROM topology_failure_detection")
+
+
+def test_a_verdict_is_told_with_its_newest_analysis(raftd):
+    """One replica is back meanwhile: the next vote finds the same, and another kind of failure."""
+    raftd.prober.gone(SOURCE)
+    raftd.prober.gone(R2)
+    replicates(raftd, R1, CONNECTING, 2003)
+    raftd.prober.report(SOURCE)
+    wait_until(lambda: [vote[:2] for vote in votes(raftd)] == [("DEAD", "DeadMasterAndSomeReplicas")], 20, "the first vote to be told")
+    replicates(raftd, R2, CONNECTING, 2003)
+    wait_until(lambda: [vote[:2] for vote in votes(raftd)] == [("DEAD", "DeadMaster")], 20, "the next vote to be told")
+    assert set(raftd.rows("SELECT analysis FROM topology_failure_detection")) >= {("DeadMasterAndSomeReplicas",)}
 
 
 @pytest.mark.parametrize("quorum", ["majority", "leader"])

@@ -480,24 +480,27 @@ static void
 test_receivers_are_restarted_seldom(void **state UNUSED)
 {
 	static const struct {
-		int64_t restarted, answered, now;
+		int64_t before, newest, answered, now;
 		bool may;
 	} cases[] = {
-	    {0, 0, 1, true},
-	    {0, 500, 600, true},
-	    {1000, 0, 30999, false},
-	    {1000, 0, 31000, true},
-	    {1000, 999, 30999, false}, /* it has not answered since */
-	    {1000, 1000, 30999, false},
-	    {1000, 1001, 10999, false}, /* it has: another failure */
-	    {1000, 1001, 11000, true},
-	    {1000, 10999, 11000, true},
+	    {0, 0, 0, 1, true},
+	    {0, 0, 500, 600, true},
+	    {0, 1000, 0, 30999, false},
+	    {0, 1000, 0, 31000, true},
+	    {0, 1000, 999, 30999, false}, /* it has not answered since */
+	    {0, 1000, 1000, 30999, false},
+	    {0, 1000, 1001, 1002, true},      /* it has: another failure */
+	    {1000, 4000, 4001, 10999, false}, /* and one more: it comes and goes */
+	    {1000, 4000, 4001, 11000, true},
+	    {1000, 4000, 3999, 33999, false},
+	    {1000, 4000, 3999, 34000, true},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		struct mono restarted = {cases[i].restarted * CLK_MS}, answered = {cases[i].answered * CLK_MS};
-		struct mono now = {cases[i].now * CLK_MS};
-		assert_int_equal(rd_round_may_restart(restarted, answered, now), cases[i].may);
+		struct mono newest = {cases[i].newest * CLK_MS}, before = {cases[i].before * CLK_MS};
+		struct mono answered = {cases[i].answered * CLK_MS}, now = {cases[i].now * CLK_MS};
+		if (rd_round_may_restart(newest, before, answered, now) != cases[i].may)
+			fail_msg("case %zu", i);
 	}
 }
 

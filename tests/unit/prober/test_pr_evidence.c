@@ -41,6 +41,7 @@ test_classes(void **state UNUSED)
 	    {"no such name", {.err_no = 2005}, TOPO_EVIDENCE_UNRESOLVED},
 	    {"no such name in time", {.err_no = 2005, .timed_out = true}, TOPO_EVIDENCE_UNRESOLVED},
 	    {"out of file descriptors: our own trouble", {.err_no = 2002, .sys_errno = EMFILE}, TOPO_EVIDENCE_NONE},
+	    {"out of local ports: our own trouble", {.err_no = 2002, .sys_errno = EADDRNOTAVAIL}, TOPO_EVIDENCE_NONE},
 	    {"missing plugin: our own trouble, but it greeted",
 	     {.err_no = 2059, .greeted = true},
 	     TOPO_EVIDENCE_ANSWERED},
