@@ -231,10 +231,10 @@ def test_too_many_connections_is_an_answer(raftd):
     assert told == [("ALIVE", "it answers (too many connections)", "this node: answered (too many connections)", 0, 1, 1)]
 
 
-@pytest.mark.parametrize("quorum", ["majority", "leader"])
+@pytest.mark.parametrize("quorum", ["majority", "Leader"])
 def test_three_nodes_vote(new_group, quorum):
     """A voter that is slow may be missing; the leader and another one are enough. Or the leader alone, where that is wanted."""
-    needed = {"majority": 2, "leader": 1}[quorum]
+    needed = {"majority": 2, "Leader": 1}[quorum]
     with Fleet(4, 3) as fleet:
         group = new_group(3, config={"DiscoverySeeds": fleet.sources, "InstancePollSeconds": 1, "FailureDetectionQuorum": quorum})
         source = fleet.sources[0]
