@@ -243,7 +243,8 @@ end_record(struct rd_recoveries *rs, const char *uid, struct err *e)
 					  .event = RD_EVENT_ABORT,
 					  .successor = {"", 0},
 					  .promoted_at = "",
-					  .text = "asked by an operator"};
+					  .text = "asked by an operator",
+					  .successor_alias = ""};
 
 	return rd_propose_recovery_event(rs->n->decide, &c, NULL, NULL, e);
 }

@@ -124,6 +124,14 @@ rd_recover_tell_chosen(struct rd_recovering *x)
 }
 
 /* --- proposing ------------------------------------------------------------------------------------------------------- */
+static const char *
+successor_alias(struct rd_recovering *x)
+{
+	const struct rd_server *s = rd_model_find(&x->rs->n->model, &rd_recover_record(x->r)->successor);
+
+	return s == NULL ? "" : s->inst.instance_alias;
+}
+
 static void
 op_propose(void *ctx, const struct rd_recover_event *ev)
 {
@@ -134,14 +142,17 @@ op_propose(void *ctx, const struct rd_recover_event *ev)
 					  .successor = {"", 0},
 					  .promoted_at = ev->h.position == NULL ? "" : ev->h.position,
 					  .deadline_us = ev->h.deadline_us,
-					  .text = ev->detail};
+					  .text = ev->detail,
+					  .successor_alias = ""};
 	struct rd_recover_asked *a;
 	struct err e;
 
 	if (ev->h.successor != NULL)
 		c.successor = *ev->h.successor;
-	if (ev->h.event == RD_EVENT_WRITABLE)
+	if (ev->h.event == RD_EVENT_WRITABLE) {
 		c.downtime_ends_us = rd_now_us(x->rs->n) + RD_LOST_DOWNTIME_US;
+		c.successor_alias = successor_alias(x);
+	}
 	log_notice("recovery", "recovery=%s state=%s event=%s %s", LOG_Q(x->uid),
 		   rd_recovery_state_name(rd_recover_record(x->r)->state), rd_recovery_event_name(ev->h.event),
 		   LOG_Q(ev->detail));

@@ -132,7 +132,8 @@ end_without_input(struct rd_recovering *x, const struct err *why)
 					  .event = RD_EVENT_INPUT_MISSING,
 					  .successor = {"", 0},
 					  .promoted_at = "",
-					  .text = why->msg};
+					  .text = why->msg,
+					  .successor_alias = ""};
 	struct err e;
 
 	log_error("recovery", "recovery=%s instance=%s is ended, its servers are left as they are: %s", LOG_Q(x->uid),
