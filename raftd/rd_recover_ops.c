@@ -22,6 +22,7 @@ rd_recover_new_asked(struct rd_recoveries *rs, const char *uid, uint64_t turn)
 
 	a->rs = rs;
 	a->turn = turn;
+	rec_dup(&topo_key_desc, &a->begins, &(struct topo_key){"", 0});
 	memcpy(a->uid, uid, n);
 	LIST_INSERT_HEAD(&rs->asked, a, next);
 	return a;
@@ -37,6 +38,7 @@ void
 rd_recover_drop_asked(struct rd_recover_asked *a)
 {
 	LIST_REMOVE(a, next);
+	topo_key_done(&a->begins);
 	free(a);
 }
 
