@@ -322,6 +322,7 @@ rd_recover_run_over(struct rd_recover *r)
 	struct came_of c = {0};
 	bool is_prepared = r->record.state == RD_RECOVERY_PREPARE && r->run.n > 0;
 
+	rd_recover_read_stop(r); /* what was asked while it ran */
 	topo_key_list_done(&r->targets);
 	for (size_t i = 0; i < r->run.n; i++)
 		look_at(r, &r->run.items[i], &c);
