@@ -81,6 +81,12 @@ record_lost(struct rd_recovering *x, const struct rd_recover_event *ev)
 		c.loss = ev->loss_set[0] != '\0' ? ev->loss_set : ev->loss;
 	if (c.lost.n == 0 && c.loss[0] == '\0')
 		return;
+	for (size_t i = 0; i < c.lost.n; i++)
+		log_warning("recovery", "recovery=%s instance=%s is lost: %s", LOG_Q(x->uid),
+			    TOPO_KEY_TEXT(&c.lost.v[i].key), LOG_Q(c.lost.v[i].why));
+	if (c.loss[0] != '\0')
+		log_notice("recovery", "recovery=%s lost transactions: %s: %s", LOG_Q(x->uid), LOG_Q(c.loss),
+			   LOG_Q(ev->loss_why));
 	c.downtime_ends_us = rd_now_us(x->rs->n) + RD_LOST_DOWNTIME_US;
 	if (rd_propose_recovery_record(x->rs->n->decide, &c, NULL, NULL, &e) != 0)
 		log_warning("recovery", "recovery=%s: %zu lost servers are not recorded: %s", LOG_Q(x->uid), c.lost.n,

@@ -130,6 +130,26 @@ prepare_us(struct deciding *d)
 	return us;
 }
 
+/* For people: who, or why nobody. */
+static const char *
+say_choice(const char *no, struct deciding *d)
+{
+	const struct rd_choice *c = &d->choice;
+	struct str_buf b = {0};
+	const char *text;
+
+	if (c->chosen == NULL)
+		return rd_choice_why_nobody(c, &d->arena);
+	if (no != NULL || c->verdict == RD_CHOICE_ABORT)
+		return no != NULL ? no : c->refusal;
+	str_buf_add(&b, TOPO_KEY_TEXT(&c->chosen->server->key));
+	if (c->donor != NULL)
+		str_buf_printf(&b, ", which fetches from %s", TOPO_KEY_TEXT(&c->donor->key));
+	text = mem_arena_strndup(&d->arena, str_buf_text(&b), b.len);
+	str_buf_done(&b);
+	return text;
+}
+
 void
 rd_recover_pick(struct rd_recover *r)
 {
@@ -148,7 +168,7 @@ rd_recover_pick(struct rd_recover *r)
 		ev.h.deadline_us = d.choice.wait_until_us;
 		r->news_at = mono_add_us(rd_recover_now(r), RD_RECOVER_NEWS_US);
 	}
-	ev.detail = no != NULL ? no : d.choice.refusal;
+	ev.detail = say_choice(no, &d);
 	if (d.choice.chosen != NULL) {
 		ev.loss = rd_loss_text(d.choice.loss);
 		ev.loss_set = d.choice.lost;
