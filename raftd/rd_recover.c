@@ -76,6 +76,7 @@ rd_recover_free(struct rd_recover *r)
 	free(r->goal);
 	free(r->position);
 	free(r->over_why);
+	free(r->stuck);
 	free(r);
 }
 
@@ -446,6 +447,7 @@ rd_recover_tick(struct rd_recover *r)
 		do_next(r);
 	}
 	wait_for_news(r);
+	rd_recover_watch(r);
 	rd_recover_compare_old(r);
 }
 
@@ -476,6 +478,7 @@ rd_recover_due(const struct rd_recover *r)
 	if (r->proposed)
 		return due;
 	due = earlier(due, run_due(&run, now));
+	due = earlier(due, rd_recover_watch_due(r));
 	if (r->wanted != 0 || (r->stage == RD_STAGE_IDLE && r->todo != 0))
 		due = earlier(due, r->wanted != 0 || mono_before(r->again, now) ? now : r->again);
 	if (r->record.state == RD_RECOVERY_WAIT && r->stage == RD_STAGE_IDLE)

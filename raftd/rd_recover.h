@@ -28,6 +28,7 @@
 
 #define RD_RECOVER_PATIENCE_US CLK_S	      /* for servers to be read: who needs longer counts as silent */
 #define RD_RECOVER_NEWS_US CLK_S	      /* while waiting: silent servers are read again */
+#define RD_RECOVER_WATCH_US CLK_S	      /* while the candidate applies what it received: whether it still does */
 #define RD_RECOVER_AGAIN_US (250 * CLK_MS)    /* before something that failed is planned again, times the tries */
 #define RD_RECOVER_AGAIN_MAX 5		      /* plans of one phase; then it is over as it is */
 #define RD_RECOVER_LOCKS_MAX 2		      /* more tries to take the lock of a server that answers */

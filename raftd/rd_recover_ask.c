@@ -122,6 +122,26 @@ block_of(struct rd_recoveries *rs, const struct wanted *w, bool forced, int64_t 
 				ret_id);
 }
 
+/* The recovery that gave its place to a server that is there, if it has not answered since. Some replicas may still be known here
+ * as they were before that, and the new source no longer as one of them. */
+static const struct db_recovery_machine *
+replaced_by(struct rd_recoveries *rs, const struct rd_server *s)
+{
+	int64_t seen_us = max_i64(s->last.last_answer_us, s->inst.last_seen_us);
+	struct rd_cursor c = {.table = RD_TABLE_recovery_machine};
+	const void *row;
+
+	while (rd_state_next(rd_decisions(rs->n), &c, &row) && c.table == RD_TABLE_recovery_machine) {
+		const struct db_recovery_machine *m = row;
+		struct topo_key failed = {m->hostname, m->port}, to = {m->successor_hostname, m->successor_port};
+		const struct rd_server *successor = rd_model_find(&rs->n->model, &to);
+		if (m->promoted && m->since >= seen_us && topo_key_equal(&failed, &s->inst.key) && successor != NULL &&
+		    successor->found)
+			return m;
+	}
+	return NULL;
+}
+
 /* Whether an operator may begin one now. NOT_FOUND: the server answers. */
 static int
 check_wish(struct rd_recoveries *rs, const struct wanted *w, struct err *e)
@@ -129,6 +149,7 @@ check_wish(struct rd_recoveries *rs, const struct wanted *w, struct err *e)
 	const struct rd_server *s = w->d.server;
 	bool doubted = s->verdict != RD_VERDICT_OPEN && s->verdict != RD_VERDICT_ALIVE && s->back == 0;
 	enum rd_recover_refusal no = refusal(rs, w, true);
+	const struct db_recovery_machine *former = replaced_by(rs, s);
 	enum rd_block block;
 	int64_t id;
 
@@ -139,6 +160,10 @@ check_wish(struct rd_recoveries *rs, const struct wanted *w, struct err *e)
 	if (no != RD_MAY_RECOVER)
 		return err_set(e, ERR_PRECONDITION, "%s: %s", topo_code_name((enum topo_code)w->analysis.code),
 			       rd_recover_refusal_text(no));
+	if (former != NULL)
+		return err_set(e, ERR_PRECONDITION, "%s:%lld has taken its place already (recovery %lld)",
+			       former->successor_hostname, (long long)former->successor_port,
+			       (long long)former->recovery_id);
 	block = block_of(rs, w, true, &id);
 	if (block != RD_BLOCK_NONE)
 		return err_set(e, ERR_BUSY, "%s (recovery %lld)", rd_block_text(block), (long long)id);
@@ -243,7 +268,8 @@ end_record(struct rd_recoveries *rs, const char *uid, struct err *e)
 					  .event = RD_EVENT_ABORT,
 					  .successor = {"", 0},
 					  .promoted_at = "",
-					  .text = "asked by an operator"};
+					  .text = "asked by an operator",
+					  .successor_alias = ""};
 
 	return rd_propose_recovery_event(rs->n->decide, &c, NULL, NULL, e);
 }

@@ -3,6 +3,7 @@
 #include "rd_recover_begin.h"
 
 #include "base/rx.h"
+#include "conf/conf_filter.h"
 
 const char *
 rd_recover_refusal_text(enum rd_recover_refusal r)
@@ -54,7 +55,7 @@ bool
 rd_recover_cluster_matches(const struct conf_strs *filters, const char *name, const char *alias)
 {
 	for (size_t i = 0; i < filters->n; i++) {
-		if (filter_matches(filters->v[i], name, alias))
+		if (filter_matches(filters->v[i], name, str_empty(alias) ? name : alias))
 			return true;
 	}
 	return false;
@@ -63,13 +64,15 @@ rd_recover_cluster_matches(const struct conf_strs *filters, const char *name, co
 bool
 rd_recover_is_ignored(const struct conf *c, const char *hostname)
 {
-	const struct conf_strs *patterns = &c->RecoveryIgnoreHostnameFilters;
+	struct conf_filter *f;
+	struct err e;
+	bool yes;
 
-	for (size_t i = 0; i < patterns->n; i++) {
-		if (rx_says(patterns->v[i], hostname))
-			return true;
-	}
-	return false;
+	if (conf_filter_new(&c->RecoveryIgnoreHostnameFilters, &f, &e) != 0)
+		return false; /* refused when the configuration was read */
+	yes = conf_filter_matches_text(f, hostname);
+	conf_filter_free(f);
+	return yes;
 }
 
 /* DeadMasterAndReplicas was detected only, historically; here it is recorded that nobody could be promoted

@@ -29,10 +29,12 @@ struct rd_recover_case {
 };
 enum rd_recover_refusal rd_recover_may_begin(const struct conf *c, const struct rd_recover_case *f);
 
-/* RecoveryIgnoreHostnameFilters: failures of the server are neither recorded nor recovered. */
+/* RecoveryIgnoreHostnameFilters, as the analysis understands it (conf_filter.h: an address is no expression): failures of
+ * the server are neither recorded nor recovered. */
 bool rd_recover_is_ignored(const struct conf *c, const char *hostname);
 
-/* RecoverMasterClusterFilters and its kin: equal to name or alias; "alias=X"; "alias~=RE"; "*"; else a pattern of names. */
+/* RecoverMasterClusterFilters and its kin: equal to name or alias; "alias=X"; "alias~=RE"; "*"; else a pattern of names.
+ * A cluster without an alias goes by its name (analysis.md section 2). */
 bool rd_recover_cluster_matches(const struct conf_strs *filters, const char *name, const char *alias);
 
 #endif

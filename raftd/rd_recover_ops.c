@@ -22,6 +22,7 @@ rd_recover_new_asked(struct rd_recoveries *rs, const char *uid, uint64_t turn)
 
 	a->rs = rs;
 	a->turn = turn;
+	rec_dup(&topo_key_desc, &a->begins, &(struct topo_key){"", 0});
 	memcpy(a->uid, uid, n);
 	LIST_INSERT_HEAD(&rs->asked, a, next);
 	return a;
@@ -37,6 +38,7 @@ void
 rd_recover_drop_asked(struct rd_recover_asked *a)
 {
 	LIST_REMOVE(a, next);
+	topo_key_done(&a->begins);
 	free(a);
 }
 
@@ -79,6 +81,12 @@ record_lost(struct rd_recovering *x, const struct rd_recover_event *ev)
 		c.loss = ev->loss_set[0] != '\0' ? ev->loss_set : ev->loss;
 	if (c.lost.n == 0 && c.loss[0] == '\0')
 		return;
+	for (size_t i = 0; i < c.lost.n; i++)
+		log_warning("recovery", "recovery=%s instance=%s is lost: %s", LOG_Q(x->uid),
+			    TOPO_KEY_TEXT(&c.lost.v[i].key), LOG_Q(c.lost.v[i].why));
+	if (c.loss[0] != '\0')
+		log_notice("recovery", "recovery=%s lost transactions: %s: %s", LOG_Q(x->uid), LOG_Q(c.loss),
+			   LOG_Q(ev->loss_why));
 	c.downtime_ends_us = rd_now_us(x->rs->n) + RD_LOST_DOWNTIME_US;
 	if (rd_propose_recovery_record(x->rs->n->decide, &c, NULL, NULL, &e) != 0)
 		log_warning("recovery", "recovery=%s: %zu lost servers are not recorded: %s", LOG_Q(x->uid), c.lost.n,
@@ -124,6 +132,14 @@ rd_recover_tell_chosen(struct rd_recovering *x)
 }
 
 /* --- proposing ------------------------------------------------------------------------------------------------------- */
+static const char *
+successor_alias(struct rd_recovering *x)
+{
+	const struct rd_server *s = rd_model_find(&x->rs->n->model, &rd_recover_record(x->r)->successor);
+
+	return s == NULL ? "" : s->inst.instance_alias;
+}
+
 static void
 op_propose(void *ctx, const struct rd_recover_event *ev)
 {
@@ -134,14 +150,17 @@ op_propose(void *ctx, const struct rd_recover_event *ev)
 					  .successor = {"", 0},
 					  .promoted_at = ev->h.position == NULL ? "" : ev->h.position,
 					  .deadline_us = ev->h.deadline_us,
-					  .text = ev->detail};
+					  .text = ev->detail,
+					  .successor_alias = ""};
 	struct rd_recover_asked *a;
 	struct err e;
 
 	if (ev->h.successor != NULL)
 		c.successor = *ev->h.successor;
-	if (ev->h.event == RD_EVENT_WRITABLE)
+	if (ev->h.event == RD_EVENT_WRITABLE) {
 		c.downtime_ends_us = rd_now_us(x->rs->n) + RD_LOST_DOWNTIME_US;
+		c.successor_alias = successor_alias(x);
+	}
 	log_notice("recovery", "recovery=%s state=%s event=%s %s", LOG_Q(x->uid),
 		   rd_recovery_state_name(rd_recover_record(x->r)->state), rd_recovery_event_name(ev->h.event),
 		   LOG_Q(ev->detail));

@@ -84,6 +84,8 @@ struct rd_recover {
 	enum rd_reading *reading;     /* of now.servers, then the failed one */
 	size_t n_reading;	      /* waited for */
 	bool one_read;		      /* by the present reading: the candidate answered */
+	struct mono watch_at;	      /* in PREPARE: who applies is read again */
+	char *stuck;		      /* who was waited for applies no more, and why; NULL = nobody */
 	struct topo_key_list targets; /* owned: who is read again because of an unknown step */
 
 	struct topo_key_list locked; /* owned: their locks were taken, once at least */
@@ -148,6 +150,10 @@ void rd_recover_read_stop(struct rd_recover *r);
 void rd_recover_read_keys(struct rd_recover *r, const struct topo_key_list *keys);
 /* now with the record's successor and dropped candidates; borrows. */
 struct rd_recovery_input rd_recover_view(const struct rd_recover *r);
+
+/* In PREPARE: applying may take hours; a server that has stopped is not waited for. */
+void rd_recover_watch(struct rd_recover *r);
+struct mono rd_recover_watch_due(const struct rd_recover *r);
 
 /* --- rd_recover_fence.c */
 void rd_recover_fence(struct rd_recover *r);

@@ -2,7 +2,10 @@
  * choice or plan. See rd_recover.h. Belongs to rd_recover.c. */
 #include "rd_recover_private.h"
 
+#include <stdlib.h>
+
 #include "topo/key.h"
+#include "topo/step.h"
 
 struct rd_recovery_input
 rd_recover_view(const struct rd_recover *r)
@@ -81,8 +84,71 @@ rd_recover_read_stop(struct rd_recover *r)
 			r->reading[i] = RD_READING_STALE;
 	}
 	r->n_reading = 0;
+	free(r->stuck);
+	r->stuck = NULL;
 }
 
+/* --- while the candidate is prepared ------------------------------------------------------------------------------- */
+/* Its step under way, if that waits for the server to apply. */
+static struct rd_run_item *
+waited_for(const struct rd_recover *r, const struct topo_key *key)
+{
+	if (r->stage != RD_STAGE_RUN || r->record.state != RD_RECOVERY_PREPARE)
+		return NULL;
+	for (size_t i = 0; i < r->run.n; i++) {
+		struct rd_run_item *x = &r->run.items[i];
+		if (x->state == RD_RUN_SENT && topo_step_by_name(x->step.statement) == TOPO_STEP_WAIT_EXECUTED &&
+		    topo_key_equal(&x->step.key, key))
+			return x;
+	}
+	return NULL;
+}
+
+/* A SQL thread that has stopped does not go on by itself: it would be waited for in vain, and for hours. */
+static void
+look_whether_it_applies(struct rd_recover *r, const struct topo_key *key, const struct rd_recovery_server *s)
+{
+	const struct rd_run_item *x = waited_for(r, key);
+	struct str_buf b = {0};
+
+	if (x == NULL || !x->watched || s == NULL || s->sql_thread_state != TOPO_THREAD_STOPPED)
+		return;
+	str_buf_printf(&b, "%s: its SQL thread has stopped before it had applied what it received, errno %lld",
+		       TOPO_KEY_TEXT(key), (long long)s->last_sql_errno);
+	free(r->stuck);
+	r->stuck = str_buf_take(&b);
+}
+
+void
+rd_recover_watch(struct rd_recover *r)
+{
+	struct mono now = rd_recover_now(r);
+
+	if (r->stuck != NULL && !r->proposed)
+		rd_recover_say(r, RD_EVENT_CANDIDATE_FAILED, r->stuck);
+	if (mono_before(now, r->watch_at))
+		return;
+	r->watch_at = mono_add_us(now, RD_RECOVER_WATCH_US);
+	for (size_t i = 0; i < r->now.servers.n; i++) {
+		struct rd_run_item *x = waited_for(r, &r->now.servers.v[i].key);
+		if (x == NULL || r->reading[i] != RD_READING_NONE)
+			continue;
+		x->watched = true;
+		ask(r, i);
+	}
+}
+
+struct mono
+rd_recover_watch_due(const struct rd_recover *r)
+{
+	for (size_t i = 0; i < r->now.servers.n; i++) {
+		if (waited_for(r, &r->now.servers.v[i].key) != NULL)
+			return r->stuck != NULL ? rd_recover_now(r) : r->watch_at;
+	}
+	return (struct mono){INT64_MAX};
+}
+
+/* --- what was read ------------------------------------------------------------------------------------------------- */
 static void
 take(struct rd_recover *r, struct rd_recovery_server *into, const struct rd_recovery_server *s)
 {
@@ -164,7 +230,13 @@ rd_recover_read(struct rd_recover *r, const struct topo_key *key, const struct r
 		ask(r, i);
 		return;
 	}
-	if (s != NULL && (is_another(r, i, s) || !belongs(r, server_at(r, i), s)))
+	if (s != NULL && is_another(r, i, s))
+		s = NULL;
+	if (r->stage == RD_STAGE_RUN) { /* only to be looked at: what is planned on stays as it was read before */
+		look_whether_it_applies(r, key, s);
+		return;
+	}
+	if (s != NULL && !belongs(r, server_at(r, i), s))
 		s = NULL;
 	/* it answers for the first time; after WAIT all locks are taken anyway */
 	if (s != NULL && r->record.state != RD_RECOVERY_WAIT && !topo_key_list_has(&r->locked, key))

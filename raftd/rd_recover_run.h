@@ -35,7 +35,8 @@ struct rd_run_item {
 	struct mono first; /* when it was sent first; us 0 = never */
 	struct mono again; /* not before */
 	struct mono not_after, until;
-	int code; /* of the result; 0 = OK */
+	bool watched; /* its server was asked since it was sent whether it still applies */
+	int code;     /* of the result; 0 = OK */
 	char message[256];
 };
 

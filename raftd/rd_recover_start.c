@@ -169,14 +169,27 @@ rd_recover_gather(struct rd_recoveries *rs, const struct rd_dead *d, const char 
 }
 
 /* --- beginning ------------------------------------------------------------------------------------------------------- */
+/* Of this server; many may fail at once. */
+static bool
+is_beginning(struct rd_recoveries *rs, const struct topo_key *failed)
+{
+	const struct rd_recover_asked *a;
+
+	LIST_FOREACH (a, &rs->asked, next) {
+		if (topo_key_equal(&a->begins, failed) && mono_diff_us(rd_mono(rs->n), a->since) < BEGIN_WAIT_US)
+			return true;
+	}
+	return false;
+}
+
 static void
 on_begun(void *ctx, const struct rd_proposed *p)
 {
 	struct rd_recover_asked *a = ctx;
 
-	a->rs->beginning = false;
 	if (p->outcome != RD_COMMITTED) {
-		log_warning("recovery", "a recovery does not begin: %s", p->e->msg);
+		log_warning("recovery", "a recovery of instance=%s does not begin: %s", TOPO_KEY_TEXT(&a->begins),
+			    p->e->msg);
 		rd_recover_tell_refused(a->rs, a->uid, p);
 	}
 	rd_recover_drop_asked(a);
@@ -218,11 +231,11 @@ rd_recover_propose_begin(struct rd_recoveries *rs, const struct rd_dead *d, stru
 					   .count_replicas = n_replicas,
 					   .replicas = {replicas, n_replicas}};
 	g->in.skip_hooks = skip_hooks;
+	rec_assign(&topo_key_desc, &a->begins, &d->server->inst.key);
+	a->since = rd_mono(n);
 	rc = rd_records_begin(n->decide, &cmd, &g->in, on_begun, a, e);
 	if (rc != 0)
 		rd_recover_drop_asked(a);
-	rs->beginning = rc == 0;
-	rs->began = rd_mono(n);
 	free(replicas);
 	return rc;
 }
@@ -270,7 +283,7 @@ rd_recover_dead_server(struct rd_recoveries *rs, const struct rd_dead *d)
 	enum rd_recover_refusal no;
 	struct err e;
 
-	if (!rs->leads || d->term != rs->term || (rs->beginning && mono_diff_us(rd_mono(n), rs->began) < BEGIN_WAIT_US))
+	if (!rs->leads || d->term != rs->term || is_beginning(rs, key))
 		return;
 	str_random_hex(uid, 16);
 	rd_recover_gather(rs, d, uid, &g);

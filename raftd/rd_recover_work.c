@@ -134,6 +134,26 @@ prepare_us(struct deciding *d)
 	return us;
 }
 
+/* For people: who, or why nobody. */
+static const char *
+say_choice(const char *no, struct deciding *d)
+{
+	const struct rd_choice *c = &d->choice;
+	struct str_buf b = {0};
+	const char *text;
+
+	if (c->chosen == NULL)
+		return rd_choice_why_nobody(c, &d->arena);
+	if (no != NULL || c->verdict == RD_CHOICE_ABORT)
+		return no != NULL ? no : c->refusal;
+	str_buf_add(&b, TOPO_KEY_TEXT(&c->chosen->server->key));
+	if (c->donor != NULL)
+		str_buf_printf(&b, ", which fetches from %s", TOPO_KEY_TEXT(&c->donor->key));
+	text = mem_arena_strndup(&d->arena, str_buf_text(&b), b.len);
+	str_buf_done(&b);
+	return text;
+}
+
 void
 rd_recover_pick(struct rd_recover *r)
 {
@@ -154,7 +174,7 @@ rd_recover_pick(struct rd_recover *r)
 		ev.h.deadline_us = d.choice.wait_until_us;
 		r->news_at = mono_add_us(rd_recover_now(r), RD_RECOVER_NEWS_US);
 	}
-	ev.detail = no != NULL ? no : d.choice.refusal;
+	ev.detail = say_choice(no, &d);
 	if (d.choice.chosen != NULL) {
 		ev.loss = rd_loss_text(d.choice.loss);
 		ev.loss_set = d.choice.lost;
@@ -329,6 +349,7 @@ rd_recover_run_over(struct rd_recover *r)
 	struct came_of c = {0};
 	bool is_prepared = r->record.state == RD_RECOVERY_PREPARE && r->run.n > 0;
 
+	rd_recover_read_stop(r); /* what was asked while it ran */
 	topo_key_list_done(&r->targets);
 	for (size_t i = 0; i < r->run.n; i++)
 		look_at(r, &r->run.items[i], &c);

@@ -132,7 +132,8 @@ end_without_input(struct rd_recovering *x, const struct err *why)
 					  .event = RD_EVENT_INPUT_MISSING,
 					  .successor = {"", 0},
 					  .promoted_at = "",
-					  .text = why->msg};
+					  .text = why->msg,
+					  .successor_alias = ""};
 	struct err e;
 
 	log_error("recovery", "recovery=%s instance=%s is ended, its servers are left as they are: %s", LOG_Q(x->uid),
@@ -191,6 +192,52 @@ rd_recoveries_begin(struct rd_recovering *x, enum rd_recover_origin origin, unsi
 	mem_arena_done(&arena);
 }
 
+/* --- what happened ------------------------------------------------------------------------------------------------- */
+/* This node may have begun it and lost the lead before it heard of it: then somebody else has gone on. */
+static bool
+is_as_begun(struct rd_recoveries *rs, const struct rd_happened *h)
+{
+	const struct db_recovery_machine key = {.uid = h->uid};
+	const struct db_recovery_machine *row = rd_state_get(rd_decisions(rs->n), RD_TABLE_recovery_machine, &key);
+
+	return h->record.turns == 0 && row != NULL && row->turns == 0;
+}
+
+static void
+handle(struct rd_recoveries *rs, const struct rd_happened *h)
+{
+	struct rd_recovering *x = rd_recovering_find(rs, h->uid);
+	bool mine;
+
+	if (h->term != rs->term)
+		return; /* of another leader: what it left is taken over from the record */
+	if (x == NULL && is_as_begun(rs, h)) {
+		x = add(rs, &h->record);
+		if (x != NULL)
+			rd_recoveries_begin(x, RD_RECOVER_BEGUN, h->todo);
+		rs->n->metrics.recover_start += x != NULL;
+		return;
+	}
+	if (x == NULL || x->r == NULL || h->record.turns <= rd_recover_record(x->r)->turns)
+		return;
+	mine = x->pending_turn != 0 && h->record.turns >= x->pending_turn;
+	if (mine)
+		x->pending_turn = 0;
+	log_notice("recovery", "recovery=%s state=%s: %s", LOG_Q(x->uid), rd_recovery_state_name(h->record.state),
+		   LOG_Q(h->record.why)); /* tests: test_recovery.py */
+	rd_recover_count(&rs->n->metrics, rd_recover_record(x->r)->state, h->record.state,
+			 mono_diff_us(rd_mono(rs->n), x->entered));
+	x->entered = rd_mono(rs->n);
+	rd_recover_applied(x->r, &h->record, h->todo, mine);
+}
+
+static void
+handle_all(struct rd_recoveries *rs)
+{
+	for (struct rd_happened *h; (h = TAILQ_FIRST(&rs->happened)) != NULL; drop_happened(rs, h))
+		handle(rs, h);
+}
+
 /* --- leadership ---------------------------------------------------------------------------------------------------- */
 static bool
 leads(struct rd_recoveries *rs, uint64_t *ret_term)
@@ -202,12 +249,25 @@ leads(struct rd_recoveries *rs, uint64_t *ret_term)
 	       (rs->n->group == NULL || rd_group_lease(rs->n->group, ret_term, &end));
 }
 
+/* This node has proposed its beginning, and is about to be told that it was decided. */
+static bool
+begins_here(const struct rd_recoveries *rs, const char *uid)
+{
+	const struct rd_recover_asked *a;
+
+	LIST_FOREACH (a, &rs->asked, next) {
+		if (a->begins.hostname[0] != '\0' && str_eq(a->uid, uid))
+			return true;
+	}
+	return false;
+}
+
 static void
 take_over_one(struct rd_recoveries *rs, const struct rd_recovery *record)
 {
 	struct rd_recovering *x;
 
-	if (rd_recovering_find(rs, record->uid) != NULL)
+	if (rd_recovering_find(rs, record->uid) != NULL || begins_here(rs, record->uid))
 		return;
 	x = add(rs, record);
 	if (x == NULL)
@@ -280,6 +340,7 @@ rd_recoveries_tick(struct rd_recoveries *rs)
 	rs->term = term;
 	rd_detected_tick(rs);
 	if (now) {
+		handle_all(rs); /* what has just begun here is not taken over: tests: test_recovery_kinds.py */
 		take_over(rs);
 		take_over_fences(rs);
 		rd_old_look(rs);
@@ -311,44 +372,6 @@ rd_recoveries_applied(struct rd_recoveries *rs, const struct rd_applied *a)
 		rd_recoveries_wake(rs);
 	}
 	mem_arena_done(&arena);
-}
-
-/* This node may have begun it and lost the lead before it heard of it: then somebody else has gone on. */
-static bool
-is_as_begun(struct rd_recoveries *rs, const struct rd_happened *h)
-{
-	const struct db_recovery_machine key = {.uid = h->uid};
-	const struct db_recovery_machine *row = rd_state_get(rd_decisions(rs->n), RD_TABLE_recovery_machine, &key);
-
-	return h->record.turns == 0 && row != NULL && row->turns == 0;
-}
-
-static void
-handle(struct rd_recoveries *rs, const struct rd_happened *h)
-{
-	struct rd_recovering *x = rd_recovering_find(rs, h->uid);
-	bool mine;
-
-	if (h->term != rs->term)
-		return; /* of another leader: what it left is taken over from the record */
-	if (x == NULL && is_as_begun(rs, h)) {
-		x = add(rs, &h->record);
-		if (x != NULL)
-			rd_recoveries_begin(x, RD_RECOVER_BEGUN, h->todo);
-		rs->n->metrics.recover_start += x != NULL;
-		return;
-	}
-	if (x == NULL || x->r == NULL || h->record.turns <= rd_recover_record(x->r)->turns)
-		return;
-	mine = x->pending_turn != 0 && h->record.turns >= x->pending_turn;
-	if (mine)
-		x->pending_turn = 0;
-	log_notice("recovery", "recovery=%s state=%s: %s", LOG_Q(x->uid), rd_recovery_state_name(h->record.state),
-		   LOG_Q(h->record.why)); /* tests: test_recovery.py */
-	rd_recover_count(&rs->n->metrics, rd_recover_record(x->r)->state, h->record.state,
-			 mono_diff_us(rd_mono(rs->n), x->entered));
-	x->entered = rd_mono(rs->n);
-	rd_recover_applied(x->r, &h->record, h->todo, mine);
 }
 
 /* --- the loop ------------------------------------------------------------------------------------------------------ */
@@ -422,8 +445,7 @@ on_timer(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 
 	if (rs->n->decide == NULL || rs->n->stopping || !rs->leads)
 		return;
-	for (struct rd_happened *h; (h = TAILQ_FIRST(&rs->happened)) != NULL; drop_happened(rs, h))
-		handle(rs, h);
+	handle_all(rs);
 	for (x = TAILQ_FIRST(&rs->list); x != NULL; x = after) {
 		struct mono due = is_finished(x) ? (struct mono){INT64_MAX} : work_one(x);
 		after = TAILQ_NEXT(x, next);

@@ -53,6 +53,8 @@ struct rd_recover_asked {
 	LIST_ENTRY(rd_recover_asked) next;
 	struct rd_recoveries *rs;
 	uint64_t turn;
+	struct topo_key begins; /* owned: of a recovery-begin on its way, the failed server; else "" */
+	struct mono since;
 	char uid[];
 };
 struct rd_recover_job;
@@ -80,8 +82,6 @@ struct rd_recoveries {
 	uint64_t term;
 	uint64_t
 	    newest_number; /* of all steps that were sent since the start: an executor may be given up and made anew */
-	bool beginning;	   /* a recovery-begin is on its way */
-	struct mono began;
 };
 
 struct rd_recovering *rd_recovering_find(struct rd_recoveries *rs, const char *uid);

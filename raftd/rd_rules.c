@@ -110,7 +110,7 @@ take_numbers(const struct conf *c, struct rd_rules *r)
 {
 	r->own_name = own_name_method(c->MySQLHostnameResolveMethod);
 	r->resolve = resolve_method(c->HostnameResolveMethod);
-	r->leader_decides = str_eq(c->FailureDetectionQuorum, "leader");
+	r->leader_decides = str_eq_nocase(c->FailureDetectionQuorum, "leader");
 	r->auto_pseudo_gtid = c->AutoPseudoGTID;
 	r->default_port = c->DefaultInstancePort;
 	r->poll_us = c->InstancePollSeconds * CLK_S;

@@ -193,6 +193,20 @@ zero_means_default(struct conf_build *b)
 	}
 }
 
+/* What cannot be run would be noticed when the first hook fails, which ends a recovery. */
+static void
+hook_shell(struct conf_build *b)
+{
+	const char **shell = &b->c->ProcessesShellCommand;
+
+	if ((*shell)[0] == '\0') {
+		*shell = conf_key_at(CONF_IDX_ProcessesShellCommand)->default_str;
+		WARN(ProcessesShellCommand, "is empty: taken as \"%s\"", *shell);
+	} else if (strpbrk(*shell, " \t") != NULL) {
+		WARN(ProcessesShellCommand, "names a program without arguments, and blanks are part of its name");
+	}
+}
+
 int
 conf_adjust(struct conf_build *b, struct err *e)
 {
@@ -209,5 +223,6 @@ conf_adjust(struct conf_build *b, struct err *e)
 	consul_transaction(b);
 	derived_values(b);
 	zero_means_default(b);
+	hook_shell(b);
 	return 0;
 }

@@ -313,6 +313,8 @@ choose(const struct asked *q, struct mem_arena *arena, struct rd_choice *c)
 	return q->in->candidate.hostname[0] != '\0' ? asked_for(q->in, arena, c) : best_of(q, c->v, c->n);
 }
 
+static const char nobody_may[] = "no server of the cluster may be promoted";
+
 void
 rd_choose(const struct rd_recovery_input *in, const struct rd_haves *haves, int64_t now_us, struct mem_arena *arena,
 	  struct rd_choice *ret)
@@ -337,7 +339,7 @@ rd_choose(const struct rd_recovery_input *in, const struct rd_haves *haves, int6
 		state_loss(in, haves, now_us, arena, &c);
 		decide(in, now_us, &c);
 	} else if (c.refusal[0] == '\0') {
-		c.refusal = "no server of the cluster may be promoted";
+		c.refusal = nobody_may;
 	}
 	*ret = c;
 }
@@ -375,4 +377,29 @@ rd_choice_write(const struct rd_choice *c, struct str_buf *b)
 			       c->loss_why);
 	for (size_t i = 0; i < c->n; i++)
 		add_judged(c, &c->v[i], b);
+}
+
+#define NAMED_MAX 4 /* a dry run tells all */
+
+const char *
+rd_choice_why_nobody(const struct rd_choice *c, struct mem_arena *arena)
+{
+	struct str_buf b = {0};
+	const char *text;
+	size_t n = 0;
+
+	if (c->refusal != nobody_may)
+		return c->refusal;
+	str_buf_add(&b, c->refusal);
+	for (size_t i = 0; i < c->n; i++) {
+		const struct rd_ranked *j = &c->v[i];
+		if (j->why != RD_WHY_NOT_DIRECT && ++n <= NAMED_MAX)
+			str_buf_printf(&b, "%s %s %s", n == 1 ? ":" : ",", TOPO_KEY_TEXT(&j->server->key),
+				       rd_why_text(j->why));
+	}
+	if (n > NAMED_MAX)
+		str_buf_printf(&b, " and %zu more", n - NAMED_MAX);
+	text = mem_arena_strndup(arena, str_buf_text(&b), b.len);
+	str_buf_done(&b);
+	return text;
 }

@@ -67,6 +67,9 @@ const char *rd_kind_promotes_nobody(const char *analysis, bool forced);
 /* Lines for people: the choice, then each server with its reason. Appends. */
 void rd_choice_write(const struct rd_choice *c, struct str_buf *b);
 
+/* A line: the refusal, and of the first servers why they may not be promoted. */
+const char *rd_choice_why_nobody(const struct rd_choice *c, struct mem_arena *arena);
+
 /* --- parts, for the planner and their tests --------------------------------------------------------------------- */
 /* 0, or why x could not be pointed to y (ERR_PRECONDITION). y_gets: what y will have fetched before; NULL = nothing. */
 int rd_can_follow(const struct rd_recovery_input *in, const struct rd_haves *haves, const struct rd_have *x,

@@ -157,11 +157,29 @@ is_of_cluster(const struct rd_cmd_ack_recoveries *c, const char *name, const cha
 	return str_eq(name, c->cluster_name) || (c->cluster_alias[0] != '\0' && str_eq(alias, c->cluster_alias));
 }
 
+/* What is acknowledged; a cluster is meant by its id as well: a promotion has changed its name, and whom its recoveries
+ * block goes by the id. */
+struct meant {
+	const struct rd_state *s;
+	const struct rd_cmd_ack_recoveries *c;
+	const char *cluster_id; /* of the cluster of that name now; "" */
+};
+
+static bool
+has_cluster_id(const struct rd_state *s, const char *uid, const char *cluster_id)
+{
+	const struct db_recovery_machine *m =
+	    rd_state_get(s, RD_TABLE_recovery_machine, &(struct db_recovery_machine){.uid = uid});
+
+	return m != NULL && cluster_id[0] != '\0' && str_eq(m->cluster_id, cluster_id);
+}
+
 static bool
 is_meant(const void *row, const void *what)
 {
 	const struct db_recovery *r = row;
-	const struct rd_cmd_ack_recoveries *c = what;
+	const struct meant *meant = what;
+	const struct rd_cmd_ack_recoveries *c = meant->c;
 
 	if (r->acknowledged)
 		return false;
@@ -173,7 +191,8 @@ is_meant(const void *row, const void *what)
 		return str_eq(r->uid, c->recovery_uid);
 	if (c->key.hostname[0] != '\0')
 		return r->port == c->key.port && str_eq(r->hostname, c->key.hostname);
-	return is_of_cluster(c, r->cluster_name, r->cluster_alias);
+	return is_of_cluster(c, r->cluster_name, r->cluster_alias) ||
+	       has_cluster_id(meant->s, r->uid, meant->cluster_id);
 }
 
 static bool
@@ -192,7 +211,8 @@ detection_is_meant(const void *row, const void *what)
 int
 rd_apply_ack_recoveries(struct apply *a, const struct rd_cmd_ack_recoveries *c, struct err *e UNUSED)
 {
-	struct rd_picked meant = rd_row_pick(a->s, RD_TABLE_recovery, is_meant, c);
+	struct meant what = {a->s, c, rd_records_cluster_id(a->s, c->cluster_name)};
+	struct rd_picked meant = rd_row_pick(a->s, RD_TABLE_recovery, is_meant, &what);
 
 	for (size_t i = 0; i < meant.n; i++) {
 		struct db_recovery row = *(const struct db_recovery *)meant.rows[i];

@@ -23,6 +23,12 @@ rd_add_key(struct str_buf *list, const struct topo_key *key)
 	str_buf_printf(list, "%s%s", list->len == 0 ? "" : ",", TOPO_KEY_TEXT(key));
 }
 
+const char *
+rd_alias_or_name(const char *alias, const char *name)
+{
+	return str_empty(alias) ? name : alias;
+}
+
 /* The entry's index: grows, and is the same everywhere. A database taken over may hold higher ones. */
 static int64_t
 new_detection_id(const struct apply *a)
@@ -47,7 +53,7 @@ put_detection(struct apply *a, const struct rd_cmd_register_failure_detection *c
 				   .processcing_node_token = c->token,
 				   .analysis = c->analysis,
 				   .cluster_name = c->cluster_name,
-				   .cluster_alias = c->cluster_alias,
+				   .cluster_alias = rd_alias_or_name(c->cluster_alias, c->cluster_name),
 				   .count_affected_slaves = c->count_replicas, /* historical */
 				   .is_actionable = c->is_actionable};
 

@@ -228,7 +228,7 @@ put_recovery(struct apply *a, const struct rd_cmd_recovery_begin *c)
 				  .successor_alias = "",
 				  .analysis = c->analysis,
 				  .cluster_name = c->cluster_name,
-				  .cluster_alias = c->cluster_alias,
+				  .cluster_alias = rd_alias_or_name(c->cluster_alias, c->cluster_name),
 				  .count_affected_slaves = (int64_t)c->count_replicas, /* historical */
 				  .participating_instances = "",
 				  .lost_slaves = "", /* historical */
@@ -384,7 +384,7 @@ announce(struct apply *a, const struct rd_recovery *r, const struct rd_cmd_recov
 
 	row.successor_hostname = r->successor.hostname;
 	row.successor_port = (struct rec_ni64){r->successor.port, true};
-	row.successor_alias = "";
+	row.successor_alias = c->successor_alias;
 	rd_row_put(a, RD_TABLE_recovery, &row);
 	move_cluster(a, r->cluster_id, &r->successor);
 	end_downtime(a, &r->successor);

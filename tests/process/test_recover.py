@@ -202,6 +202,20 @@ def test_without_hooks_and_with_a_candidate(world):
     assert world.sources == {"r1": "r3", "r2": "r3", "r3": None} and world.hooks_run() == []
 
 
+def test_asked_for_twice(world):
+    """As a historical client script does. The new source was read since, its replicas were not: nobody else is promoted."""
+    world.kill()
+    assert world.recover()["keys"] == [R1]
+    for k in (R2, R3):  # as slow as they can be
+        world.prober.found(k, {"log_bin_enabled": True, "log_replica_updates": True, "binlog_format": "ROW", "server_id": 10 + int(k["hostname"][1]),
+                               "read_only": True, "sql_thread_state": 1, "io_thread_state": 2, "sql_running": True, "using_mariadb_gtid": True},
+                           source_host="source", source_port=3306, channels=1, gtid_current_pos="0-1-9", last_io_errno=2003)
+        world.raftd.ask("DISCOVER", key=k, mode=0)
+    world.raftd.ask("DISCOVER", key=R1, mode=0)
+    assert "r1:3306 has taken its place already (recovery " in refused("PRECONDITION", world.recover)
+    assert world.writable == {"source", "r1"} and len(world.raftd.rows("SELECT * FROM topology_recovery")) == 1
+
+
 def test_a_candidate_that_cannot_be(world):
     world.kill()
     reply = world.recover(candidate=key("nobody"))

@@ -58,11 +58,15 @@ def start(request):
 
 def test_each_list_in_its_turn(start, tmp_path):
     raftd, played = start(**EVERY_CLUSTER, **{name: [noted(tmp_path, name)] for name in LISTS})
+    played.servers["r1"]["fields"]["instance_alias"] = "one"
     played.die("source")
     uid, failed, code, successful, successor, _ = played.wait_recovery()
     assert (failed, code, successful, successor) == ("source", "DeadMaster", 1, "r1")
     assert order(tmp_path) == [DETECT, PRE, POST_MASTER, POST]
     wait_marks(raftd, 4)
+    # a cluster without an alias goes by its name in the record as well
+    assert raftd.rows("SELECT cluster_alias, successor_alias FROM topology_recovery") == [("source:3306", "one")]
+    assert raftd.rows("SELECT cluster_alias FROM topology_failure_detection") == [("source:3306",)]
     ((detection,),) = raftd.rows("SELECT detection_id FROM topology_failure_detection")
     assert marks(raftd) == sorted([(f"detection-{detection}", DETECT, 0, OK, 1)] + [(uid, name, 0, OK, 1) for name in (PRE, POST_MASTER, POST)])
 
@@ -79,7 +83,7 @@ def test_each_list_in_its_turn(start, tmp_path):
     for values in (detected, before):
         assert values["ORC_IS_SUCCESSFUL"] == "false" and not any(k.startswith("ORC_SUCCESSOR") for k in values)
     assert {k: v for k, v in after.items() if k.startswith("ORC_SUCCESSOR")} == {
-        "ORC_SUCCESSOR_HOST": "r1", "ORC_SUCCESSOR_PORT": "3306", "ORC_SUCCESSOR_ALIAS": "",
+        "ORC_SUCCESSOR_HOST": "r1", "ORC_SUCCESSOR_PORT": "3306", "ORC_SUCCESSOR_ALIAS": "one",
         "ORC_SUCCESSOR_BINLOG_COORDINATES": "b.000007:4711"}
     assert after["ORC_IS_SUCCESSFUL"] == "true"
 

@@ -101,3 +101,23 @@ def test_a_recovery_without_its_input_ends():
             assert "input is missing" in found["AllErrors"][0] or STATES[state] == "done"
             assert found["IsSuccessful"] == (STATES[state] == "done")
         node.wait_log("is ended, its servers are left as they are")
+
+
+def test_primaries_that_fail_together_are_recovered_together():
+    """Each by its first verdict: nothing is heard of it afterwards, so that there is no second one."""
+    names = [f"s{i}" for i in range(8)]
+    with Raftd(config=EVERY_CLUSTER) as raftd:
+        clusters = {name: Played(raftd, name, [f"r{name}"]) for name in names}
+        answer = raftd.prober.hear
+
+        def answer_until_verdict(link, msg, fields):
+            host = fields["key"]["hostname"] if msg == "PROBE" else ""
+            if host not in clusters or f"instance={host}:3306 verdict=DEAD" not in raftd.log_text():
+                answer(link, msg, fields)
+
+        raftd.prober.hear = answer_until_verdict
+        raftd.prober.on_step = lambda step: clusters[step["key"]["hostname"].lstrip("r")].step(step)
+        for name in names:
+            clusters[name].die(name)
+        ended = "SELECT hostname, is_successful, successor_hostname FROM topology_recovery WHERE end_recovery IS NOT NULL"
+        wait_until(lambda: sorted(raftd.rows(ended)) == [(name, 1, f"r{name}") for name in names], 30, "the end of all recoveries")

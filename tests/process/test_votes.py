@@ -278,10 +278,10 @@ def test_a_verdict_is_told_with_its_newest_analysis(raftd):
     assert set(raftd.rows("SELECT analysis FROM topology_failure_detection")) >= {("DeadMasterAndSomeReplicas",)}
 
 
-@pytest.mark.parametrize("quorum", ["majority", "leader"])
+@pytest.mark.parametrize("quorum", ["majority", "Leader"])
 def test_three_nodes_vote(new_group, quorum):
     """A voter that is slow may be missing; the leader and another one are enough. Or the leader alone, where that is wanted."""
-    needed = {"majority": 2, "leader": 1}[quorum]
+    needed = {"majority": 2, "Leader": 1}[quorum]
     with Fleet(4, 3) as fleet:
         group = new_group(3, config={"DiscoverySeeds": fleet.sources, "InstancePollSeconds": 1, "FailureDetectionQuorum": quorum})
         source = fleet.sources[0]

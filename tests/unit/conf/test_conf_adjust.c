@@ -39,6 +39,8 @@ static const struct adjustment adjustments[] = {
     /* 7 */
     {"{\"PostponeSlaveRecoveryOnLagMinutes\": 3}", "PostponeReplicaRecoveryOnLagMinutes", "3", "deprecated"},
     {"{\"PostponeReplicaRecoveryOnLagMinutes\": 3}", "PostponeReplicaRecoveryOnLagMinutes", "3", NULL},
+    {"{\"ProcessesShellCommand\": \"\"}", "ProcessesShellCommand", "\"bash\"", "is empty: taken as"},
+    {"{\"ProcessesShellCommand\": \"bash -e\"}", "ProcessesShellCommand", "\"bash -e\"", "without arguments"},
     /* 8 */
     {"{\"URLPrefix\": \"a/b//\"}", "URLPrefix", "\"/a/b\"", NULL},
     {"{\"URLPrefix\": \"//a\"}", "URLPrefix", "\"/a\"", NULL},

@@ -50,7 +50,8 @@ event_at_turn(struct world *w, const char *uid, enum rd_recovery_event event, ui
 					  .promoted_at = event == RD_EVENT_WRITABLE ? "0-1-100" : "",
 					  .deadline_us = event == RD_EVENT_CHOSEN ? at_us + 20 * CLK_S : 0,
 					  .downtime_ends_us = at_us + YEAR_US,
-					  .text = ""};
+					  .text = "",
+					  .successor_alias = event == RD_EVENT_WRITABLE ? "two" : ""};
 	char command[64];
 
 	(void)snprintf(command, sizeof(command), "event-%u", ++w->uids);

@@ -56,6 +56,12 @@ it_belongs_to_the_active_detection(void **state UNUSED)
 	APPLY(&w, RECOVERY_BEGIN, recovery_begin, T0, .recovery_uid = "r1", .cluster_id = "c1", .cluster_name = "x",
 	      .key = DB1, .by = "", .analysis = "DeadMaster");
 	assert_int_equal(row_of(&w, "r1")->last_detection_id, detection);
+	/* without an alias the cluster goes by its name */
+	assert_string_equal(row_of(&w, "r1")->cluster_alias, "x");
+	assert_string_equal(((const struct db_detection *)rd_state_get(
+				 w.s, RD_TABLE_detection, &(struct db_detection){.detection_id = detection}))
+				->cluster_alias,
+			    "x");
 	world_done(&w);
 }
 
@@ -211,6 +217,7 @@ a_promotion_moves_the_cluster_in_one_command(void **state UNUSED)
 	assert_non_null(downtime_of(&w, &db1));
 	assert_string_equal(downtime_of(&w, &db1)->reason, "lost-in-recovery");
 	assert_string_equal(row_of(&w, "r1")->successor_hostname, "db2");
+	assert_string_equal(row_of(&w, "r1")->successor_alias, "two");
 	assert_true(rd_records_machine(w.s, "r1", &arena, &r));
 	assert_true(r.promoted);
 	assert_string_equal(r.promoted_at, "0-1-100");

@@ -106,6 +106,7 @@ operators_acknowledge_what_they_mean(void **state UNUSED)
 	    {{.key = DB2}, 0, 1},
 	    {{.cluster_name = "db1:3306"}, 1, 1},
 	    {{.cluster_name = "db1:3306", .cluster_alias = "main"}, 2, 0},
+	    {{.cluster_name = "db2:3306"}, 1, 1}, /* what the cluster is called since */
 	    {{.cluster_name = "other"}, 0, 1},
 	};
 

@@ -65,6 +65,30 @@ world_make_server(struct world *w, size_t i)
 	s->was_direct = true;
 }
 
+void
+world_make_stuck(struct world *w)
+{
+	struct rd_recovery_server *c = &w->servers[2].row;
+
+	if (!w->stuck)
+		return;
+	*(w->mariadb ? &c->gtid_current_pos : &c->executed_gtid_set) = w->mariadb ? "0-97-97" : WORLD_UUID ":1-97";
+	w->in_servers[1] = *c;
+}
+
+bool
+world_waits_in_vain(struct world *w, struct world_server *s, struct world_event *ev)
+{
+	if (!w->stuck || !s->up || s != &w->servers[2] ||
+	    topo_step_by_name(ev->step.statement) != TOPO_STEP_WAIT_EXECUTED)
+		return false;
+	s->row.sql_thread_state = TOPO_THREAD_STOPPED;
+	s->row.last_sql_errno = 1062;
+	ev->at_us = w->now_us + 600 * CLK_S;
+	w->events[w->n_events++] = *ev;
+	return true;
+}
+
 int
 world_carry_out(struct world *w, struct rd_recovery_server *s, const struct ipc_step *m)
 {
@@ -183,7 +207,7 @@ world_check_end(struct world *w)
 		const char *has =
 		    w->mariadb ? world_candidate(w)->row.gtid_current_pos : world_candidate(w)->row.executed_gtid_set;
 		WORLD_CHECK(w, !world_candidate(w)->row.read_only);
-		WORLD_CHECK(w, !w->servers[2].up || (w->foreign && w->doubt == 2) ||
+		WORLD_CHECK(w, !w->servers[2].up || w->stuck || (w->foreign && w->doubt == 2) ||
 				   str_eq(has, w->mariadb ? "0-97-100" : WORLD_UUID ":1-100"));
 	}
 }

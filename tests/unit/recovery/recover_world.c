@@ -86,6 +86,7 @@ break_lock(struct world *w, struct world_server *s, const struct world_event *ev
 	s->locked = ev->leader;
 	answer(w, ev, held ? 0 : ERR_SERVER, held ? 0 : RD_ERRNO_NO_SUCH_THREAD, true);
 }
+
 static int64_t
 later_of(int64_t a, int64_t b)
 {
@@ -138,6 +139,8 @@ on_run(struct world *w, struct world_event *ev)
 {
 	struct world_server *s = world_server(w, &ev->step.key);
 
+	if (world_waits_in_vain(w, s, ev)) /* and holds the lock */
+		return;
 	s->lock = 0;
 	if (!s->up) {
 		answer(w, ev, ERR_UNKNOWN_OUTCOME, 0, true);
@@ -576,6 +579,7 @@ world_begin(struct world *w)
 {
 	if (w->doubt != 0)
 		make_doubt(w);
+	world_make_stuck(w);
 	w->in.policy.rejoin_failed = w->rejoin;
 	if ((w->faults & WORLD_LATE) != 0)
 		w->servers[2].up = w->in_servers[1].answered = false;

@@ -88,6 +88,7 @@ struct world {
 	bool rejoin;	   /* RejoinFailedMaster; the failed server returns when the recovery is done, … */
 	bool ahead;	   /* … with a transaction of its own */
 	enum rd_old old;   /* told of it last; RD_OLD_FOLLOWS: nothing */
+	bool stuck;	   /* c has not applied all that it received, and its SQL thread stops when it is to do so */
 	bool demoted, rejoined_once;
 	struct str_buf trace; /* "b:set-writable" … as carried out */
 	size_t steps;
@@ -109,6 +110,9 @@ struct world_server *world_candidate(struct world *w);
 void world_check_end(struct world *w);
 /* It follows who is the source in the end, or is named as lost. */
 void world_check_follower(struct world *w, struct world_server *s);
+void world_make_stuck(struct world *w);
+/* The statement waits for what its server does not apply any more. */
+bool world_waits_in_vain(struct world *w, struct world_server *s, struct world_event *ev);
 /* 0, or what the server answers: a code. */
 int world_carry_out(struct world *w, struct rd_recovery_server *s, const struct ipc_step *m);
 

@@ -53,6 +53,29 @@ test_failing_pre_hook(void **state UNUSED)
 	world_done(&w);
 }
 
+/* Who has received most stops applying: another one is promoted soon, and it is named. */
+static void
+test_candidate_applies_no_more(void **state UNUSED)
+{
+	for (int i = 0; i < 4; i++) {
+		struct world w;
+
+		world_init(&w, i % 2 == 1 ? "stuck, mariadb" : "stuck, mysql", i % 2 == 1, 1);
+		w.stuck = true;
+		w.in.policy.delay_if_not_applied = i < 2;
+		world_begin(&w);
+		world_go(&w);
+		world_check_end(&w);
+		WORLD_CHECK(&w, w.record.state == RD_RECOVERY_DONE && w.record.promoted);
+		WORLD_CHECK(&w,
+			    str_eq(w.record.successor.hostname, "d") && w.record.since_us < WORLD_START_US + 5 * CLK_S);
+		WORLD_CHECK(&w, w.lost.n == 1 && str_eq(w.lost.v[0].key.hostname, "c"));
+		WORLD_CHECK(&w,
+			    str_eq(w.servers[2].row.received_gtid_set, i % 2 == 1 ? "0-97-100" : WORLD_UUID ":1-100"));
+		world_done(&w);
+	}
+}
+
 static void
 run_case(bool mariadb, unsigned faults, enum rd_recovery_state when, int64_t after_us, unsigned seed)
 {
@@ -235,9 +258,13 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_straight),	       cmocka_unit_test(test_in_doubt),
-	    cmocka_unit_test(test_old_source_rejoins), cmocka_unit_test(test_faults_while_it_rejoins),
-	    cmocka_unit_test(test_failing_pre_hook),   cmocka_unit_test(test_faults_in_every_state),
+	    cmocka_unit_test(test_straight),
+	    cmocka_unit_test(test_in_doubt),
+	    cmocka_unit_test(test_old_source_rejoins),
+	    cmocka_unit_test(test_faults_while_it_rejoins),
+	    cmocka_unit_test(test_failing_pre_hook),
+	    cmocka_unit_test(test_faults_in_every_state),
+	    cmocka_unit_test(test_candidate_applies_no_more),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

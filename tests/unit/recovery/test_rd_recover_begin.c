@@ -26,6 +26,9 @@ test_cluster_filters(void **state UNUSED)
 	    {"alias~=^ma", "a:3306", "main", true},
 	    {"alias~=^a:", "a:3306", "main", false},
 	    {"alias~=", "a:3306", "main", false},
+	    {"alias~=^a:", "a:3306", "", true}, /* without an alias the name is it */
+	    {"alias=a:3306", "a:3306", "", true},
+	    {"alias~=^b", "a:3306", "", false},
 	    {"(", "a:3306", "main", false},
 	};
 
@@ -72,6 +75,9 @@ test_refusals(void **state UNUSED)
 	c.RecoveryIgnoreHostnameFilters = (struct conf_strs){.v = &host, .n = 1};
 	EXPECT((void)0, RD_IGNORED_HOST);
 	EXPECT(f.hostname = "ab", RD_MAY_RECOVER);
+	host = "10.0.0.1"; /* an address is no expression */
+	EXPECT(f.hostname = "10.0.0.1", RD_IGNORED_HOST);
+	EXPECT(f.hostname = "10.0.0.12", RD_MAY_RECOVER);
 	c.RecoverMasterClusterFilters.n = 0; /* historical */
 	EXPECT(f.hostname = "ab", RD_FILTERED);
 	assert_string_equal(rd_recover_refusal_text(RD_DISABLED), "recoveries are disabled globally");
