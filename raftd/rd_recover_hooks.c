@@ -7,6 +7,13 @@
 #include "base/log.h"
 #include "rd_recoveries_private.h"
 
+/* The beginning of an entry that is being recorded; those in the background let the next one begin at once. */
+struct mark {
+	LIST_ENTRY(mark) next;
+	struct rd_recover_job *j;
+	size_t i; /* the entry */
+};
+
 struct rd_recover_job {
 	LIST_ENTRY(rd_recover_job) next;
 	struct rd_recoveries *rs;
@@ -14,15 +21,21 @@ struct rd_recover_job {
 	enum rd_hook_list list;
 	rd_hooks_over_fn over;
 	bool done, gone;
-	size_t due;   /* entry whose mark is being recorded */
-	size_t marks; /* being recorded: they hold on to it */
+	LIST_HEAD(, mark) marks; /* they hold on to it */
 	char uid[];
 };
 
 static void
+drop_mark(struct mark *m)
+{
+	LIST_REMOVE(m, next);
+	free(m);
+}
+
+static void
 put(struct rd_recover_job *j)
 {
-	if (!j->gone || j->marks > 0)
+	if (!j->gone || !LIST_EMPTY(&j->marks))
 		return;
 	LIST_REMOVE(j, next);
 	free(j);
@@ -35,6 +48,8 @@ rd_recover_hooks_done(struct rd_recoveries *rs)
 	struct rd_recover_job *j;
 
 	while ((j = LIST_FIRST(&rs->jobs)) != NULL) {
+		while (!LIST_EMPTY(&j->marks))
+			drop_mark(LIST_FIRST(&j->marks));
 		LIST_REMOVE(j, next);
 		free(j);
 	}
@@ -44,13 +59,14 @@ rd_recover_hooks_done(struct rd_recoveries *rs)
 static void
 on_marked(void *ctx, const struct rd_proposed *p)
 {
-	struct rd_recover_job *j = ctx;
+	struct mark *m = ctx;
+	struct rd_recover_job *j = m->j;
 
-	j->marks--;
 	if (!j->gone && p->outcome == RD_COMMITTED)
-		rd_hooks_go(j->job, j->due);
+		rd_hooks_go(j->job, m->i);
 	else if (!j->gone)
-		rd_hooks_skip(j->job, j->due, p->e->msg);
+		rd_hooks_skip(j->job, m->i, p->e->msg);
+	drop_mark(m);
 	put(j);
 }
 
@@ -101,14 +117,15 @@ on_due(void *ctx, struct rd_hook_job *job, size_t i)
 {
 	struct rd_recover_job *j = ctx;
 	struct rd_cmd_hook_ran c = mark_of(j, i, RD_HOOK_MARK_STARTED);
+	struct mark *m = mem_new(struct mark);
 	struct err e;
 
 	j->job = job;
-	j->due = i; /* the next one is due only when this one was begun */
-	j->marks++;
-	if (rd_propose_hook_ran(j->rs->n->decide, &c, on_marked, j, &e) == 0)
+	*m = (struct mark){.j = j, .i = i};
+	LIST_INSERT_HEAD(&j->marks, m, next);
+	if (rd_propose_hook_ran(j->rs->n->decide, &c, on_marked, m, &e) == 0)
 		return;
-	j->marks--;
+	drop_mark(m);
 	rd_hooks_skip(job, i, e.msg);
 }
 
@@ -174,6 +191,7 @@ new_job(struct rd_recoveries *rs, const char *uid, enum rd_hook_list list, rd_ho
 	j->rs = rs;
 	j->list = list;
 	j->over = over;
+	LIST_INIT(&j->marks);
 	memcpy(j->uid, uid, n);
 	LIST_INSERT_HEAD(&rs->jobs, j, next);
 	return j;

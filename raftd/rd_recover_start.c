@@ -261,8 +261,9 @@ is_blocked(struct rd_recoveries *rs, const struct rd_dead *d)
 		return block != RD_BLOCK_NONE;
 	if (row != NULL && row->blocking_recovery_id.v == id && str_eq(row->analysis, c.analysis))
 		return true;
-	log_warning("recovery", "instance=%s is not recovered: %s (recovery %lld)", d->server->text,
-		    rd_block_text(block), (long long)id);
+	log_warning("recovery",
+		    "instance=%s is not recovered: %s (recovery %lld): acknowledge that one, or ask for a recovery",
+		    d->server->text, rd_block_text(block), (long long)id);
 	if (rd_propose_blocked_recovery(n->decide, &c, NULL, NULL, &e) != 0)
 		log_debug("recovery", "a blocked recovery is not recorded: %s", e.msg);
 	return true;

@@ -281,6 +281,21 @@ take_over_one(struct rd_recoveries *rs, const struct rd_recovery *record)
 	}
 }
 
+static bool
+was_promoted_later(struct rd_recoveries *rs, const struct rd_recovery *than)
+{
+	struct rd_cursor c = {.table = RD_TABLE_recovery_machine};
+	const void *row;
+
+	while (rd_state_next(rd_decisions(rs->n), &c, &row) && c.table == RD_TABLE_recovery_machine) {
+		struct rd_recovery r;
+		rd_records_from_row(row, NULL, &r);
+		if (r.promoted && r.began_us > than->began_us && topo_key_equal(&r.successor, &than->failed))
+			return true;
+	}
+	return false;
+}
+
 /* Whether the former leader has fenced the old source is not known: it is fenced, if need be again. */
 static void
 take_over_fences(struct rd_recoveries *rs)
@@ -293,7 +308,8 @@ take_over_fences(struct rd_recoveries *rs)
 		struct rd_recovery r;
 		rd_records_from_row(row, NULL, &r);
 		if (r.state != RD_RECOVERY_DONE || !r.promoted || !rd_old_is_to_be_fenced(rs, &r) ||
-		    rd_recovering_find(rs, r.uid) != NULL || rs->n_list >= RD_RECOVERIES_MAX)
+		    rd_recovering_find(rs, r.uid) != NULL || was_promoted_later(rs, &r) ||
+		    rs->n_list >= RD_RECOVERIES_MAX)
 			continue;
 		x = add(rs, &r);
 		rd_recoveries_begin(x, RD_RECOVER_BEGUN, 0);
@@ -400,21 +416,6 @@ work_one(struct rd_recovering *x)
 	rd_recover_tell_lines(x);
 	rd_recover_tell_chosen(x);
 	return rd_recover_due(x->r);
-}
-
-static bool
-was_promoted_later(struct rd_recoveries *rs, const struct rd_recovery *than)
-{
-	struct rd_cursor c = {.table = RD_TABLE_recovery_machine};
-	const void *row;
-
-	while (rd_state_next(rd_decisions(rs->n), &c, &row) && c.table == RD_TABLE_recovery_machine) {
-		struct rd_recovery r;
-		rd_records_from_row(row, NULL, &r);
-		if (r.promoted && r.began_us > than->began_us && topo_key_equal(&r.successor, &than->failed))
-			return true;
-	}
-	return false;
 }
 
 /* A recovery that promoted somebody stays, for an old source that returns: until that one's downtime was ended, or a later recovery

@@ -42,6 +42,7 @@ struct rd_hook_job {
 	struct rd_hook_seq seq;
 	struct entry *entries;
 	char *shell, **env, **args;
+	char *uid; /* whose hooks they are, for the log; "" */
 	const struct rd_hook_calls *calls;
 	void *ctx;
 	struct event *turn; /* to look for what is next */
@@ -101,18 +102,18 @@ count(struct rd_hooks *h, const struct rd_hook_result *r)
 }
 
 static void
-log_result(const struct rd_hook_result *r)
+log_result(const struct rd_hook_job *job, const struct rd_hook_result *r)
 {
 	struct str_buf name = {0};
 	enum log_level level = rd_hook_ok(r) ? LOG_LVL_NOTICE : LOG_LVL_WARNING;
 
 	rd_hook_name(r, &name);
 	/* tests: test_hooks.py */
-	log_at(level, "hooks", "%s: %s value=%d took_ms=%lld output_bytes=%llu output=%s", name.p,
-	       rd_hook_outcome_name(r->outcome), r->value, (long long)(r->took_us / CLK_MS),
+	log_at(level, "hooks", "%s: %s recovery=%s value=%d took_ms=%lld output_bytes=%llu output=%s", name.p,
+	       rd_hook_outcome_name(r->outcome), LOG_Q(job->uid), r->value, (long long)(r->took_us / CLK_MS),
 	       (unsigned long long)r->output_bytes, LOG_Q(r->output));
 	if (r->error[0] != '\0')
-		log_warning("hooks", "%s: error=%s", name.p, LOG_Q(r->error));
+		log_warning("hooks", "%s: recovery=%s error=%s", name.p, LOG_Q(job->uid), LOG_Q(r->error));
 	str_buf_done(&name);
 }
 
@@ -125,7 +126,7 @@ end_entry(struct entry *en, struct rd_hook_result *r)
 	en->stage = en->run != NULL ? STAGE_ENDED : STAGE_GONE;
 	rd_hook_seq_ended(&job->seq, en->i, rd_hook_ok(r));
 	count(job->h, r);
-	log_result(r);
+	log_result(job, r);
 	if (job->calls->on_result != NULL)
 		job->calls->on_result(job->ctx, r);
 	look_again(job);
@@ -319,6 +320,7 @@ free_job(struct rd_hook_job *job)
 	rd_hook_seq_done(&job->seq);
 	free(job->entries);
 	free(job->shell);
+	free(job->uid);
 	free(job);
 }
 
@@ -446,6 +448,7 @@ rd_hooks_add(struct rd_hooks *h, const struct rd_hook_request *q, struct rd_hook
 	enlist(h, job);
 	make_entries(job, q);
 	job->shell = mem_strdup(q->conf->ProcessesShellCommand);
+	job->uid = mem_strdup(q->values->recovery_uid == NULL ? "" : q->values->recovery_uid);
 	job->env = rd_hook_env(q->values, rd_hook_list_info(q->list)->tell, getenv);
 	job->args = dup_args(q->args);
 	job->turn = event_new(h->conf.base, -1, 0, on_turn, job);

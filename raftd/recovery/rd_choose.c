@@ -394,7 +394,7 @@ rd_choice_why_nobody(const struct rd_choice *c, struct mem_arena *arena)
 	for (size_t i = 0; i < c->n; i++) {
 		const struct rd_ranked *j = &c->v[i];
 		if (j->why != RD_WHY_NOT_DIRECT && ++n <= NAMED_MAX)
-			str_buf_printf(&b, "%s %s %s", n == 1 ? ":" : ",", TOPO_KEY_TEXT(&j->server->key),
+			str_buf_printf(&b, "%s %s: %s", n == 1 ? ";" : ",", TOPO_KEY_TEXT(&j->server->key),
 				       rd_why_text(j->why));
 	}
 	if (n > NAMED_MAX)

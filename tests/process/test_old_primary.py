@@ -136,3 +136,28 @@ def test_a_new_primary_that_dies_unread_is_replaced_too(cluster):
     assert recover(cluster, new, 2) == last
     assert f"instance={new}:3306 was promoted in place of old:3306" in raftd.log_text()
     assert [r[0] for r in raftd.rows("SELECT analysis FROM topology_recovery ORDER BY recovery_id")] == ["DeadMaster"] * 2
+
+
+def test_a_former_recovery_of_a_server_that_fails_again_is_left_alone(cluster):
+    """It was promoted meanwhile: of its failures the newest one counts, and is looked after."""
+    def ended(how_many):
+        wait_until(lambda: cluster.poll() or cluster.raftd.rows("SELECT count(*) FROM topology_recovery WHERE is_successful AND end_recovery IS NOT NULL")
+                   == [(how_many,)], SOON, f"the end of {how_many} recoveries", interval=0.1)
+
+    new = recover(cluster, "old")
+    cluster.source["old"] = new
+    cluster.writable.discard("old")
+    cluster.show("old", new)
+    wait_until(lambda: cluster.poll() or ("old", 3306) in cluster.prober.watched and cluster.raftd.rows(
+        "SELECT master_host FROM database_instance WHERE hostname = 'old'") == [(new,)], SOON, "it to follow", interval=0.1)
+    cluster.raftd.ask("END_DOWNTIME", key=OLD)
+    cluster.die(new)
+    ended(2)
+    assert "old" in cluster.writable
+    cluster.die("old")
+    ended(3)
+    for _ in range(25):  # whoever leads looks at all of them every second
+        cluster.poll()
+        pass_time(0.1)
+    cluster.prober.on_step = lambda step: None  # it is fenced still
+    assert "state=done is carried out here" not in cluster.raftd.log_text()

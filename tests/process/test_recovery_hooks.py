@@ -124,6 +124,18 @@ def test_a_failing_hook_of_a_detection_puts_its_recovery_off(start, tmp_path):
     assert {s["statement"] for s in raftd.prober.steps} <= {"restart-replica-io"}  # nothing was changed
 
 
+def test_entries_in_the_background_let_the_next_ones_begin(start, tmp_path):
+    """Each is recorded before it starts, several at once."""
+    raftd, played = start(**EVERY_CLUSTER, **{name: [f"echo {name} >> {tmp_path}/one &", noted(tmp_path, name), f"echo {name} >> {tmp_path}/two &",
+                                                     f"echo {name} >> {tmp_path}/three &"] for name in (DETECT, PRE, POST_MASTER, POST)})
+    played.die("source")
+    assert played.wait_recovery()[3:5] == (1, "r1")
+    assert order(tmp_path) == [DETECT, PRE, POST_MASTER, POST]
+    assert {m[4] for m in wait_marks(raftd, 16)} == {1}
+    for name in ("one", "two", "three"):
+        assert sorted((tmp_path / name).read_text().split()) == sorted([DETECT, PRE, POST_MASTER, POST])
+
+
 @pytest.mark.parametrize("hook", [DETECT, PRE, POST])
 def test_hooks_when_their_node_dies(start, tmp_path, hook):
     """Those before the promotion began at most once, those after it run at least once: with the same uid, and counted."""

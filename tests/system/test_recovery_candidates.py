@@ -141,7 +141,7 @@ def test_who_is_not_promoted(cluster):
     found = record(c, uid)
     assert state == "undone" and not found["IsSuccessful"], found
     why = "".join(found["AllErrors"])
-    assert "nobody may be promoted" in why and f"{c3.address} promotion rule must_not" in why and f"{b.address} is in another data center" in why, found
+    assert "nobody may be promoted" in why and f"{c3.address}: promotion rule must_not" in why and f"{b.address}: is in another data center" in why, found
     assert "PostUnsuccessfulFailoverProcesses" in c.hooks(uid)
     assert c.writable() == [] and {source_of(s) for s in (b, c3)} == {str(a.port)}
     before = len(c.recoveries(c.group[0]))
