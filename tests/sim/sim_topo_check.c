@@ -34,6 +34,7 @@ struct seen_recovery {
 	/* what the failed server told before: */
 	bool is_another;     /* it is not who it said it is */
 	bool told_read_only; /* and was not */
+	bool doubted;	     /* undone although a candidate may have been writable: operators decide */
 	uint64_t state;
 	bool counts[SIM_SERVERS_MAX]; /* direct replicas that were well */
 	bool must_not[SIM_SERVERS_MAX];
@@ -278,6 +279,7 @@ note_end(struct seen_recovery *r, const struct rd_recovery *m)
 	if (r->over || (rd_recovery_state_flags((enum rd_recovery_state)m->state) & RD_STATE_TERMINAL) == 0)
 		return;
 	r->over = true;
+	r->doubted = m->suspects.n > 0;
 	for (size_t i = 0; i < topo.n && !m->promoted; i++)
 		r->left[i] = !all_reach(&topo.s[i]);
 	r->promoted = m->promoted;
@@ -490,13 +492,13 @@ was_left(const struct sim_server *s)
 	return false;
 }
 
-/* What an undone recovery gave back was what the failed server had told. */
+/* An undone recovery gives back what the failed server had told, and nothing when somebody else may have taken writes. */
 static bool
-is_told_read_only(void)
+may_be_nobody(void)
 {
 	const struct seen_recovery *r = seen.n > 0 ? &seen.r[seen.n - 1] : NULL;
 
-	return r != NULL && r->told_read_only && !r->promoted;
+	return r != NULL && !r->promoted && (r->told_read_only || r->doubted);
 }
 
 /* Perhaps by way of another one: a recovery that was undone could not take back all it had changed. */
@@ -530,7 +532,7 @@ primary_of(char *why, size_t size)
 		p = &topo.s[i];
 	}
 	p = p == NULL ? another : p;
-	if (p == NULL && !is_told_read_only())
+	if (p == NULL && !may_be_nobody())
 		(void)snprintf(why, size, "5: nobody is writable");
 	return p;
 }
