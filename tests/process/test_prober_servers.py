@@ -144,7 +144,13 @@ def test_semi_sync(servers, prober):
     assert source["semi_sync_wait_point"] == own[f"rpl_semi_sync_{old}_wait_point"]
     assert source["semi_sync_source_plugin_new"] == (servers.flavor == "mysql")
     assert replica["semi_sync_replica_enabled"] and replica["semi_sync_replica_status"]
-    assert not replica["semi_sync_source_enabled"]
+    assert not replica["semi_sync_source_enabled"] and not source["semi_sync_source_gives_up"]
+    waits = "rpl_semi_sync_" + ("master_wait_no_slave" if old == "master" else "source_wait_no_replica")
+    servers["a"].sql(f"set global {waits} = 0")
+    try:
+        assert prober.result(servers["a"].address, since=prober.mark(), deadline=15, found=True)["inst"]["semi_sync_source_gives_up"]
+    finally:
+        servers["a"].sql(f"set global {waits} = 1")
 
 
 @pytest.mark.parametrize("listing", [False, True])
