@@ -512,13 +512,23 @@ def test_whoever_holds_the_lock_can_be_ended(servers, prober):
     wait_until(lambda: server.value("SELECT IS_USED_LOCK('orchestrator.step')") is None, 10, "the lock to be free")
 
 
+def never_executed(servers):
+    return "0-1-99999999" if servers.flavor == "mariadb" else "3e11fa47-71ca-11e1-9e33-c80aa9429562:1"
+
+
+def test_a_step_that_waits_is_waited_for(servers):
+    """However short other answers are waited for: applying may take hours."""
+    with Prober(MySQLTopologySSLSkipVerify=True, MySQLTopologyReadTimeoutSeconds=1) as prober:
+        end = next_step(prober, servers["c"], "wait-executed", 1, args=[never_executed(servers), "6"])
+        assert end["code"] == CODES["TIMEOUT"], end
+
+
 def test_steps_of_recoveries(servers, prober):
     server = servers["c"]
     applied = server.value("SELECT @@global." + ("gtid_slave_pos" if servers.flavor == "mariadb" else "gtid_executed"))
     done = step(prober, server, "wait-executed", 1, args=["".join(applied.split()), "5"])
     assert done["code"] == 0 and done["sent"], done
-    never = "0-1-99999999" if servers.flavor == "mariadb" else "3e11fa47-71ca-11e1-9e33-c80aa9429562:1"
-    assert next_step(prober, server, "wait-executed", 2, args=[never, "1"])["code"] == CODES["TIMEOUT"]
+    assert next_step(prober, server, "wait-executed", 2, args=[never_executed(servers), "1"])["code"] == CODES["TIMEOUT"]
     before = status_of(server)
     assert next_step(prober, server, "stop-replica", 3)["code"] == 0
     assert next_step(prober, server, "point-to", 4, args=["//elsewhere", "3306"])["code"] == 0
