@@ -170,6 +170,7 @@ put_semi_sync(const struct pr_collect *in, struct topo_probe *out)
 	const char *source = either(v, "rpl_semi_sync_master_enabled", "rpl_semi_sync_source_enabled");
 	const char *replica = either(v, "rpl_semi_sync_slave_enabled", "rpl_semi_sync_replica_enabled");
 	const char *point = either(v, "rpl_semi_sync_master_wait_point", "rpl_semi_sync_source_wait_point");
+	const char *waits = either(v, "rpl_semi_sync_master_wait_no_slave", "rpl_semi_sync_source_wait_no_replica");
 
 	out->has_read_errors = out->has_read_errors || !pr_rows_ok(v) || !pr_rows_ok(s);
 	inst->semi_sync_source_enabled = pr_text_bool(source);
@@ -190,6 +191,7 @@ put_semi_sync(const struct pr_collect *in, struct topo_probe *out)
 	    pr_text_u64(either(s, "Rpl_semi_sync_master_wait_sessions", "Rpl_semi_sync_source_wait_sessions"));
 	inst->semi_sync_source_acked =
 	    pr_text_u64(either(s, "Rpl_semi_sync_master_yes_tx", "Rpl_semi_sync_source_yes_tx"));
+	inst->semi_sync_source_gives_up = waits != NULL && !pr_text_bool(waits);
 	inst->semi_sync_replica_status =
 	    pr_text_bool(either(s, "Rpl_semi_sync_slave_status", "Rpl_semi_sync_replica_status"));
 }

@@ -15,6 +15,9 @@
 #include "topo/key.h"
 #include "topo/step.h"
 
+#define WAITS_MAX_S (7 * 86400)
+#define WAITS_MARGIN_US (2 * CLK_S) /* for the answer's way */
+
 struct step {
 	LIST_ENTRY(step) entry;
 	struct pr_steps *steps;
@@ -191,11 +194,29 @@ is_late(const struct step *st)
 	return !mono_before(pr_now(), not_after(st));
 }
 
+static bool
+has_flag(const struct step *st, enum topo_step_flag flag)
+{
+	return (topo_step_flags(topo_step_by_name(st->m.statement)) & (unsigned)flag) != 0;
+}
+
+/* How long an answer is waited for. A statement that waits was told how long it may. */
+static int64_t
+answer_us(const struct step *st)
+{
+	int64_t us = seconds_us(st->conf->MySQLTopologyReadTimeoutSeconds, 600), s;
+	struct err e;
+
+	if (!has_flag(st, TOPO_STEP_WAITS) || str_parse_i64(st->m.args.v[1].s, 0, WAITS_MAX_S, &s, &e) != 0)
+		return us;
+	return max_i64(us, s * CLK_S + WAITS_MARGIN_US);
+}
+
 /* The statement is under way, and its time is over. */
 static void
 on_overdue(struct step *st)
 {
-	struct mono most = mono_add_us(not_after(st), seconds_us(st->conf->MySQLTopologyReadTimeoutSeconds, 600));
+	struct mono most = mono_add_us(not_after(st), answer_us(st));
 
 	if (pr_conn_unacknowledged(st->conn) > 0) { /* it must not arrive later */
 		struct pr_conn *c = st->conn;
@@ -239,12 +260,6 @@ run_statement(struct step *st)
 	st->asked = true;
 	arm(st, earlier(not_after(st), seconds_us(st->conf->MySQLTopologyReadTimeoutSeconds, 600)));
 	pr_conn_run(st->conn, st->queries, 1, &st->arena, false);
-}
-
-static bool
-has_flag(const struct step *st, enum topo_step_flag flag)
-{
-	return (topo_step_flags(topo_step_by_name(st->m.statement)) & (unsigned)flag) != 0;
 }
 
 static void

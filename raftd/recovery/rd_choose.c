@@ -64,14 +64,16 @@ backlog_of(const struct rd_haves *h, const struct rd_have *v)
 	return rd_set_lacks(h->family, &v->applied, &v->received);
 }
 
-/* It can hand on what it received: it logs it, and will apply the rest soon. */
+/* It can hand on to j what it received: it logs it, and will apply the rest soon. What filters leave out goes on as empty
+ * transactions, after which nobody could tell that they are missing. */
 static bool
-may_donate(const struct rd_recovery_input *in, const struct rd_ranked *d)
+may_donate(const struct rd_recovery_input *in, const struct rd_ranked *d, const struct rd_ranked *j)
 {
 	const struct rd_recovery_server *s = d->server;
 
 	return rd_recovery_is_fresh(in, s) && d->have->unreadable == NULL && s->log_bin_enabled &&
-	       s->log_replica_updates && !s->is_binlog_server &&
+	       (!s->has_replication_filters || j->server->has_replication_filters) && s->log_replica_updates &&
+	       !s->is_binlog_server &&
 	       (d->backlog == 0 || (s->sql_delay == 0 && s->last_sql_errno == 0 && !s->in_maintenance));
 }
 
@@ -108,7 +110,7 @@ find_donor(const struct asked *q, struct rd_ranked *all, size_t n, struct rd_ran
 		uint64_t lost;
 
 		if (d == j || d->lacks >= j->lacks || (j->lost == 0 && best != NULL && d->backlog >= best->backlog) ||
-		    !may_donate(q->in, d) || !rd_follow_can(q->follow, index_of(q, j), i))
+		    !may_donate(q->in, d, j) || !rd_follow_can(q->follow, index_of(q, j), i))
 			continue;
 		lost = d->lacks == 0 ? 0 : lost_with(q, j->have, d->have);
 		if (lost > j->lost || (lost == j->lost && (best == NULL || d->backlog >= best->backlog)))

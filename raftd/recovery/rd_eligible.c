@@ -144,6 +144,8 @@ is_last_resort(const struct rd_most *most, struct rd_ranked *j)
 {
 	const struct rd_recovery_server *s = j->server;
 
+	if (s->has_replication_filters)
+		GO(FILTERS, "");
 	if (s->sql_delay > 0)
 		GO(DELAYED, "");
 	if (rd_format_rank(s->binlog_format) > most->format)

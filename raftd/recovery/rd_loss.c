@@ -62,6 +62,8 @@ no_proof(const struct rd_recovery_input *in, const struct rd_haves *h, int64_t n
 		return "semi-sync was degraded when the source was last seen";
 	if (!str_eq(f->semi_sync_wait_point, "AFTER_SYNC"))
 		return "the semi-sync wait point was not known to be AFTER_SYNC";
+	if (f->semi_sync_source_gives_up)
+		return "semi-sync may have given up when a replica lost its connection (wait_no_slave is off)";
 	if (f->semi_sync_since_us == 0 || open_us < 0 || (uint64_t)open_us / 1000 >= f->semi_sync_source_timeout_ms)
 		return "semi-sync may have timed out after the source was last seen";
 	count_semi_sync(in, h, &all, &answered);

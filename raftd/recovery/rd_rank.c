@@ -33,6 +33,13 @@ struct asked {
 	const struct rd_haves *haves;
 };
 
+/* Its GTIDs name what its filters left out as well: what it lacks is in no set. */
+static int
+by_filters(const struct asked *q UNUSED, const struct rd_ranked *a, const struct rd_ranked *b)
+{
+	return a->server->has_replication_filters - b->server->has_replication_filters;
+}
+
 static int
 by_delay(const struct asked *q UNUSED, const struct rd_ranked *a, const struct rd_ranked *b)
 {
@@ -138,7 +145,8 @@ static const struct {
 	int (*cmp)(const struct asked *q, const struct rd_ranked *a, const struct rd_ranked *b);
 	enum rd_why why;
 } criteria[] = {
-    {by_delay, RD_WHY_DELAYED},	    {by_loss, RD_WHY_LOSES},	   {by_last_resort, RD_WHY_COUNT}, /* its own reason */
+    {by_filters, RD_WHY_FILTERS},   {by_delay, RD_WHY_DELAYED},	   {by_loss, RD_WHY_LOSES},
+    {by_last_resort, RD_WHY_COUNT}, /* its own reason */
     {by_class, RD_WHY_RULE},	    {by_stranded, RD_WHY_STRANDS}, {by_downtime, RD_WHY_DOWNTIMED},
     {by_received, RD_WHY_RECEIVED}, {by_errant, RD_WHY_ERRANT},	   {by_version, RD_WHY_HIGHER_VERSION},
     {by_place, RD_WHY_PLACE},	    {by_rule, RD_WHY_WEAKER_RULE}, {by_backlog, RD_WHY_BACKLOG},

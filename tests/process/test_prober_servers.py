@@ -144,7 +144,13 @@ def test_semi_sync(servers, prober):
     assert source["semi_sync_wait_point"] == own[f"rpl_semi_sync_{old}_wait_point"]
     assert source["semi_sync_source_plugin_new"] == (servers.flavor == "mysql")
     assert replica["semi_sync_replica_enabled"] and replica["semi_sync_replica_status"]
-    assert not replica["semi_sync_source_enabled"]
+    assert not replica["semi_sync_source_enabled"] and not source["semi_sync_source_gives_up"]
+    waits = "rpl_semi_sync_" + ("master_wait_no_slave" if old == "master" else "source_wait_no_replica")
+    servers["a"].sql(f"set global {waits} = 0")
+    try:
+        assert prober.result(servers["a"].address, since=prober.mark(), deadline=15, found=True)["inst"]["semi_sync_source_gives_up"]
+    finally:
+        servers["a"].sql(f"set global {waits} = 1")
 
 
 @pytest.mark.parametrize("listing", [False, True])
@@ -506,13 +512,23 @@ def test_whoever_holds_the_lock_can_be_ended(servers, prober):
     wait_until(lambda: server.value("SELECT IS_USED_LOCK('orchestrator.step')") is None, 10, "the lock to be free")
 
 
+def never_executed(servers):
+    return "0-1-99999999" if servers.flavor == "mariadb" else "3e11fa47-71ca-11e1-9e33-c80aa9429562:1"
+
+
+def test_a_step_that_waits_is_waited_for(servers):
+    """However short other answers are waited for: applying may take hours."""
+    with Prober(MySQLTopologySSLSkipVerify=True, MySQLTopologyReadTimeoutSeconds=1) as prober:
+        end = next_step(prober, servers["c"], "wait-executed", 1, args=[never_executed(servers), "6"])
+        assert end["code"] == CODES["TIMEOUT"], end
+
+
 def test_steps_of_recoveries(servers, prober):
     server = servers["c"]
     applied = server.value("SELECT @@global." + ("gtid_slave_pos" if servers.flavor == "mariadb" else "gtid_executed"))
     done = step(prober, server, "wait-executed", 1, args=["".join(applied.split()), "5"])
     assert done["code"] == 0 and done["sent"], done
-    never = "0-1-99999999" if servers.flavor == "mariadb" else "3e11fa47-71ca-11e1-9e33-c80aa9429562:1"
-    assert next_step(prober, server, "wait-executed", 2, args=[never, "1"])["code"] == CODES["TIMEOUT"]
+    assert next_step(prober, server, "wait-executed", 2, args=[never_executed(servers), "1"])["code"] == CODES["TIMEOUT"]
     before = status_of(server)
     assert next_step(prober, server, "stop-replica", 3)["code"] == 0
     assert next_step(prober, server, "point-to", 4, args=["//elsewhere", "3306"])["code"] == 0

@@ -94,6 +94,7 @@ make_server(struct world *w, unsigned i, struct rd_recovery_server *s)
 	s->promotion_rule = rules[pick(w, 6)];
 	s->data_center = one_in(w, 3) ? "west" : "east";
 	s->sql_delay = one_in(w, 12) ? 3600 : 0;
+	s->has_replication_filters = one_in(w, 12);
 	s->is_downtimed = one_in(w, 8);
 	s->in_maintenance = one_in(w, 15);
 	s->is_banned = one_in(w, 15);
@@ -171,7 +172,7 @@ check_choice(struct world *w)
 	CHECK(w, s->log_bin_enabled && s->log_replica_updates && s->channels == 1);
 	CHECK(w, !w->in.policy.prevent_cross_data_center || str_eq(s->data_center, "east"));
 	CHECK(w, !w->in.policy.fail_if_not_applied || w->choice.chosen->backlog == 0);
-	/* invariant 6: nothing that a server that may be promoted received is lost (delayed ones apart) */
+	/* invariant 6: nothing that a server that may be promoted received is lost (delayed and filtered ones apart) */
 	assert_int_equal(
 	    rd_set_join(w->haves.family, &w->choice.chosen->have->received,
 			&(w->choice.chosen->donor == NULL ? w->choice.chosen->have : w->choice.chosen->donor)->received,
@@ -179,9 +180,11 @@ check_choice(struct world *w)
 	    0);
 	for (size_t i = 0; i < w->choice.n; i++) {
 		const struct rd_ranked *j = &w->choice.v[i];
-		if (is_eligible(j) && j->server->sql_delay == 0)
+		if (is_eligible(j) && j->server->sql_delay == 0 && !j->server->has_replication_filters)
 			CHECK(w, rd_set_lacks(w->haves.family, &has, &j->have->received) == 0);
+		CHECK(w, !is_eligible(j) || !s->has_replication_filters || j->server->has_replication_filters);
 	}
+	CHECK(w, w->choice.donor == NULL || !w->choice.donor->has_replication_filters || s->has_replication_filters);
 	rd_set_done(&has);
 	CHECK(w, w->choice.loss != RD_LOSS_NONE); /* it was asynchronous */
 }
