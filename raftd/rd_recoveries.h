@@ -22,7 +22,8 @@ struct rd_server;
 struct str_buf;
 struct topo_key;
 
-#define RD_RECOVERIES_MAX 64 /* executors; of those that are over the oldest go first, more failures wait */
+/* Executors. Of those that are over the oldest go first, and last of all one whose old source is back; more failures wait. */
+#define RD_RECOVERIES_MAX 64
 #define RD_ORPHAN_WAIT_US (10 * CLK_S)
 #define RD_FENCED_ENOUGH_US CLK_S /* after a fence: a reading that shows the server writable may be older than that */
 

@@ -1,5 +1,8 @@
 """What happens to a primary that was replaced and comes back. One raftd with played probers."""
 
+import contextlib
+import sqlite3
+
 import pytest
 
 from proberdrv import CODES
@@ -17,7 +20,7 @@ class Cluster:
     def __init__(self, raftd):
         self.raftd, self.prober = raftd, raftd.prober
         self.writable, self.source = {"old"}, {"r1": "old", "r2": "old"}
-        self.prober.on_step = self.step
+        self.prober.on_step, self.numbers, self.repeated = self.step, {}, 0
         self.show("old", "r1", "r2")
         raftd.ask("DISCOVER", key=OLD, mode=0)
         wait_until(lambda: self.poll() or {"old:3306", "r1:3306", "r2:3306"} <= raftd.instances(), SOON, "the servers", interval=0.1)
@@ -40,7 +43,11 @@ class Cluster:
             self.prober.found(key(name), inst, replicas=replicas, **probe)
 
     def step(self, step):
-        name, what = step["key"]["hostname"], step["statement"]
+        name, what, uid = step["key"]["hostname"], step["statement"], step["recovery_uid"]
+        if step["number"] <= self.numbers.get(uid, 0):  # as prober/pr_fence.c does
+            self.repeated += 1
+            return {"code": CODES["EXISTS"], "message": "was given already"}
+        self.numbers[uid] = step["number"]
         if (name, 3306) not in self.prober.servers:
             return {"code": CODES["UNAVAILABLE"], "message": "refused"}
         if what == "set-writable":
@@ -96,6 +103,22 @@ def test_it_is_fenced_whenever_it_comes_back_writable(cluster):
         cluster.poll()
         pass_time(0.1)
     assert cluster.fences() == fences and "old" in cluster.writable
+
+
+@pytest.mark.parametrize("its_input_is_kept", [True, False])
+def test_it_is_fenced_by_the_next_raftd(cluster, its_input_is_kept):
+    """Probers remember what the former one sent. What a recovery was decided on is kept of the newest ones only."""
+    recover(cluster, "old")
+    wait_until(lambda: cluster.fences() >= 3, SOON, "some fences that fail")
+    cluster.raftd.kill()
+    if not its_input_is_kept:
+        with contextlib.closing(sqlite3.connect(cluster.raftd.data)) as db, db:
+            db.execute("DELETE FROM recovery_input")
+            db.execute("UPDATE recovery_machine SET input_parts = 0")
+    cluster.raftd.start()
+    cluster.start("old")
+    wait_until(lambda: cluster.poll() or "old" not in cluster.writable, SOON, "its fence", interval=0.1)
+    assert cluster.repeated == 0
 
 
 def test_it_is_fenced_although_a_replica_follows_it(cluster):
