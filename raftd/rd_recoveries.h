@@ -7,7 +7,8 @@
  * been sent, else when its own votes say dead or alive, at the latest after RD_ORPHAN_WAIT_US (then: alive). Whatever
  * goes wrong with proposing gives an executor up; it is taken over anew like an orphan. It also fences old sources of
  * recoveries that are over, as long as they are in downtime because of them (lost-in-recovery) and nobody follows them; and
- * names replicas as lost that turn up below such a source and were pointed there before it failed (rd_recover_behind.c). */
+ * names replicas as lost that turn up below such a source and were pointed there before it failed, or whose threads stop on an
+ * error soon after they were pointed to the promoted one (rd_recover_behind.c). */
 #ifndef RD_RECOVERIES_H
 #define RD_RECOVERIES_H
 

@@ -21,6 +21,7 @@ class Cluster:
         self.raftd, self.prober = raftd, raftd.prober
         self.writable, self.source = {"old"}, {"r1": "old", "r2": "old"}
         self.prober.on_step, self.numbers, self.repeated = self.step, {}, 0
+        self.errors = {}  # on which a replica of anybody but "old" stops
         self.show("old", "r1", "r2")
         raftd.ask("DISCOVER", key=OLD, mode=0)
         wait_until(lambda: self.poll() or {"old:3306", "r1:3306", "r2:3306"} <= raftd.instances(), SOON, "the servers", interval=0.1)
@@ -39,6 +40,9 @@ class Cluster:
                 lost = (source, 3306) not in self.prober.servers
                 inst |= {"sql_thread_state": 1, "io_thread_state": 2 if lost else 1, "sql_running": True, "io_running": not lost}
                 probe |= {"source_host": source, "source_port": 3306, "last_io_errno": 2003 if lost else 0, "gtid_io_pos": "0-1-5"}
+            if source not in (None, "old") and name in self.errors:
+                inst |= {"io_thread_state": 0, "io_running": False}
+                probe |= {"last_io_errno": self.errors[name]}
             replicas = [{"hostname": r, "port": 3306} for r, s in self.source.items() if s == name]
             self.prober.found(key(name), inst, replicas=replicas, **probe)
 
@@ -147,6 +151,20 @@ def test_it_is_fenced_although_a_replica_follows_it(cluster):
         cluster.poll()
         pass_time(0.1)
     assert cluster.fences() == fences and "old" in cluster.writable
+
+
+def test_a_replica_that_stops_when_it_is_repointed_is_named(cluster):
+    """Its steps went well, and its receiver stopped a moment later."""
+    cluster.errors = {"r1": 1236, "r2": 1236}
+    last = {"r1": "r2", "r2": "r1"}[recover(cluster, "old")]
+
+    def lost():
+        cluster.poll()
+        return cluster.raftd.rows("SELECT lost_slaves FROM topology_recovery") == [(f"{last}:3306",)]
+
+    wait_until(lost, SOON, "its name in the record", interval=0.1)
+    assert ("lost-in-recovery",) in cluster.raftd.rows("SELECT reason FROM database_instance_downtime WHERE hostname = ?", last)
+    assert f"lost: {last}:3306: stopped on error 1236" in str(cluster.raftd.rows("SELECT message FROM topology_recovery_steps"))
 
 
 def test_a_new_primary_that_dies_unread_is_replaced_too(cluster):
