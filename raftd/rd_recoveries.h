@@ -26,6 +26,7 @@ struct topo_key;
 /* Executors. Of those that are over the oldest go first, and last of all one whose old source is back; more failures wait. */
 #define RD_RECOVERIES_MAX 64
 #define RD_ORPHAN_WAIT_US (10 * CLK_S)
+#define RD_CANDIDATE_WAIT_US (30 * CLK_S) /* who dies while it is promoted may come back; then others are tried */
 #define RD_FENCED_ENOUGH_US CLK_S /* after a fence: a reading that shows the server writable may be older than that */
 
 struct rd_recoveries *rd_recoveries_new(struct rd_node *n);
@@ -36,6 +37,11 @@ void rd_recoveries_applied(struct rd_recoveries *rs, const struct rd_applied *a)
  * unless an operator ended its downtime (lost-in-recovery), or servers follow it and whom the recovery promoted takes no
  * writes any more: then it was made the source again by hand. */
 void rd_recoveries_found(struct rd_recoveries *rs, const struct rd_server *s);
+/* A recovery has been making it writable for RD_CANDIDATE_WAIT_US, or has done so for all it knows: whether it lives is voted on
+ * though nobody follows it, as nobody else may be promoted before it is known to be dead. */
+bool rd_recoveries_promote(const struct rd_node *n, const struct topo_key *key);
+/* Those votes say that it is. */
+void rd_recoveries_candidate_dead(struct rd_node *n, const struct topo_key *key);
 /* s does not answer, and may be one that a recovery promoted after it was read last: its row says so then. */
 void rd_recoveries_correct(struct rd_node *n, struct rd_server *s);
 /* Once a second: whether this node leads still, or anew. */

@@ -167,6 +167,28 @@ def test_a_replica_that_stops_when_it_is_repointed_is_named(cluster):
     assert f"lost: {last}:3306: stopped on error 1236" in str(cluster.raftd.rows("SELECT message FROM topology_recovery_steps"))
 
 
+def test_a_candidate_that_dies_while_it_is_promoted_is_replaced(cluster):
+    """Nobody follows it yet, and it never comes back. Whether it became writable is not known."""
+    dead = []
+
+    def step(step):
+        if step["statement"] != "set-writable" or dead:
+            return cluster.step(step)
+        dead.append(step["key"]["hostname"])
+        cluster.die(dead[0])
+        return {"code": CODES["UNKNOWN_OUTCOME"], "sent": True, "message": "the connection is lost"}
+
+    cluster.prober.on_step = step
+    cluster.die("old")
+    wait_until(lambda: cluster.poll() or "state=done" in cluster.raftd.log_text(), 80, "the end of the recovery", interval=0.2)
+    last = {"r1": "r2", "r2": "r1"}[dead[0]]
+    assert cluster.writable - {"old"} == {last}
+    for _ in range(2):  # it may have become writable, and is so after each restart
+        cluster.start(dead[0])
+        wait_until(lambda: cluster.poll() or dead[0] not in cluster.writable, SOON, "its fence", interval=0.1)
+        cluster.die(dead[0])
+
+
 def test_a_new_primary_that_dies_unread_is_replaced_too(cluster):
     """All that was read of it is that it replicates from the former one."""
     raftd = cluster.raftd
