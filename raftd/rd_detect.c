@@ -309,7 +309,7 @@ look_at(struct rd_detect *d, struct rd_server *s)
 	}
 	rd_recoveries_correct(d->n, s);
 	replicas = replicas_of(d, s);
-	if (replicas.n > 0 && electorate(d, &who))
+	if ((replicas.n > 0 || rd_recoveries_promote(d->n, &s->inst.key)) && electorate(d, &who))
 		begin(d, s, &who, &replicas);
 	free(replicas.v);
 }

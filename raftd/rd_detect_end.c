@@ -7,6 +7,7 @@
 #include "group/rd_group.h"
 #include "rd_detect_private.h"
 #include "rd_recover_begin.h"
+#include "rd_recoveries.h"
 #include "topo/key.h"
 
 #define SAID_MAX 16 /* replicas; in the record stand more */
@@ -383,6 +384,8 @@ rd_detect_conclude(struct rd_detect *d, const struct rd_asking *a)
 	if (f->verdict == RD_VERDICT_DEAD)
 		merge(d, c, s, &arena, &analysis);
 	finish(d, &dead);
+	if (f->verdict == RD_VERDICT_DEAD && rd_recoveries_promote(d->n, c->server))
+		rd_recoveries_candidate_dead(d->n, c->server);
 	mem_arena_done(&arena);
 	if (f->verdict == RD_VERDICT_ALIVE || f->verdict == RD_VERDICT_OWN_NETWORK)
 		rd_detect_tell_back(d, s, RD_BACK_ELSEWHERE);

@@ -86,6 +86,20 @@ fence_anew(struct rd_recovering *x, const struct rd_server *s)
 	rd_recoveries_wake(x->rs);
 }
 
+/* A dropped candidate that may have become writable, still in its downtime, and nobody's source. */
+static void
+fence_suspect(struct rd_recovering *x, const struct rd_server *s)
+{
+	const struct rd_family *replicas = rd_model_family(&x->rs->n->model, &s->inst.key);
+
+	if (x->r == NULL || rd_recover_record(x->r)->state != RD_RECOVERY_DONE ||
+	    topo_key_equal(&rd_recover_record(x->r)->successor, &s->inst.key) ||
+	    !rd_recoveries_lost(x->rs, &s->inst.key) || (replicas != NULL && replicas->n > 0))
+		return;
+	rd_recover_suspect_back(x->r, &s->inst.key);
+	rd_recoveries_wake(x->rs);
+}
+
 void
 rd_recoveries_found(struct rd_recoveries *rs, const struct rd_server *s)
 {
@@ -96,6 +110,8 @@ rd_recoveries_found(struct rd_recoveries *rs, const struct rd_server *s)
 	TAILQ_FOREACH (x, &rs->list, next) {
 		if (topo_key_equal(&x->failed, &s->inst.key))
 			fence_anew(x, s);
+		else
+			fence_suspect(x, s);
 	}
 }
 

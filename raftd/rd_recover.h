@@ -118,6 +118,8 @@ void rd_recover_hooks_over(struct rd_recover *r, enum rd_hook_list list, bool fa
 void rd_recover_dead(struct rd_recover *r, const struct topo_key *key);
 /* It answers: matters when it is the failed one. */
 void rd_recover_back(struct rd_recover *r, const struct topo_key *key);
+/* A dropped candidate that was fenced is writable again: a restart does that. */
+void rd_recover_suspect_back(struct rd_recover *r, const struct topo_key *key);
 void rd_recover_abort(struct rd_recover *r);
 /* At rd_recover_due, and after every call above: what is due is done. */
 void rd_recover_tick(struct rd_recover *r);

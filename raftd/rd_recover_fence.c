@@ -24,6 +24,22 @@ rd_recover_fence_anew(struct rd_recover *r)
 	rd_recover_fence(r);
 }
 
+void
+rd_recover_suspect_back(struct rd_recover *r, const struct topo_key *key)
+{
+	struct topo_key_list was = r->fence.done;
+
+	if (!topo_key_list_has(&was, key) || !topo_key_list_has(&r->record.suspects, key))
+		return; /* it is being fenced */
+	r->fence.done = (struct topo_key_list){0};
+	for (size_t i = 0; i < was.n; i++) {
+		if (!topo_key_equal(&was.v[i], key))
+			(void)topo_key_list_add(&r->fence.done, &was.v[i]);
+	}
+	topo_key_list_done(&was);
+	rd_recover_fence(r);
+}
+
 static void
 leave_out_done(struct rd_fence *f)
 {

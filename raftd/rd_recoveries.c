@@ -65,7 +65,32 @@ rd_recoveries_wake(struct rd_recoveries *rs)
 }
 
 /* --- taking on ----------------------------------------------------------------------------------------------------- */
-/* Of those that are over the oldest makes room. */
+/* It takes writes. */
+static bool
+is_back(const struct rd_recoveries *rs, const struct topo_key *failed)
+{
+	const struct rd_server *s = rd_model_find(&rs->n->model, failed);
+
+	return s != NULL && s->found && !s->inst.read_only;
+}
+
+/* Of those that are over the oldest makes room, rather one whose old source is not back. */
+static struct rd_recovering *
+least_needed(struct rd_recoveries *rs)
+{
+	struct rd_recovering *x, *found = NULL;
+
+	TAILQ_FOREACH (x, &rs->list, next) {
+		if (x->r == NULL || (rd_recovery_state_flags((enum rd_recovery_state)rd_recover_record(x->r)->state) &
+				     RD_STATE_TERMINAL) == 0)
+			continue;
+		if (!is_back(rs, &x->failed))
+			return x;
+		found = found == NULL ? x : found;
+	}
+	return found;
+}
+
 static bool
 has_room(struct rd_recoveries *rs)
 {
@@ -73,14 +98,10 @@ has_room(struct rd_recoveries *rs)
 
 	if (rs->n_list < RD_RECOVERIES_MAX)
 		return true;
-	TAILQ_FOREACH (x, &rs->list, next) {
-		if (x->r != NULL && (rd_recovery_state_flags((enum rd_recovery_state)rd_recover_record(x->r)->state) &
-				     RD_STATE_TERMINAL) != 0) {
-			drop(x);
-			return true;
-		}
-	}
-	return false;
+	x = least_needed(rs);
+	if (x != NULL)
+		drop(x);
+	return x != NULL;
 }
 
 static struct rd_recovering *
@@ -144,6 +165,28 @@ end_without_input(struct rd_recovering *x, const struct err *why)
 	x->ends = true;
 }
 
+static int
+read_input(struct rd_recoveries *rs, const struct rd_recovery *record, struct mem_arena *arena,
+	   struct rd_recovery_input *ret, struct err *e)
+{
+	int rc = rd_records_input(rd_decisions(rs->n), record->uid, arena, ret, e);
+
+	if (rc == 0 || record->state != RD_RECOVERY_DONE || !record->promoted)
+		return rc;
+	rd_records_input_left(record, arena, ret);
+	rd_recovery_policy_from(proc_conf(rs->n->proc), &ret->policy);
+	return 0;
+}
+
+/* Probers outlive this process and remember what they were given; without raft all its lives are one term. */
+static uint64_t
+newest_number(struct rd_recoveries *rs)
+{
+	if (rs->newest_number == 0 && rs->n->group == NULL)
+		rs->newest_number = (uint64_t)rd_now_us(rs->n);
+	return rs->newest_number;
+}
+
 void
 rd_recoveries_begin(struct rd_recovering *x, enum rd_recover_origin origin, unsigned effects)
 {
@@ -163,7 +206,7 @@ rd_recoveries_begin(struct rd_recovering *x, enum rd_recover_origin origin, unsi
 
 	if (x->ends && mono_before(rd_mono(rs->n), x->orphan_until))
 		return;
-	if (!rd_records_machine(s, x->uid, &arena, &record) || rd_records_input(s, x->uid, &arena, &in, &e) != 0) {
+	if (!rd_records_machine(s, x->uid, &arena, &record) || read_input(rs, &record, &arena, &in, &e) != 0) {
 		if (record_runs(s, x->uid))
 			end_without_input(x, &e);
 		else
@@ -181,7 +224,7 @@ rd_recoveries_begin(struct rd_recovering *x, enum rd_recover_origin origin, unsi
 							.effects = effects,
 							.origin = origin,
 							.term = x->term,
-							.number = rs->newest_number,
+							.number = newest_number(rs),
 							.poll_us = rs->n->rules->poll_us,
 							.clock = rs->n->clock,
 							.ops = &rd_recover_ops,
@@ -296,7 +339,8 @@ was_promoted_later(struct rd_recoveries *rs, const struct rd_recovery *than)
 	return false;
 }
 
-/* Whether the former leader has fenced the old source is not known: it is fenced, if need be again. */
+/* Whether the former leader has fenced the old source is not known: it is fenced, if need be again. Where there are too many,
+ * those that are not back make room. */
 static void
 take_over_fences(struct rd_recoveries *rs)
 {
@@ -309,9 +353,11 @@ take_over_fences(struct rd_recoveries *rs)
 		rd_records_from_row(row, NULL, &r);
 		if (r.state != RD_RECOVERY_DONE || !r.promoted || !rd_old_is_to_be_fenced(rs, &r) ||
 		    rd_recovering_find(rs, r.uid) != NULL || was_promoted_later(rs, &r) ||
-		    rs->n_list >= RD_RECOVERIES_MAX)
+		    (rs->n_list >= RD_RECOVERIES_MAX && !is_back(rs, &r.failed)))
 			continue;
 		x = add(rs, &r);
+		if (x == NULL)
+			continue;
 		rd_recoveries_begin(x, RD_RECOVER_BEGUN, 0);
 		if (x->r != NULL)
 			rd_recover_back(x->r, &x->failed);

@@ -7,7 +7,8 @@
  * been sent, else when its own votes say dead or alive, at the latest after RD_ORPHAN_WAIT_US (then: alive). Whatever
  * goes wrong with proposing gives an executor up; it is taken over anew like an orphan. It also fences old sources of
  * recoveries that are over, as long as they are in downtime because of them (lost-in-recovery) and nobody follows them; and
- * names replicas as lost that turn up below such a source and were pointed there before it failed (rd_recover_behind.c). */
+ * names replicas as lost that turn up below such a source and were pointed there before it failed, or whose threads stop on an
+ * error soon after they were pointed to the promoted one (rd_recover_behind.c). */
 #ifndef RD_RECOVERIES_H
 #define RD_RECOVERIES_H
 
@@ -22,8 +23,10 @@ struct rd_server;
 struct str_buf;
 struct topo_key;
 
-#define RD_RECOVERIES_MAX 64 /* executors; of those that are over the oldest go first, more failures wait */
+/* Executors. Of those that are over the oldest go first, and last of all one whose old source is back; more failures wait. */
+#define RD_RECOVERIES_MAX 64
 #define RD_ORPHAN_WAIT_US (10 * CLK_S)
+#define RD_CANDIDATE_WAIT_US (30 * CLK_S) /* who dies while it is promoted may come back; then others are tried */
 #define RD_FENCED_ENOUGH_US CLK_S /* after a fence: a reading that shows the server writable may be older than that */
 
 struct rd_recoveries *rd_recoveries_new(struct rd_node *n);
@@ -34,6 +37,11 @@ void rd_recoveries_applied(struct rd_recoveries *rs, const struct rd_applied *a)
  * unless an operator ended its downtime (lost-in-recovery), or servers follow it and whom the recovery promoted takes no
  * writes any more: then it was made the source again by hand. */
 void rd_recoveries_found(struct rd_recoveries *rs, const struct rd_server *s);
+/* A recovery has been making it writable for RD_CANDIDATE_WAIT_US, or has done so for all it knows: whether it lives is voted on
+ * though nobody follows it, as nobody else may be promoted before it is known to be dead. */
+bool rd_recoveries_promote(const struct rd_node *n, const struct topo_key *key);
+/* Those votes say that it is. */
+void rd_recoveries_candidate_dead(struct rd_node *n, const struct topo_key *key);
 /* s does not answer, and may be one that a recovery promoted after it was read last: its row says so then. */
 void rd_recoveries_correct(struct rd_node *n, struct rd_server *s);
 /* Once a second: whether this node leads still, or anew. */

@@ -1,5 +1,5 @@
 /* rd_successor.c — a server that was promoted and is gone before anybody has read it since: its row still names the source that
- * it replaced, and would never be read again. Owns nothing. See rd_recoveries.h. */
+ * it replaced, and would never be read again; and one that dies while it is promoted. Owns nothing. See rd_recoveries.h. */
 #include "base/log.h"
 #include "rd_recoveries_private.h"
 #include "topo/graph.h"
@@ -53,4 +53,42 @@ rd_recoveries_correct(struct rd_node *n, struct rd_server *s)
 	place(n, &now);
 	rd_model_set(&n->model, s, &now);
 	rd_model_mark(&n->model, s, RD_DIRTY_NOT_SEEN);
+}
+
+/* --- while it is promoted ------------------------------------------------------------------------------------------ */
+/* It has had its time to come back: as it may be writable, and be fenced only then, dropping it keeps the failed server
+ * read-only as well. */
+static bool
+promotes(const struct rd_recovering *x, const struct topo_key *key)
+{
+	const struct rd_recovery *r = x->r == NULL ? NULL : rd_recover_record(x->r);
+
+	return r != NULL && r->state == RD_RECOVERY_PROMOTE && topo_key_equal(&r->successor, key) &&
+	       rd_now_us(x->rs->n) - r->since_us >= RD_CANDIDATE_WAIT_US;
+}
+
+bool
+rd_recoveries_promote(const struct rd_node *n, const struct topo_key *key)
+{
+	const struct rd_recovering *x;
+
+	if (n->recoveries == NULL)
+		return false;
+	TAILQ_FOREACH (x, &n->recoveries->list, next) {
+		if (promotes(x, key))
+			return true;
+	}
+	return false;
+}
+
+void
+rd_recoveries_candidate_dead(struct rd_node *n, const struct topo_key *key)
+{
+	struct rd_recovering *x;
+
+	TAILQ_FOREACH (x, &n->recoveries->list, next) {
+		if (promotes(x, key))
+			rd_recover_dead(x->r, key);
+	}
+	rd_recoveries_wake(n->recoveries);
 }

@@ -161,6 +161,31 @@ rd_records_input(const struct rd_state *s, const char *uid, struct mem_arena *ar
 	return rc;
 }
 
+static void
+add_left(const struct topo_key *key, struct rd_recovery_server_list *l)
+{
+	struct rd_recovery_server *s = &l->v[l->n++];
+
+	rec_init(&rd_recovery_server_desc, s);
+	s->key = *key;
+	s->was_direct = true;
+}
+
+void
+rd_records_input_left(const struct rd_recovery *record, struct mem_arena *arena, struct rd_recovery_input *ret)
+{
+	rec_init(&rd_recovery_input_desc, ret);
+	ret->uid = record->uid;
+	ret->cluster_id = record->cluster_id;
+	ret->failed.key = record->failed;
+	ret->servers.v = mem_arena_alloc(arena, (record->suspects.n + 1) * sizeof(*ret->servers.v));
+	add_left(&record->successor, &ret->servers);
+	for (size_t i = 0; i < record->suspects.n; i++) {
+		if (!topo_key_equal(&record->suspects.v[i], &record->successor))
+			add_left(&record->suspects.v[i], &ret->servers);
+	}
+}
+
 /* --- questions ------------------------------------------------------------------------------------------------------ */
 const char *
 rd_records_cluster_id(const struct rd_state *s, const char *cluster_name)

@@ -58,6 +58,9 @@ const struct db_recovery *rd_records_row(const struct rd_state *s, const char *u
 #define RD_INPUTS_KEPT 32 /* of recoveries that are over */
 int rd_records_input(const struct rd_state *s, const char *uid, struct mem_arena *arena, struct rd_recovery_input *ret,
 		     struct err *e) MUST_USE;
+/* Of one that is over and whose input was given up: who is who, which is all that keeping old sources read-only takes. Borrows
+ * from the record, and from the arena. */
+void rd_records_input_left(const struct rd_recovery *record, struct mem_arena *arena, struct rd_recovery_input *ret);
 /* The same as it was written, appended; chosen: what its newest choice was made on. NOT_FOUND also: none was told. */
 int rd_records_input_text(const struct rd_state *s, const char *uid, bool chosen, struct str_buf *b,
 			  struct err *e) MUST_USE;

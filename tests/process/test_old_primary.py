@@ -1,5 +1,8 @@
 """What happens to a primary that was replaced and comes back. One raftd with played probers."""
 
+import contextlib
+import sqlite3
+
 import pytest
 
 from proberdrv import CODES
@@ -17,7 +20,8 @@ class Cluster:
     def __init__(self, raftd):
         self.raftd, self.prober = raftd, raftd.prober
         self.writable, self.source = {"old"}, {"r1": "old", "r2": "old"}
-        self.prober.on_step = self.step
+        self.prober.on_step, self.numbers, self.repeated = self.step, {}, 0
+        self.errors = {}  # on which a replica of anybody but "old" stops
         self.show("old", "r1", "r2")
         raftd.ask("DISCOVER", key=OLD, mode=0)
         wait_until(lambda: self.poll() or {"old:3306", "r1:3306", "r2:3306"} <= raftd.instances(), SOON, "the servers", interval=0.1)
@@ -36,11 +40,18 @@ class Cluster:
                 lost = (source, 3306) not in self.prober.servers
                 inst |= {"sql_thread_state": 1, "io_thread_state": 2 if lost else 1, "sql_running": True, "io_running": not lost}
                 probe |= {"source_host": source, "source_port": 3306, "last_io_errno": 2003 if lost else 0, "gtid_io_pos": "0-1-5"}
+            if source not in (None, "old") and name in self.errors:
+                inst |= {"io_thread_state": 0, "io_running": False}
+                probe |= {"last_io_errno": self.errors[name]}
             replicas = [{"hostname": r, "port": 3306} for r, s in self.source.items() if s == name]
             self.prober.found(key(name), inst, replicas=replicas, **probe)
 
     def step(self, step):
-        name, what = step["key"]["hostname"], step["statement"]
+        name, what, uid = step["key"]["hostname"], step["statement"], step["recovery_uid"]
+        if step["number"] <= self.numbers.get(uid, 0):  # as prober/pr_fence.c does
+            self.repeated += 1
+            return {"code": CODES["EXISTS"], "message": "was given already"}
+        self.numbers[uid] = step["number"]
         if (name, 3306) not in self.prober.servers:
             return {"code": CODES["UNAVAILABLE"], "message": "refused"}
         if what == "set-writable":
@@ -98,6 +109,22 @@ def test_it_is_fenced_whenever_it_comes_back_writable(cluster):
     assert cluster.fences() == fences and "old" in cluster.writable
 
 
+@pytest.mark.parametrize("its_input_is_kept", [True, False])
+def test_it_is_fenced_by_the_next_raftd(cluster, its_input_is_kept):
+    """Probers remember what the former one sent. What a recovery was decided on is kept of the newest ones only."""
+    recover(cluster, "old")
+    wait_until(lambda: cluster.fences() >= 3, SOON, "some fences that fail")
+    cluster.raftd.kill()
+    if not its_input_is_kept:
+        with contextlib.closing(sqlite3.connect(cluster.raftd.data)) as db, db:
+            db.execute("DELETE FROM recovery_input")
+            db.execute("UPDATE recovery_machine SET input_parts = 0")
+    cluster.raftd.start()
+    cluster.start("old")
+    wait_until(lambda: cluster.poll() or "old" not in cluster.writable, SOON, "its fence", interval=0.1)
+    assert cluster.repeated == 0
+
+
 def test_it_is_fenced_although_a_replica_follows_it(cluster):
     """One that the recovery had not known. Unless it was made the source again: then nobody else is."""
     new = recover(cluster, "old")
@@ -124,6 +151,42 @@ def test_it_is_fenced_although_a_replica_follows_it(cluster):
         cluster.poll()
         pass_time(0.1)
     assert cluster.fences() == fences and "old" in cluster.writable
+
+
+def test_a_replica_that_stops_when_it_is_repointed_is_named(cluster):
+    """Its steps went well, and its receiver stopped a moment later."""
+    cluster.errors = {"r1": 1236, "r2": 1236}
+    last = {"r1": "r2", "r2": "r1"}[recover(cluster, "old")]
+
+    def lost():
+        cluster.poll()
+        return cluster.raftd.rows("SELECT lost_slaves FROM topology_recovery") == [(f"{last}:3306",)]
+
+    wait_until(lost, SOON, "its name in the record", interval=0.1)
+    assert ("lost-in-recovery",) in cluster.raftd.rows("SELECT reason FROM database_instance_downtime WHERE hostname = ?", last)
+    assert f"lost: {last}:3306: stopped on error 1236" in str(cluster.raftd.rows("SELECT message FROM topology_recovery_steps"))
+
+
+def test_a_candidate_that_dies_while_it_is_promoted_is_replaced(cluster):
+    """Nobody follows it yet, and it never comes back. Whether it became writable is not known."""
+    dead = []
+
+    def step(step):
+        if step["statement"] != "set-writable" or dead:
+            return cluster.step(step)
+        dead.append(step["key"]["hostname"])
+        cluster.die(dead[0])
+        return {"code": CODES["UNKNOWN_OUTCOME"], "sent": True, "message": "the connection is lost"}
+
+    cluster.prober.on_step = step
+    cluster.die("old")
+    wait_until(lambda: cluster.poll() or "state=done" in cluster.raftd.log_text(), 80, "the end of the recovery", interval=0.2)
+    last = {"r1": "r2", "r2": "r1"}[dead[0]]
+    assert cluster.writable - {"old"} == {last}
+    for _ in range(2):  # it may have become writable, and is so after each restart
+        cluster.start(dead[0])
+        wait_until(lambda: cluster.poll() or dead[0] not in cluster.writable, SOON, "its fence", interval=0.1)
+        cluster.die(dead[0])
 
 
 def test_a_new_primary_that_dies_unread_is_replaced_too(cluster):

@@ -565,7 +565,7 @@ sim_topo_all_well(char *why, size_t size)
 	p = primary_of(why, size);
 	for (size_t i = 0; p != NULL && i < topo.n; i++) {
 		const struct sim_server *s = &topo.s[i];
-		if (s == p || follows(s, p->i) || is_named(state, &s->key) || s->io_errno == 1236 || was_left(s))
+		if (s == p || follows(s, p->i) || is_named(state, &s->key) || was_left(s))
 			continue;
 		(void)snprintf(
 		    why, size,

@@ -117,6 +117,28 @@ its_input_comes_in_parts_and_is_read_again(void **state UNUSED)
 }
 
 static void
+who_is_who_is_left_of_an_input_that_was_given_up(void **state UNUSED)
+{
+	struct topo_key suspects[] = {db2, db3};
+	struct rd_recovery_input in;
+	struct mem_arena arena = {0};
+	struct rd_recovery r;
+
+	rec_init(&rd_recovery_desc, &r);
+	r.uid = "r1";
+	r.failed = db1;
+	r.successor = db3;
+	r.suspects = (struct topo_key_list){suspects, 2};
+	rd_records_input_left(&r, &arena, &in);
+	assert_string_equal(in.uid, "r1");
+	assert_true(topo_key_equal(&in.failed.key, &db1));
+	assert_int_equal(in.servers.n, 2);
+	assert_non_null(rd_recovery_find(&in, &db2));
+	assert_non_null(rd_recovery_find(&in, &db3));
+	mem_arena_done(&arena);
+}
+
+static void
 assert_text(const struct world *w, bool chosen, const char *want)
 {
 	struct str_buf text = {0};
@@ -304,6 +326,7 @@ main(void)
 	    cmocka_unit_test(one_begins_and_holds_its_cluster),
 	    cmocka_unit_test(it_belongs_to_the_active_detection),
 	    cmocka_unit_test(its_input_comes_in_parts_and_is_read_again),
+	    cmocka_unit_test(who_is_who_is_left_of_an_input_that_was_given_up),
 	    cmocka_unit_test(what_the_newest_choice_was_made_on_stays),
 	    cmocka_unit_test(without_a_part_of_its_input_it_does_not_begin),
 	    cmocka_unit_test(a_promotion_moves_the_cluster_in_one_command),
