@@ -77,6 +77,7 @@ rd_recover_free(struct rd_recover *r)
 	free(r->position);
 	free(r->over_why);
 	free(r->stuck);
+	free(r->waited);
 	free(r);
 }
 
@@ -368,6 +369,8 @@ do_next(struct rd_recover *r)
 		rd_recover_read_keys(r, &r->targets);
 	else if (take(r, RD_TODO_PREPARED))
 		rd_recover_prepared(r);
+	else if (take(r, RD_TODO_PROGRESS))
+		rd_recover_progress(r);
 	else if (take(r, RD_TODO_AGAIN))
 		rd_recover_again(r);
 	else if (take(r, RD_TODO_OLD))

@@ -20,11 +20,12 @@ enum rd_reading { RD_READING_NONE, RD_READING_ASKED, RD_READING_STALE, RD_READIN
 
 /* Beside the effects of rd_fsm.h. */
 enum rd_recover_todo {
-	RD_TODO_REREAD = 0x100000,   /* the servers in targets */
-	RD_TODO_AGAIN = 0x200000,    /* the phase is planned again */
-	RD_TODO_PREPARED = 0x800000, /* the candidate was read after its preparation */
-	RD_TODO_TELL = 0x400000,     /* PostUnsuccessfulFailoverProcesses run, and the end is proposed */
-	RD_TODO_OLD = 0x1000000	     /* the failed server, fenced, and its successor were read: they are compared */
+	RD_TODO_REREAD = 0x100000,    /* the servers in targets */
+	RD_TODO_AGAIN = 0x200000,     /* the phase is planned again */
+	RD_TODO_PREPARED = 0x800000,  /* the candidate was read after its preparation */
+	RD_TODO_TELL = 0x400000,      /* PostUnsuccessfulFailoverProcesses run, and the end is proposed */
+	RD_TODO_PROGRESS = 0x2000000, /* who was waited for in vain was read: whether it goes on applying */
+	RD_TODO_OLD = 0x1000000	      /* the failed server, fenced, and its successor were read: they are compared */
 };
 
 /* A server where a step may still take effect. */
@@ -72,6 +73,7 @@ struct rd_recover {
 	bool was_attempted; /* it came beyond the hooks */
 	bool told;	    /* PostUnsuccessfulFailoverProcesses were begun */
 	bool fenced, gone;  /* the failed server: it may have been made read-only; it was found dead once more */
+	char *waited;	    /* what those in targets had applied, for whom it was waited in vain; NULL = nothing */
 	char *over_why;	    /* for the end of RESTORE, after these; NULL = nothing */
 	bool news;	    /* while waiting: somebody answered */
 	struct mono news_at;
@@ -127,6 +129,7 @@ void rd_recover_locks(struct rd_recover *r);
 void rd_recover_locks_over(struct rd_recover *r); /* and of settling */
 void rd_recover_relock(struct rd_recover *r, const struct topo_key *key);
 void rd_recover_prepared(struct rd_recover *r);
+void rd_recover_progress(struct rd_recover *r);
 void rd_recover_again(struct rd_recover *r); /* who had to be read again was */
 /* False: nothing is to be settled; true: it is under way, or waits for rd_recover.again. */
 bool rd_recover_settle(struct rd_recover *r);

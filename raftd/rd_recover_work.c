@@ -122,16 +122,28 @@ decided(struct deciding *d)
 	mem_arena_done(&d->arena);
 }
 
-/* How long the preparation may take: its steps one after the other, as often as they may be planned. */
+#define APPLYING_US (86400 * CLK_S) /* recovery.md 5, step 8: while it goes on, and there is nobody else */
+
+static bool
+is_wait(const struct rd_step *s)
+{
+	return topo_step_by_name(s->statement) == TOPO_STEP_WAIT_EXECUTED;
+}
+
+/* How long the preparation may take: its steps one after the other, as often as they may be planned. Each step has its own
+ * time besides. */
 static int64_t
 prepare_us(struct deciding *d)
 {
 	int64_t us = 10 * CLK_S;
+	bool waits = false;
 
 	rd_plan_build(RD_PHASE_PREPARE, &d->in, &d->haves, &d->choice, &d->arena, &d->plan);
-	for (size_t i = 0; i < d->plan.steps.n; i++)
+	for (size_t i = 0; i < d->plan.steps.n; i++) {
 		us += d->plan.steps.v[i].within_ms * CLK_MS;
-	return us;
+		waits |= is_wait(&d->plan.steps.v[i]);
+	}
+	return waits ? us + APPLYING_US : us;
 }
 
 /* For people: who, or why nobody. */
@@ -283,6 +295,7 @@ rd_recover_run(struct rd_recover *r)
 /* --- what came of it --------------------------------------------------------------------------------------------- */
 struct came_of {
 	bool candidate, phase, unknown;
+	bool late; /* somebody has not applied in time what it received */
 	char why[512];
 };
 
@@ -298,6 +311,9 @@ look_at(struct rd_recover *r, const struct rd_run_item *x, struct came_of *c)
 		rd_recover_open(r, &x->step.key, x->not_after, false);
 		(void)topo_key_list_add(&r->targets, &x->step.key);
 		c->unknown = true;
+	} else if (x->step.on_failure == RD_FAILS_CANDIDATE && x->code == ERR_TIMEOUT && is_wait(&x->step)) {
+		(void)topo_key_list_add(&r->targets, &x->step.key);
+		c->late = true;
 	} else if (x->step.on_failure == RD_FAILS_CANDIDATE) {
 		c->candidate = true;
 	} else if (x->step.on_failure == RD_FAILS_PHASE) {
@@ -343,6 +359,31 @@ read_prepared(struct rd_recover *r)
 	r->todo |= RD_TODO_REREAD | RD_TODO_PREPARED;
 }
 
+static char *
+applied_by_targets(const struct rd_recover *r)
+{
+	struct str_buf b = {0};
+	char *text;
+
+	for (size_t i = 0; i < r->targets.n; i++) {
+		const struct rd_recovery_server *s = rd_recovery_find(&r->now, &r->targets.v[i]);
+		if (s != NULL)
+			str_buf_printf(&b, "%s;%s\n", s->executed_gtid_set, s->gtid_current_pos);
+	}
+	text = mem_strdup(str_buf_text(&b));
+	str_buf_done(&b);
+	return text;
+}
+
+/* They are read again: who goes on applying is given more time where there is nobody else. */
+static void
+look_for_progress(struct rd_recover *r)
+{
+	free(r->waited);
+	r->waited = applied_by_targets(r);
+	r->todo |= RD_TODO_REREAD | RD_TODO_PROGRESS;
+}
+
 void
 rd_recover_run_over(struct rd_recover *r)
 {
@@ -363,6 +404,8 @@ rd_recover_run_over(struct rd_recover *r)
 		rd_recover_say(r, RD_EVENT_CANDIDATE_FAILED, c.why);
 	else if (c.unknown || c.phase)
 		again(r, c.why);
+	else if (c.late)
+		look_for_progress(r);
 	else if (is_prepared)
 		read_prepared(r);
 	else
@@ -398,6 +441,40 @@ rd_recover_prepared(struct rd_recover *r)
 		rd_recover_say(r, RD_EVENT_GONE, "another server had more when it was chosen, and has it no more");
 	else
 		rd_recover_say(r, RD_EVENT_STEPS_OVER, "");
+}
+
+static bool
+is_the_last(struct rd_recover *r)
+{
+	struct deciding d;
+	size_t others = 0;
+
+	decide(r, &d);
+	for (size_t i = 0; i < d.choice.n; i++)
+		others += &d.choice.v[i] != d.choice.chosen && rd_why_class(d.choice.v[i].why) != RD_WHY_NEVER;
+	decided(&d);
+	return others == 0;
+}
+
+/* To give it up would leave the cluster without a source for nothing: the transactions are there, and are applied. */
+void
+rd_recover_progress(struct rd_recover *r)
+{
+	char *applied = applied_by_targets(r);
+	bool goes_on = r->waited != NULL && !str_eq(applied, r->waited);
+	char why[300];
+
+	for (size_t i = 0; i < r->targets.n; i++) {
+		const struct rd_recovery_server *s = rd_recovery_find(&r->now, &r->targets.v[i]);
+		goes_on = goes_on && s != NULL && s->answered;
+	}
+	free(applied);
+	(void)snprintf(why, sizeof(why), "%.200s has not applied in time what it received",
+		       r->targets.n > 0 ? TOPO_KEY_TEXT(&r->targets.v[0]) : "it");
+	if (goes_on && is_the_last(r))
+		rd_recover_say(r, RD_EVENT_PLAN_AGAIN, why);
+	else
+		rd_recover_say(r, RD_EVENT_CANDIDATE_FAILED, why);
 }
 
 /* Of the servers with open steps, some could not be read: their steps are not repeated. */

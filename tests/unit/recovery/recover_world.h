@@ -90,6 +90,8 @@ struct world {
 	enum rd_old old;   /* told of it last; RD_OLD_FOLLOWS: nothing */
 	bool stuck;	   /* c has not applied all that it received, and its SQL thread stops when it is to do so */
 	bool demoted, rejoined_once;
+	unsigned slow;	      /* so many waits are over before everything is applied; of each … */
+	bool idle;	      /* … nothing is */
 	struct str_buf trace; /* "b:set-writable" … as carried out */
 	size_t steps;
 };

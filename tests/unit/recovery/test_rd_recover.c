@@ -76,6 +76,40 @@ test_candidate_applies_no_more(void **state UNUSED)
 	}
 }
 
+/* A backlog that takes longer to apply than is waited for: another one is promoted; who is the last is given more time, while he
+ * goes on. */
+static void
+test_slow_appliers(void **state UNUSED)
+{
+	for (int i = 0; i < 8; i++) {
+		bool alone = (i & 2) != 0, stuck = (i & 4) != 0;
+		struct world w;
+
+		world_init(&w, "slow applier", i % 2 == 1, 1);
+		w.slow = alone ? 20 : 1;
+		w.idle = stuck;
+		for (size_t k = 1; k < WORLD_SERVERS; k++) {
+			struct rd_recovery_server *s = &w.servers[k].row;
+			if (k == 2)
+				*(w.mariadb ? &s->gtid_current_pos : &s->executed_gtid_set) =
+				    w.mariadb ? "0-97-70" : WORLD_UUID ":1-70";
+			else if (alone)
+				s->promotion_rule = "must_not";
+			w.in_servers[k - 1] = *s;
+		}
+		world_begin(&w);
+		world_go(&w);
+		if (alone && stuck)
+			WORLD_CHECK(&w, w.record.state == RD_RECOVERY_UNDONE && !w.record.promoted);
+		else
+			WORLD_CHECK(&w, w.record.state == RD_RECOVERY_DONE &&
+					    (w.record.successor.hostname[0] == 'c') == alone);
+		if (w.record.promoted)
+			world_check_end(&w);
+		world_done(&w);
+	}
+}
+
 static void
 run_case(bool mariadb, unsigned faults, enum rd_recovery_state when, int64_t after_us, unsigned seed)
 {
@@ -260,6 +294,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_straight),
 	    cmocka_unit_test(test_in_doubt),
+	    cmocka_unit_test(test_slow_appliers),
 	    cmocka_unit_test(test_old_source_rejoins),
 	    cmocka_unit_test(test_faults_while_it_rejoins),
 	    cmocka_unit_test(test_failing_pre_hook),
