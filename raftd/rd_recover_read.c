@@ -13,6 +13,7 @@ rd_recover_view(const struct rd_recover *r)
 	struct rd_recovery_input in = r->now;
 
 	in.successor = r->record.successor;
+	in.promoted_at = r->record.promoted_at;
 	in.excluded = r->record.excluded;
 	in.prepared = (rd_recovery_state_flags((enum rd_recovery_state)r->record.state) & RD_STATE_COMMITTED) != 0;
 	return in;

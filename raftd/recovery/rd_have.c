@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "topo/key.h"
 #include "topo/version.h"
 
 bool
@@ -58,10 +59,15 @@ parse(enum gtid_family family, const char *text, struct rd_set *ret, struct err 
 	return family == GTID_MYSQL ? gtid_set_parse(text, &ret->mysql, e) : gtid_pos_parse(text, &ret->mariadb, e);
 }
 
+/* A MariaDB position tells the newest transaction alone. What the promoted server wrote since then must not hide what it has
+ * of the failed one's, by which the others are compared with it. */
 static const char *
-applied_text(const struct rd_recovery_server *s, enum gtid_family family)
+applied_text(const struct rd_recovery_input *in, const struct rd_recovery_server *s, enum gtid_family family)
 {
-	return family == GTID_MYSQL ? s->executed_gtid_set : s->gtid_current_pos;
+	if (family == GTID_MYSQL)
+		return s->executed_gtid_set;
+	return in->promoted_at[0] != '\0' && topo_key_equal(&s->key, &in->successor) ? in->promoted_at
+										     : s->gtid_current_pos;
 }
 
 /* --- errant ---------------------------------------------------------------------------------------------------- */
@@ -139,7 +145,7 @@ read_one(const struct rd_recovery_input *in, const struct rd_haves *h, const str
 {
 	const struct rd_recovery_server *s = v->server;
 	struct rd_set got = {0};
-	int rc = parse(h->family, applied_text(s, h->family), &v->applied, e);
+	int rc = parse(h->family, applied_text(in, s, h->family), &v->applied, e);
 
 	if (rc == 0)
 		rc = parse(h->family, v->drops_relay_log ? "" : s->received_gtid_set, &got, e);
@@ -226,7 +232,7 @@ rd_haves_build(const struct rd_recovery_input *in, struct mem_arena *arena, stru
 
 	h.v = mem_calloc(h.n + 1, sizeof(*h.v));
 	if (h.family != GTID_NONE) /* an unreadable one is an unknown one */
-		join_text(h.family, &h.failed, applied_text(&in->failed, h.family));
+		join_text(h.family, &h.failed, applied_text(in, &in->failed, h.family));
 	if (h.family == GTID_MYSQL)
 		join_known(in, h.family, &known);
 	for (size_t i = 0; i < h.n; i++) {

@@ -43,6 +43,7 @@ REC_DECLARE_LIST(rd_recovery_policy);
 	F(REC, candidate, topo_key, 0, .doc = "asked for; empty host = free choice")                              \
 	F(REC, successor, topo_key, 0, .doc = "decided in this recovery before: no choice is made any more")      \
 	F(BOOL, prepared, _, 0, .doc = "it has what donors had, and was read since: nothing is fetched any more") \
+	F(STR, promoted_at, _, 65535, .doc = "MariaDB: its position when it became writable; empty = unknown")    \
 	F(LIST, excluded, topo_key, 64, .doc = "candidates that failed already, in this recovery")                \
 	F(REC, policy, rd_recovery_policy, 0)                                                                     \
 	F(REC, failed, rd_recovery_server, 0, .doc = "its last row")                                              \

@@ -301,6 +301,21 @@ plan_lost(struct making *m, const struct rd_have *v, bool ahead)
 	}
 }
 
+/* MariaDB: what it wrote itself has the numbers that the promoted one gives next in that domain. Its applier would stop at
+ * them (1950) or, without gtid_strict_mode, part unnoticed: reference/failover-timing.md 5. A domain of its own is in
+ * nobody's way, nor are MySQL's sets. */
+static bool
+is_in_the_way(const struct gtid_pos *own, const struct gtid_pos *has)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < has->n && !found; i++) {
+		enum gtid_order o = gtid_pos_compare_domain(own, has, has->v[i].domain);
+		found = o == GTID_AHEAD || o == GTID_DIVERGED;
+	}
+	return found;
+}
+
 /* It has what the promoted one lacks. */
 static bool
 is_ahead(const struct making *m, const struct rd_have *x)
@@ -308,15 +323,16 @@ is_ahead(const struct making *m, const struct rd_have *x)
 	const struct rd_ranked *j = m->choice->chosen;
 	struct rd_set has;
 	struct err e;
-	uint64_t n = 1;
+	bool ahead = true;
 
 	if (m->haves->family == GTID_NONE || x->unreadable != NULL)
 		return false;
 	if (rd_set_join(m->haves->family, &j->have->received, &(j->donor == NULL ? j->have : j->donor)->received, &has,
 			&e) == 0)
-		n = rd_set_lacks(m->haves->family, &has, &x->received);
+		ahead = rd_set_lacks(m->haves->family, &has, &x->received) > 0 ||
+			is_in_the_way(&x->errant.mariadb, &has.mariadb);
 	rd_set_done(&has);
-	return n > 0;
+	return ahead;
 }
 
 static void

@@ -32,6 +32,10 @@ class World:
     def primary(self):
         return self.alive[0]
 
+    def next_number(self):
+        """For a writer to begin with."""
+        return next(self._written)
+
     def wait_ready(self):
         """All nodes have read all servers, and the replicas what the primary has."""
         for node in self.group:
@@ -50,10 +54,10 @@ class World:
         return wait_until(over, SOON, f"the end of the recovery of {failed}")
 
     def fail(self, what, how, undo):
-        """The primary fails; another one takes writes; the failed one comes back."""
+        """The primary fails; another one takes writes; the failed one comes back. Returns who wrote."""
         failed, survivors = self.primary, self.alive[1:]
         self.wait_ready()
-        with Writer(self.alive, netns=self.net.netns("app"), first=next(self._written)) as writer:
+        with Writer(self.alive, netns=self.net.netns("app"), first=self.next_number()) as writer:
             writer.wait_written(5)
             began = time.monotonic()
             how(failed)
@@ -65,6 +69,7 @@ class World:
         undo(failed)
         self.alive = [new, *(s for s in survivors if s is not new)]
         self.expect_fenced(failed)
+        return writer
 
     def expect_recovered(self, failed, new):
         found = self.ended(failed)

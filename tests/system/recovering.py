@@ -19,6 +19,7 @@ from waiting import wait_until
 SOON = 60  # on a slow machine, with elections in it
 NODES = ("orc1", "orc2", "orc3")
 HOOKS = ("PreFailoverProcesses", "PostMasterFailoverProcesses", "PostFailoverProcesses", "PostUnsuccessfulFailoverProcesses")
+OVER = ("done", "undone")
 
 
 class HaltingNode(RaftNode):
@@ -111,15 +112,16 @@ class Cluster:
         return node.query("SELECT uid, state FROM recovery_machine ORDER BY began")
 
     def running(self, node):
-        found = [(uid, state) for uid, state in self.recoveries(node) if state not in ("done", "undone")]
+        found = [(uid, state) for uid, state in self.recoveries(node) if state not in OVER]
         assert len(found) <= 1, found
         return found
 
     def wait_over(self, before, why="", nodes=None):
         """Until a recovery that was not there before is over for all of these nodes; [(uid, state)] of the new ones, in order."""
         def over():
-            new = [[r for r in self.recoveries(node) if r[0] not in before] for node in nodes or self.group]
-            if not new[0] or any(self.running(node) for node in nodes or self.group) or any(n != new[0] for n in new):
+            seen = [self.recoveries(node) for node in nodes or self.group]
+            new = [[r for r in found if r[0] not in before] for found in seen]
+            if not new[0] or any(state not in OVER for found in seen for _, state in found) or any(n != new[0] for n in new):
                 raise AssertionError(new)
             return new[0]
 

@@ -41,9 +41,26 @@ def test_mariadb_primaries_fail_in_every_way(new_group):
 
 
 def test_mysql_primaries_fail_in_every_way(new_group):
-    with world(new_group, "mysql", "a > b, a > c, a > d") as w:
-        w.fail("SIGSTOP", lambda p: p.stop(), lambda p: p.cont())
+    with world(new_group, "mysql", "a > b, a > c, a > d, a > e", semi_sync=True, options=semi_sync("source")) as w:
+        writer = w.fail("SIGSTOP", lambda p: p.stop(), lambda p: p.cont())
+        assert writer.missing_on(w.primary) == []  # a acknowledged semi-synchronously; who was promoted since does not
+        isolate_with_leader(w)
         w.fail("orderly shutdown", lambda p: p.shutdown(), lambda p: p.start())
+        acknowledge_semi_synchronously(w.primary)
+        crash_and_be_back(w)
+
+
+def semi_sync(role):
+    return {"*": [f"--rpl-semi-sync-{role}-wait-point=AFTER_SYNC", f"--rpl-semi-sync-{role}-timeout=20000"]}
+
+
+def acknowledge_semi_synchronously(primary):
+    """From now on, and when it was restarted, which leaves it writable, as its configuration would."""
+    primary.spec.source, primary.spec.has_replicas = None, True
+    primary.sql("SET GLOBAL rpl_semi_sync_source_enabled=1")
+    status = "SELECT variable_value FROM performance_schema.global_status WHERE variable_name='Rpl_semi_sync_source_{}'"
+    wait_until(lambda: primary.value(status.format("status")) == "ON" and primary.value(status.format("clients")) != "0", SOON,
+               "the replicas to acknowledge")
 
 
 CALM = 4  # seconds: several polls, and tries of a failed server
@@ -78,19 +95,22 @@ def expect_followed(w, primary):
             server.wait_for_gtids(gtids)
 
 
-def test_primary_crashes_and_is_back_at_once(new_group):
+def crash_and_be_back(w):
     """Be it replaced or not. Semi-synchronous: nothing that was acknowledged may be missing, whoever took it. One application goes where
     writes are taken, and another one knows the first server alone."""
-    options = {"*": ["--rpl-semi-sync-master-wait-point=AFTER_SYNC", "--rpl-semi-sync-master-timeout=20000"]}
-    with world(new_group, "mariadb", "a > b, a > c, a > d", semi_sync=True, options=options) as w:
-        a, app = w.primary, w.net.netns("app")
-        w.wait_ready()
-        with Writer(w.servers, netns=app) as writer, Writer([a], netns=app, first=10**6) as stubborn:
-            for _ in range(3):
-                writer.wait_written(20)
-                a.kill()
-                a.start()
-                writer.wait_written(5, 2 * SOON)
-            primary = wait_settled(w)
-        assert writer.missing_on(primary) == [] == stubborn.missing_on(primary)
-        expect_followed(w, primary)
+    a, app = w.primary, w.net.netns("app")
+    w.wait_ready()
+    with Writer(w.alive, netns=app, first=w.next_number()) as writer, Writer([a], netns=app, first=w.next_number()) as stubborn:
+        for _ in range(3):
+            writer.wait_written(20)
+            a.kill()
+            a.start()
+            writer.wait_written(5, 2 * SOON)
+        primary = wait_settled(w)
+    assert writer.missing_on(primary) == [] == stubborn.missing_on(primary)
+    expect_followed(w, primary)
+
+
+def test_mariadb_primary_crashes_and_is_back_at_once(new_group):
+    with world(new_group, "mariadb", "a > b, a > c, a > d", semi_sync=True, options=semi_sync("master")) as w:
+        crash_and_be_back(w)

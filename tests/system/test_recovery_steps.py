@@ -4,12 +4,12 @@ goes on with what is there, or undoes it: in the end one server is writable, the
 The points are those of raftd's own tables: a state, phase or hook list that is added there is tested here, and fails here as long
 as no recovery of these comes to it."""
 
+import contextlib
 import os
 import re
 
 import pytest
 
-import procs
 from flavors import REPL_PASSWORD, REPL_USER
 from node import ROOT
 from recovering import SIGCONT, SIGSTOP, SOON, Cluster, host_of, points, signal_all, stopped
@@ -66,6 +66,14 @@ def return_in_time(c):
     c.source.start()
 
 
+def abort_while_waiting(c):
+    die_and_lose_maybe(c, "wait:600")
+    leader = c.group.wait_leader()
+    uid = wait_until(lambda: [uid for uid, state in c.running(leader) if state == "wait"], SOON, "a recovery that waits")[0]
+    with contextlib.suppress(OSError):  # the leader may halt before it answers
+        leader.get(f"/api/abort-recovery/{uid}", timeout=2)
+
+
 def configure(c, **keys):
     for node in c.group:
         read = node.log_text().count("configuration reloaded")
@@ -74,8 +82,8 @@ def configure(c, **keys):
         wait_until(lambda: node.log_text().count("configuration reloaded") > read, SOON, f"{node.name} to read its configuration")
 
 
-def die_and_lose_maybe(c):
-    configure(c, PromotionOnPossibleLoss="wait:1")
+def die_and_lose_maybe(c, policy="wait:1"):
+    configure(c, PromotionOnPossibleLoss=policy)
     c.source.kill()
 
 
@@ -86,7 +94,7 @@ def die_and_rejoin(c):
 
 WAYS = {
     ("state", "wait"): die_and_lose_maybe,
-    ("state", "restore"): return_in_time,
+    ("state", "restore"): abort_while_waiting,
     ("state", "undone"): return_in_time,
     ("result", "restore"): return_in_time,
     ("result", "prepare"): die_with_a_backlog,
@@ -94,6 +102,7 @@ WAYS = {
     ("state", "rejoin"): die_and_rejoin,
     ("result", "rejoin"): die_and_rejoin,
 }
+UNDONE = {return_in_time, abort_while_waiting}
 AFTERWARDS = {("result", "fence-old"), ("state", "rejoin"), ("result", "rejoin")}  # once the old primary is back
 
 
@@ -132,6 +141,8 @@ def lose_at(c, point, how, claim):
     pid = int(wait_until(lambda: claim.exists() and claim.read_text(), SOON, f"the recovery to come to {point}"))
     lost = next(node for node in c.group if pid in node.children("raftd"))
     wait_until(lambda: stopped(pid), SOON, "the leader to halt")
+    for server in set(c.writable()) - {old}:
+        c.write(server)  # an application that has noticed
     lose(c, lost, how, pid)
     others = c.group.others(lost)
     c.group.wait_leader(among=others, deadline=SOON)
@@ -153,21 +164,26 @@ def expect_hooks(c, new):
 
 def one_round(c, point, how, claim):
     old, before, lost, way = lose_at(c, point, how, claim)
-    if way is not return_in_time:
+    lead = [node for node in c.group if node is not lost or how == "stopped"]
+    if way is abort_while_waiting:  # nothing begins anew by itself: an operator ended it
+        wait_until(lambda: any(state == "undone" for uid, state in c.recoveries(lead[0]) if uid not in before), SOON, "its end")
+        old.spec.source = None  # it comes back writable: nobody makes it so
+        old.start()
+    if way not in UNDONE:
         c.wait_new_source(old)
-    c.wait_over(before, f"({point}, {how})", [node for node in c.group if node is not lost or how == "stopped"])
+    c.wait_over(before, f"({point}, {how})", lead)
     if way is return_in_time:
         delay(c, 0)
-    c.expect_one_source(*([] if way is return_in_time else [old]))
+    c.expect_one_source(*([] if way in UNDONE else [old]))
     if how != "stopped":
         bring_back(c, lost, how)
     new = c.wait_over(before, f"({point}, {how})")
-    assert [state for _, state in new].count("done") == (0 if way is return_in_time else 1), new
+    assert [state for _, state in new].count("done") == (0 if way in UNDONE else 1), new
     expect_hooks(c, new)
-    if way in (die_and_lose_maybe, die_and_rejoin):
+    if way in (die_and_lose_maybe, die_and_rejoin, abort_while_waiting):
         configure(c, PromotionOnPossibleLoss=None, RejoinFailedMaster=None, ReplicationCredentialsQuery=None)
-    if way is return_in_time:
-        c.wait_ready()
+    if way in UNDONE:
+        c.settle()
     elif way is die_and_rejoin:
         wait_until(lambda: c.has_all(old), SOON, f"{old} to follow {c.source}")
         c.settle()

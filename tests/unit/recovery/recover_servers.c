@@ -27,6 +27,20 @@ world_server(struct world *w, const struct topo_key *key)
 	return NULL;
 }
 
+/* An application writes at once. */
+static void
+become_writable(struct world *w, struct rd_recovery_server *s)
+{
+	static const char *const own[] = {"", "0-98-150", "0-99-150", "0-100-150"};
+	size_t i = s->server_id - 97;
+
+	if (w->mariadb && s->read_only && i > 0) {
+		w->had = s->gtid_current_pos;
+		s->gtid_current_pos = own[i];
+	}
+	s->read_only = false;
+}
+
 /* --- servers ----------------------------------------------------------------------------------------------------- */
 void
 world_make_server(struct world *w, size_t i)
@@ -112,7 +126,7 @@ world_carry_out(struct world *w, struct rd_recovery_server *s, const struct ipc_
 		s->read_only = true;
 		return 0;
 	case TOPO_STEP_SET_WRITABLE:
-		s->read_only = false;
+		become_writable(w, s);
 		return 0;
 	case TOPO_STEP_START_REPLICA:
 		s->io_thread_state = s->sql_thread_state = TOPO_THREAD_RUNNING;
@@ -210,6 +224,8 @@ world_check_end(struct world *w)
 		if (i > 0)
 			world_check_follower(w, &w->servers[i]);
 	}
+	for (size_t i = 0; i < w->lost.n; i++) /* nobody ever has more than c */
+		WORLD_CHECK(w, world_candidate(w) != &w->servers[2] || strstr(w->lost.v[i].why, "lacks") == NULL);
 	WORLD_CHECK(w, writable <= 1);
 	WORLD_CHECK(w, !w->record.promoted || (w->hooks_ran[RD_HOOK_LIST_POST_SOURCE_FAILOVER] &&
 					       w->hooks_ran[RD_HOOK_LIST_POST_FAILOVER]));
@@ -219,8 +235,7 @@ world_check_end(struct world *w)
 	WORLD_CHECK(w, (w->faults & WORLD_AWAY_FOR_GOOD) == 0 || !w->undoes || w->record.promoted ||
 			   w->now_us - w->undoes_us < 25 * CLK_S);
 	if (w->record.promoted && world_candidate(w)->up) {
-		const char *has =
-		    w->mariadb ? world_candidate(w)->row.gtid_current_pos : world_candidate(w)->row.executed_gtid_set;
+		const char *has = w->mariadb ? w->had : world_candidate(w)->row.executed_gtid_set;
 		WORLD_CHECK(w, !world_candidate(w)->row.read_only);
 		WORLD_CHECK(w, !w->servers[2].up || w->stuck || (w->foreign && w->doubt == 2) ||
 				   str_eq(has, w->mariadb ? "0-97-100" : WORLD_UUID ":1-100"));

@@ -65,6 +65,7 @@ struct world {
 	struct rd_recovery record;
 	unsigned effects;
 	struct rd_lost_list lost;
+	const char *had; /* MariaDB: position of the candidate when it became writable */
 	bool hooks_ran[RD_HOOK_LIST_COUNT];
 	/* the leader */
 	struct rd_recover *r;
