@@ -66,6 +66,8 @@ def test_what_semi_sync_proves(new_group, flavor):
         a, others = servers["a"], [servers[name] for name in "bcd"]
         leader = group.wait_leader()
         wait_until(lambda: leader.instance(a)["SemiSyncMasterClients"] == 3, SOON, "the node to see three semi-sync replicas")
+        for server in others:  # one that was restarted a moment ago proves nothing
+            wait_until(lambda: server.uptime() > 25, SOON, f"{server} to have run for long enough")
         writer = Writer(a)
         a.kill()
         acked = writer.end()
