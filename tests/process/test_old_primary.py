@@ -21,6 +21,7 @@ class Cluster:
         self.raftd, self.prober = raftd, raftd.prober
         self.writable, self.source = {"old"}, {"r1": "old", "r2": "old"}
         self.prober.on_step, self.numbers, self.repeated = self.step, {}, 0
+        self.dies_at = None  # a step after which its server is gone
         self.errors = {}  # on which a replica of anybody but "old" stops
         self.show("old", "r1", "r2")
         raftd.ask("DISCOVER", key=OLD, mode=0)
@@ -62,6 +63,8 @@ class Cluster:
             del self.source[name]
         elif what == "point-to":
             self.source[name] = step["args"][0]["s"]
+        if what == self.dies_at:
+            self.prober.gone(step["key"])
         self.show(*(n for n, _ in self.prober.servers))
         return {"sent": True}
 
@@ -192,8 +195,10 @@ def test_a_candidate_that_dies_while_it_is_promoted_is_replaced(cluster):
 def test_a_new_primary_that_dies_unread_is_replaced_too(cluster):
     """All that was read of it is that it replicates from the former one."""
     raftd = cluster.raftd
+    cluster.dies_at = "reset-replica"
     new = recover(cluster, "old")
     last = "r2" if new == "r1" else "r1"
+    cluster.dies_at = None
     cluster.prober.report(key(last))  # its replica is read, it itself is not
     wait_until(lambda: f'instance={last}:3306 source="{new}:3306"' in raftd.log_text(), SOON, "the replica to be read")
     assert recover(cluster, new, 2) == last
