@@ -384,7 +384,7 @@ rd_detect_conclude(struct rd_detect *d, const struct rd_asking *a)
 	if (f->verdict == RD_VERDICT_DEAD)
 		merge(d, c, s, &arena, &analysis);
 	finish(d, &dead);
-	if (f->verdict == RD_VERDICT_DEAD && rd_recoveries_promote(d->n, c->server))
+	if (f->verdict == RD_VERDICT_DEAD)
 		rd_recoveries_candidate_dead(d->n, c->server);
 	mem_arena_done(&arena);
 	if (f->verdict == RD_VERDICT_ALIVE || f->verdict == RD_VERDICT_OWN_NETWORK)

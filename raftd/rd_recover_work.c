@@ -363,16 +363,13 @@ static char *
 applied_by_targets(const struct rd_recover *r)
 {
 	struct str_buf b = {0};
-	char *text;
 
 	for (size_t i = 0; i < r->targets.n; i++) {
 		const struct rd_recovery_server *s = rd_recovery_find(&r->now, &r->targets.v[i]);
 		if (s != NULL)
 			str_buf_printf(&b, "%s;%s\n", s->executed_gtid_set, s->gtid_current_pos);
 	}
-	text = mem_strdup(str_buf_text(&b));
-	str_buf_done(&b);
-	return text;
+	return str_buf_take(&b);
 }
 
 /* They are read again: who goes on applying is given more time where there is nobody else. */

@@ -40,7 +40,7 @@ void rd_recoveries_found(struct rd_recoveries *rs, const struct rd_server *s);
 /* A recovery has been making it writable for RD_CANDIDATE_WAIT_US, or has done so for all it knows: whether it lives is voted on
  * though nobody follows it, as nobody else may be promoted before it is known to be dead. */
 bool rd_recoveries_promote(const struct rd_node *n, const struct topo_key *key);
-/* Those votes say that it is. */
+/* Votes say that it is; nothing happens unless it is such a one. */
 void rd_recoveries_candidate_dead(struct rd_node *n, const struct topo_key *key);
 /* s does not answer, and may be one that a recovery promoted after it was read last: its row says so then. */
 void rd_recoveries_correct(struct rd_node *n, struct rd_server *s);

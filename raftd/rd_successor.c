@@ -67,28 +67,33 @@ promotes(const struct rd_recovering *x, const struct topo_key *key)
 	       rd_now_us(x->rs->n) - r->since_us >= RD_CANDIDATE_WAIT_US;
 }
 
+static struct rd_recovering *
+promoting(const struct rd_node *n, const struct topo_key *key)
+{
+	struct rd_recovering *x;
+
+	if (n->recoveries == NULL)
+		return NULL;
+	TAILQ_FOREACH (x, &n->recoveries->list, next) {
+		if (promotes(x, key))
+			return x; /* one recovery of a cluster at a time */
+	}
+	return NULL;
+}
+
 bool
 rd_recoveries_promote(const struct rd_node *n, const struct topo_key *key)
 {
-	const struct rd_recovering *x;
-
-	if (n->recoveries == NULL)
-		return false;
-	TAILQ_FOREACH (x, &n->recoveries->list, next) {
-		if (promotes(x, key))
-			return true;
-	}
-	return false;
+	return promoting(n, key) != NULL;
 }
 
 void
 rd_recoveries_candidate_dead(struct rd_node *n, const struct topo_key *key)
 {
-	struct rd_recovering *x;
+	struct rd_recovering *x = promoting(n, key);
 
-	TAILQ_FOREACH (x, &n->recoveries->list, next) {
-		if (promotes(x, key))
-			rd_recover_dead(x->r, key);
-	}
+	if (x == NULL)
+		return;
+	rd_recover_dead(x->r, key);
 	rd_recoveries_wake(n->recoveries);
 }

@@ -8,10 +8,11 @@
 
 FLAVOR: mariadb, mysql, mariadb-semi-sync, mysql-semi-sync; default all. BENCH_KINDS=kill,stop… leaves some out. Prints, beside the
 bars of design.md section 11, how long until a writer's transaction is acknowledged by the new primary, the phases of that as
-the log of the leading node tells them, how many acknowledged transactions were lost, and of how many rounds the record says that nothing
-was. With semi-sync each new primary waits for acknowledgements again before the next round (AFTER_SYNC, a time-out of ten
-minutes). A writer without special rights commits some 100 a second; between rounds the old primary comes back, is fenced, and follows the new one. Judges nothing,
-but for what is no measurement: without a new primary it ends. Every server and node is in a network namespace of its own.
+the log of the leading node tells them, how many acknowledged transactions were lost, and of how many rounds the record says
+that nothing was. With semi-sync each new primary waits for acknowledgements again before the next round (AFTER_SYNC, a
+time-out of ten minutes). A writer without special rights commits some 100 a second; between rounds the old primary comes back,
+is fenced, and follows the new one. Judges nothing, but for what is no measurement: without a new primary it ends. Every server
+and node is in a network namespace of its own.
 Needs a build (ORC_BUILD_DIR, default b) and root. BENCH_KEEP=directory keeps the nodes' logs."""
 
 import datetime
