@@ -59,6 +59,38 @@ has_successor(struct rd_recoveries *rs, const struct rd_recovery *r, const struc
 	return false;
 }
 
+bool
+rd_old_was_promoted_later(struct rd_recoveries *rs, const struct rd_recovery *than)
+{
+	struct rd_cursor c = {.table = RD_TABLE_recovery_machine};
+	const void *row;
+
+	while (rd_state_next(rd_decisions(rs->n), &c, &row) && c.table == RD_TABLE_recovery_machine) {
+		struct rd_recovery r;
+		rd_records_from_row(row, NULL, &r);
+		if (r.promoted && r.began_us > than->began_us && topo_key_equal(&r.successor, &than->failed))
+			return true;
+	}
+	return false;
+}
+
+bool
+rd_old_stays_replaced(struct rd_recoveries *rs, const struct rd_server *s)
+{
+	struct rd_cursor c = {.table = RD_TABLE_recovery_machine};
+	const void *row;
+
+	while (rd_state_next(rd_decisions(rs->n), &c, &row) && c.table == RD_TABLE_recovery_machine) {
+		struct rd_recovery r;
+		rd_records_from_row(row, NULL, &r);
+		if (r.promoted && topo_key_equal(&r.failed, &s->inst.key) &&
+		    (s->inst.read_only || s->inst.last_seen_us < r.since_us + RD_CLOCKS_APART_US) &&
+		    !rd_old_was_promoted_later(rs, &r))
+			return true;
+	}
+	return false;
+}
+
 /* It is in its downtime still, and nobody has made it a source again by hand: then others follow it, and the one that
  * was promoted takes no writes. A replica that the recovery had not known yet follows it as well. */
 bool

@@ -17,6 +17,9 @@ rd_recover_refusal_text(enum rd_recover_refusal r)
 	    [RD_IGNORED_HOST] = "RecoveryIgnoreHostnameFilters names the server",
 	    [RD_FILTERED] = "RecoverMasterClusterFilters does not name the cluster",
 	    [RD_NO_REPLICAS] = "it has no replicas: there is nobody to promote",
+	    [RD_REPLACED] =
+		"a recovery has replaced it, and it was not seen writable since: ask for a recovery if it was "
+		"made the source again",
 	    [RD_UNPROBED] = "not every server of the cluster has been probed since this node started",
 	};
 
@@ -101,6 +104,8 @@ rd_recover_may_begin(const struct conf *c, const struct rd_recover_case *f)
 		return RD_IN_MAINTENANCE;
 	if (f->downtimed)
 		return RD_DOWNTIMED;
+	if (f->replaced)
+		return RD_REPLACED;
 	if (rd_recover_is_ignored(c, f->hostname))
 		return RD_IGNORED_HOST;
 	if (!rd_recover_cluster_matches(&c->RecoverMasterClusterFilters, f->cluster_name, f->cluster_alias))

@@ -15,6 +15,7 @@ enum rd_recover_refusal {
 	RD_IGNORED_HOST,   /* RecoveryIgnoreHostnameFilters */
 	RD_FILTERED,	   /* RecoverMasterClusterFilters does not name the cluster */
 	RD_NO_REPLICAS,	   /* DeadMasterWithoutReplicas: nobody follows it, or they follow another one by now */
+	RD_REPLACED,	   /* a recovery replaced it, and nothing that was read since shows it as a source again */
 	RD_UNPROBED	   /* a server of the cluster has not been probed since this node started */
 };
 const char *rd_recover_refusal_text(enum rd_recover_refusal r);
@@ -23,7 +24,7 @@ struct rd_recover_case {
 	enum topo_code code;
 	const char *hostname; /* of the failed server */
 	const char *cluster_name, *cluster_alias;
-	bool disabled, downtimed, in_maintenance;
+	bool disabled, downtimed, in_maintenance, replaced;
 	bool all_probed;
 	bool forced; /* an operator asks: only the procedure and RD_UNPROBED count */
 };

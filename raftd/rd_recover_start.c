@@ -291,6 +291,7 @@ rd_recover_dead_server(struct rd_recoveries *rs, const struct rd_dead *d)
 	f.all_probed = g.all_probed;
 	f.downtimed = g.in.failed.is_downtimed;
 	f.in_maintenance = g.in.failed.in_maintenance;
+	f.replaced = rd_old_stays_replaced(rs, d->server);
 	no = rd_recover_may_begin(proc_conf(n->proc), &f);
 	if (no != RD_MAY_RECOVER && !d->again)
 		log_notice("recovery", "instance=%s is not recovered: %s", d->server->text,

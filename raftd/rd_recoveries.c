@@ -324,21 +324,6 @@ take_over_one(struct rd_recoveries *rs, const struct rd_recovery *record)
 	}
 }
 
-static bool
-was_promoted_later(struct rd_recoveries *rs, const struct rd_recovery *than)
-{
-	struct rd_cursor c = {.table = RD_TABLE_recovery_machine};
-	const void *row;
-
-	while (rd_state_next(rd_decisions(rs->n), &c, &row) && c.table == RD_TABLE_recovery_machine) {
-		struct rd_recovery r;
-		rd_records_from_row(row, NULL, &r);
-		if (r.promoted && r.began_us > than->began_us && topo_key_equal(&r.successor, &than->failed))
-			return true;
-	}
-	return false;
-}
-
 /* Whether the former leader has fenced the old source is not known: it is fenced, if need be again. Where there are too many,
  * those that are not back make room. */
 static void
@@ -352,7 +337,7 @@ take_over_fences(struct rd_recoveries *rs)
 		struct rd_recovery r;
 		rd_records_from_row(row, NULL, &r);
 		if (r.state != RD_RECOVERY_DONE || !r.promoted || !rd_old_is_to_be_fenced(rs, &r) ||
-		    rd_recovering_find(rs, r.uid) != NULL || was_promoted_later(rs, &r) ||
+		    rd_recovering_find(rs, r.uid) != NULL || rd_old_was_promoted_later(rs, &r) ||
 		    (rs->n_list >= RD_RECOVERIES_MAX && !is_back(rs, &r.failed)))
 			continue;
 		x = add(rs, &r);
@@ -478,7 +463,7 @@ is_finished(const struct rd_recovering *x)
 		return x->broken;
 	if (r->state == RD_RECOVERY_DONE && r->promoted) /* tests: test_recovery_candidates.py */
 		return rd_state_get(rd_decisions(x->rs->n), RD_TABLE_downtime, &at) == NULL ||
-		       was_promoted_later(x->rs, r);
+		       rd_old_was_promoted_later(x->rs, r);
 	return rd_recover_is_over(x->r);
 }
 

@@ -95,6 +95,11 @@ void rd_recoveries_begin(struct rd_recovering *x, enum rd_recover_origin origin,
 
 /* rd_old_sources.c: of a recovery that is done: its failed server, if it answers. */
 bool rd_old_is_to_be_fenced(struct rd_recoveries *rs, const struct rd_recovery *r);
+/* Its failed server became the source again, by a later recovery. */
+bool rd_old_was_promoted_later(struct rd_recoveries *rs, const struct rd_recovery *than);
+/* A recovery replaced s, and nothing has shown it as a source since: who ended its downtime may have put it anywhere, and its row
+ * may be from before that. */
+bool rd_old_stays_replaced(struct rd_recoveries *rs, const struct rd_server *s);
 /* Once a second: those that rd_recoveries_found could not judge, as their successor had to be read after them. */
 void rd_old_look(struct rd_recoveries *rs);
 

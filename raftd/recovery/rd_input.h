@@ -6,10 +6,13 @@
 #ifndef RD_INPUT_H
 #define RD_INPUT_H
 
+#include "base/clock.h"
 #include "base/str.h"
 #include "topo/topo.h"
 
 #define RD_RECOVERY_SERVERS_MAX 1024
+/* Of the nodes' wall clocks, at most: where one compares what another one read or decided. */
+#define RD_CLOCKS_APART_US (10 * CLK_S)
 
 struct conf;
 

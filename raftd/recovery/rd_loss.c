@@ -2,7 +2,6 @@
  * "Loss is explicit". Called by rd_choose.c. */
 #include <string.h>
 
-#include "base/clock.h"
 #include "rd_choose.h"
 
 static const char *
@@ -14,15 +13,13 @@ say(struct mem_arena *arena, struct str_buf *b)
 	return text;
 }
 
-#define CLOCKS_APART_US (10 * CLK_S) /* of the nodes that read the two servers: wall clocks */
-
 /* What it acknowledged since the source was read last it still has. A relay log that the next START throws away, or may
  * have been thrown away by a restart, was acknowledged for nothing. */
 static bool
 keeps_what_it_acknowledged(const struct rd_recovery_input *in, const struct rd_have *v)
 {
 	const struct rd_recovery_server *s = v->server;
-	int64_t since_us = max_i64(0, s->answered_us - in->failed.answered_us) + CLOCKS_APART_US;
+	int64_t since_us = max_i64(0, s->answered_us - in->failed.answered_us) + RD_CLOCKS_APART_US;
 
 	return rd_recovery_is_fresh(in, s) && v->unreadable == NULL && !v->drops_relay_log && s->semi_sync_acks &&
 	       s->uptime > (uint64_t)(since_us / CLK_S);

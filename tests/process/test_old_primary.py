@@ -156,6 +156,28 @@ def test_it_is_fenced_although_a_replica_follows_it(cluster):
     assert cluster.fences() == fences and "old" in cluster.writable
 
 
+def test_it_is_recovered_only_as_the_source_that_it_was_made_again(cluster):
+    """Its downtime was ended, and it dies. Operators may have put it anywhere since it was read; whom the recovery promoted is the source."""
+    raftd = cluster.raftd
+    new = recover(cluster, "old")
+    cluster.start("old")
+    wait_until(lambda: cluster.poll() or "old" not in cluster.writable, SOON, "its fence", interval=0.1)
+    cluster.source["r9"] = "old"
+    cluster.show("r9", "old")
+    raftd.ask("DISCOVER", key=key("r9"), mode=0)
+    wait_until(lambda: cluster.poll() or "r9:3306" in raftd.instances(), SOON, "a replica of the old one", interval=0.1)
+    raftd.ask("END_DOWNTIME", key=OLD)
+    cluster.die("old")
+    wait_until(lambda: cluster.poll() or "instance=old:3306 is not recovered: a recovery has replaced it" in raftd.log_text(), SOON, "a refusal", interval=0.1)
+    assert cluster.writable == {new}
+    cluster.start("old")
+    seen = "SELECT last_seen > datetime(end_recovery, '+12 seconds') FROM database_instance i, topology_recovery WHERE i.hostname = 'old' AND NOT i.read_only"
+    wait_until(lambda: cluster.poll() or cluster.prober.report(OLD) or raftd.rows(seen) == [(1,)], SOON, "it to be seen writable", interval=0.1)
+    cluster.die("old")
+    wait_until(lambda: cluster.poll() or raftd.log_text().count("state=done") == 2, SOON, "its recovery", interval=0.1)
+    assert "r9" in cluster.writable
+
+
 def test_a_replica_that_stops_when_it_is_repointed_is_named(cluster):
     """Its steps went well, and its receiver stopped a moment later."""
     cluster.errors = {"r1": 1236, "r2": 1236}

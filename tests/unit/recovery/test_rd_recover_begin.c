@@ -69,6 +69,8 @@ test_refusals(void **state UNUSED)
 	EXPECT(f.all_probed = false, RD_UNPROBED);
 	EXPECT(f.disabled = true, RD_DISABLED);
 	EXPECT(f.downtimed = true, RD_DOWNTIMED);
+	EXPECT(f.replaced = true, RD_REPLACED);
+	EXPECT((f.replaced = f.forced = true), RD_MAY_RECOVER);
 	EXPECT(f.in_maintenance = true, RD_IN_MAINTENANCE);
 	EXPECT((f.disabled = f.downtimed = true, f.forced = true), RD_MAY_RECOVER);
 	EXPECT((f.forced = true, f.all_probed = false), RD_UNPROBED);
