@@ -348,19 +348,11 @@ say_of_old(struct rd_recovering *x, const char *text, bool is_note)
 static void
 op_stays(void *ctx, enum rd_old what, const char *text)
 {
-	static const char *const texts[] = {
-	    [RD_OLD_CONTAINED] =
-		"it has nothing that its successor lacks, and may follow it; RejoinFailedMaster is off",
-	    [RD_OLD_AHEAD] = "it has transactions that its successor lacks: ",
-	    [RD_OLD_UNKNOWN] = "whether it may follow its successor is not certain: ",
-	    [RD_OLD_FOLLOWS] = "",
-	    [RD_OLD_UNREAD] = "",
-	};
 	struct rd_recovering *x = ctx;
 	struct str_buf b = {0};
 
-	str_buf_printf(&b, "%s is back, and stays read-only: %s%.8000s", TOPO_KEY_TEXT(&x->failed), texts[what], text);
-	say_of_old(x, str_buf_text(&b), what == RD_OLD_CONTAINED); /* tests: test_rejoin.py */
+	rd_old_write_stays(&x->failed, what, text, &b);
+	say_of_old(x, str_buf_text(&b), what == RD_OLD_CONTAINED);
 	str_buf_done(&b);
 }
 
@@ -370,14 +362,7 @@ op_refuses(void *ctx, int code, const char *text)
 	struct rd_recovering *x = ctx;
 	struct str_buf b = {0};
 
-	if (code == ERR_PRECONDITION)
-		str_buf_printf(&b,
-			       "%s answers, but it is another server than the one that was replaced: it is not made "
-			       "read-only. If it takes writes, two servers may; see to it, and end its downtime",
-			       TOPO_KEY_TEXT(&x->failed));
-	else
-		str_buf_printf(&b, "%s is back, and cannot be made read-only, which is tried on: %s",
-			       TOPO_KEY_TEXT(&x->failed), text);
+	rd_old_write_refuses(&x->failed, code, text, &b);
 	say_of_old(x, str_buf_text(&b), false);
 	str_buf_done(&b);
 }

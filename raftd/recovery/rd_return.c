@@ -138,3 +138,33 @@ rd_old_judge(const struct rd_recovery_input *in, const char *promoted_at, struct
 	str_buf_add(&b, e.msg);
 	return tell(&b, RD_OLD_UNKNOWN, arena, ret_why);
 }
+
+/* --- for people --------------------------------------------------------------------------------------------------- */
+void
+rd_old_write_stays(const struct topo_key *old, enum rd_old what, const char *text, struct str_buf *b)
+{
+	static const char *const texts[] = {
+	    [RD_OLD_CONTAINED] =
+		"it has nothing that its successor lacks, and may follow it; RejoinFailedMaster is off",
+	    [RD_OLD_AHEAD] = "it has transactions that its successor lacks: ",
+	    [RD_OLD_UNKNOWN] = "whether it may follow its successor is not certain: ",
+	    [RD_OLD_FOLLOWS] = "",
+	    [RD_OLD_UNREAD] = "",
+	};
+
+	/* tests: test_rejoin.py */
+	str_buf_printf(b, "%s is back, and stays read-only: %s%.8000s", TOPO_KEY_TEXT(old), texts[what], text);
+}
+
+void
+rd_old_write_refuses(const struct topo_key *old, int code, const char *text, struct str_buf *b)
+{
+	if (code == ERR_PRECONDITION)
+		str_buf_printf(b,
+			       "%s answers, but it is another server than the one that was replaced: it is not made "
+			       "read-only. If it takes writes, two servers may; see to it, and end its downtime",
+			       TOPO_KEY_TEXT(old));
+	else
+		str_buf_printf(b, "%s is back, and cannot be made read-only, which is tried on: %s", TOPO_KEY_TEXT(old),
+			       text);
+}

@@ -28,4 +28,9 @@ enum rd_old rd_old_compare(const struct rd_recovery_server *old, const struct rd
 enum rd_old rd_old_judge(const struct rd_recovery_input *in, const char *promoted_at, struct mem_arena *arena,
 			 const char **ret_why);
 
+/* For people, in the log and in the record: it is back, and stays read-only; what and text are rd_old_judge's. */
+void rd_old_write_stays(const struct topo_key *old, enum rd_old what, const char *text, struct str_buf *b);
+/* It answers, and its fence failed: ERR_PRECONDITION: somebody else answers under its name; any other code: as text says. */
+void rd_old_write_refuses(const struct topo_key *old, int code, const char *text, struct str_buf *b);
+
 #endif

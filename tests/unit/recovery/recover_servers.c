@@ -91,6 +91,43 @@ world_make_stuck(struct world *w)
 	w->in_servers[1] = *c;
 }
 
+void
+world_make_doubt(struct world *w)
+{
+	struct rd_recovery_server *s = &w->in_servers[w->doubt == 0 ? 0 : w->doubt - 1];
+
+	if (w->doubt == 0)
+		return;
+	s->in_doubt = true;
+	s->was_direct = s->answered = false;
+	s->answered_us = 0;
+	s->source_key = (struct topo_key){"old", 3306};
+	w->servers[w->doubt].row.was_direct = false;
+	if (w->foreign)
+		w->servers[w->doubt].row.source_key = (struct topo_key){"elsewhere", 3306};
+}
+
+/* Whatever was sent when: nobody becomes writable whom the record does not call for. */
+bool
+world_may_become_writable(const struct world *w, const struct topo_key *key)
+{
+	unsigned flags = rd_recovery_state_flags((enum rd_recovery_state)w->record.state);
+
+	if (topo_key_equal(key, &w->record.failed))
+		return !w->record.promoted &&
+		       (w->record.state == RD_RECOVERY_RESTORE || w->record.state == RD_RECOVERY_UNDONE);
+	return (flags & RD_STATE_COMMITTED) != 0 && topo_key_equal(key, &w->record.successor);
+}
+
+bool
+world_is_refused(struct world *w, const struct world_server *s)
+{
+	bool is_refused = w->refuse != 0 && s == &w->servers[0] && w->now_us < w->refuse_until_us;
+
+	w->refused += is_refused;
+	return is_refused;
+}
+
 bool
 world_waits_in_vain(struct world *w, struct world_server *s, struct world_event *ev)
 {

@@ -122,18 +122,6 @@ on_step(struct world *w, struct world_event *ev)
 	}
 }
 
-/* Whatever was sent when: nobody becomes writable whom the record does not call for. */
-static bool
-may_become_writable(const struct world *w, const struct topo_key *key)
-{
-	unsigned flags = rd_recovery_state_flags((enum rd_recovery_state)w->record.state);
-
-	if (topo_key_equal(key, &w->record.failed))
-		return !w->record.promoted &&
-		       (w->record.state == RD_RECOVERY_RESTORE || w->record.state == RD_RECOVERY_UNDONE);
-	return (flags & RD_STATE_COMMITTED) != 0 && topo_key_equal(key, &w->record.successor);
-}
-
 static void
 on_run(struct world *w, struct world_event *ev)
 {
@@ -147,9 +135,13 @@ on_run(struct world *w, struct world_event *ev)
 		return;
 	}
 	WORLD_CHECK(w, topo_step_by_name(ev->step.statement) != TOPO_STEP_SET_WRITABLE ||
-			   may_become_writable(w, &ev->step.key));
+			   world_may_become_writable(w, &ev->step.key));
 	/* its server was locked first, but for a fence */
 	WORLD_CHECK(w, s->locked >= ev->leader || topo_step_by_name(ev->step.statement) == TOPO_STEP_SET_READ_ONLY);
+	if (world_is_refused(w, s)) {
+		answer(w, ev, w->refuse, 0, w->refuse != ERR_PRECONDITION);
+		return;
+	}
 	w->steps++;
 	str_buf_printf(&w->trace, " %s:%s", s->row.key.hostname, ev->step.statement);
 	answer(w, ev, world_carry_out(w, &s->row, &ev->step), 0, true);
@@ -260,8 +252,18 @@ op_stays(void *ctx, enum rd_old what, const char *text UNUSED)
 	((struct world *)ctx)->old = what;
 }
 
-static const struct rd_recover_ops ops = {op_propose,  op_note,	 op_send,  op_read, op_hooks,
-					  op_too_late, op_lease, op_stays, NULL};
+static void
+op_refuses(void *ctx, int code, const char *text)
+{
+	struct world *w = ctx;
+
+	w->told++;
+	str_buf_clear(&w->refusal);
+	rd_old_write_refuses(&w->record.failed, code, text, &w->refusal);
+}
+
+static const struct rd_recover_ops ops = {op_propose,  op_note,	 op_send,  op_read,   op_hooks,
+					  op_too_late, op_lease, op_stays, op_refuses};
 
 /* --- leaders and faults ------------------------------------------------------------------------------------------- */
 static void
@@ -327,6 +329,7 @@ on_fault(struct world *w, unsigned f)
 	if ((f & WORLD_RETURN) != 0) {
 		w->servers[0].up = true;
 		w->servers[0].row.read_only = false;
+		w->refuse_until_us = w->now_us + w->refuse_us;
 		if (w->ahead)
 			*(w->mariadb ? &w->servers[0].row.gtid_current_pos : &w->servers[0].row.executed_gtid_set) =
 			    w->mariadb ? "0-97-101" : WORLD_UUID ":1-101";
@@ -560,25 +563,10 @@ world_init(struct world *w, const char *name, bool mariadb, unsigned seed)
 	w->in.servers = (struct rd_recovery_server_list){w->in_servers, WORLD_SERVERS - 1};
 }
 
-static void
-make_doubt(struct world *w)
-{
-	struct rd_recovery_server *s = &w->in_servers[w->doubt - 1];
-
-	s->in_doubt = true;
-	s->was_direct = s->answered = false;
-	s->answered_us = 0;
-	s->source_key = (struct topo_key){"old", 3306};
-	w->servers[w->doubt].row.was_direct = false;
-	if (w->foreign)
-		w->servers[w->doubt].row.source_key = (struct topo_key){"elsewhere", 3306};
-}
-
 void
 world_begin(struct world *w)
 {
-	if (w->doubt != 0)
-		make_doubt(w);
+	world_make_doubt(w);
 	world_make_stuck(w);
 	w->in.policy.rejoin_failed = w->rejoin;
 	if ((w->faults & WORLD_LATE) != 0)
@@ -595,4 +583,5 @@ world_done(struct world *w)
 	rd_recover_free(w->r);
 	mem_arena_done(&w->arena);
 	str_buf_done(&w->trace);
+	str_buf_done(&w->refusal);
 }

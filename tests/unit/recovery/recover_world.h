@@ -76,7 +76,7 @@ struct world {
 	/* what happens */
 	struct world_event events[512];
 	size_t n_events;
-	int64_t lose_until_us, prober_until_us, server_until_us;
+	int64_t lose_until_us, prober_until_us, server_until_us, refuse_until_us;
 	/* faults: `faults` happen `after_us` after state `when` is entered for the first time */
 	unsigned faults;
 	enum rd_recovery_state when;
@@ -89,7 +89,12 @@ struct world {
 	bool rejoin;	   /* RejoinFailedMaster; the failed server returns when the recovery is done, … */
 	bool ahead;	   /* … with a transaction of its own */
 	enum rd_old old;   /* told of it last; RD_OLD_FOLLOWS: nothing */
-	bool stuck;	   /* c has not applied all that it received, and its SQL thread stops when it is to do so */
+	int refuse;	   /* the failed server answers its fence so, once it is back, … */
+	int64_t refuse_us; /* … so long */
+	size_t refused;	   /* fences; of these … */
+	size_t told;	   /* … was told, and said: */
+	struct str_buf refusal;
+	bool stuck; /* c has not applied all that it received, and its SQL thread stops when it is to do so */
 	bool demoted, rejoined_once;
 	unsigned slow;	      /* so many waits are over before everything is applied; of each … */
 	bool idle;	      /* … nothing is */
@@ -114,6 +119,10 @@ void world_check_end(struct world *w);
 /* It follows who is the source in the end, or is named as lost. */
 void world_check_follower(struct world *w, struct world_server *s);
 void world_make_stuck(struct world *w);
+void world_make_doubt(struct world *w);
+bool world_may_become_writable(const struct world *w, const struct topo_key *key);
+/* Its fence is not carried out, and answered with `refuse`; another server is asked nothing. */
+bool world_is_refused(struct world *w, const struct world_server *s);
 /* The statement waits for what its server does not apply any more. */
 bool world_waits_in_vain(struct world *w, struct world_server *s, struct world_event *ev);
 /* 0, or what the server answers: a code. */

@@ -247,6 +247,51 @@ test_old_source_rejoins(void **state UNUSED)
 	}
 }
 
+/* The old source does not let itself be made read-only, or somebody else answers under its name: that is told, each time, and
+ * tried on: soon, but of a stranger once in a poll. */
+static void
+test_old_source_refuses_its_fence(void **state UNUSED)
+{
+	static const struct {
+		int code;
+		int64_t us;
+		size_t at_least, at_most;
+		const char *says;
+	} cases[] = {
+	    {0, 0, 0, 0, ""},
+	    {ERR_SERVER, 30 * CLK_S, 80, 121, "a:3306 is back, and cannot be made read-only, which is tried on: "},
+	    {ERR_PRECONDITION, 30 * CLK_S, 6, 7,
+	     "a:3306 answers, but it is another server than the one that was replaced: it is not made read-only. "},
+	    /* for good */
+	    {ERR_SERVER, 4000 * CLK_S, 2400, 3200, "a:3306 is back, and cannot be made read-only, "},
+	    {ERR_PRECONDITION, 4000 * CLK_S, 600, 721, "a:3306 answers, but it is another server "},
+	};
+
+	for (size_t i = 0; i < 2 * ARRAY_LEN(cases); i++) {
+		size_t k = i / 2, says = strlen(cases[k].says);
+		bool ever = cases[k].us < 3600 * CLK_S;
+		struct world w;
+
+		world_init(&w, cases[k].says, i % 2 == 1, 1);
+		w.faults = WORLD_RETURN;
+		w.when = RD_RECOVERY_DONE;
+		w.refuse = cases[k].code;
+		w.refuse_us = cases[k].us;
+		world_begin(&w);
+		world_go(&w);
+		WORLD_CHECK(&w, w.record.state == RD_RECOVERY_DONE && w.record.promoted);
+		WORLD_CHECK(&w, w.refused >= cases[k].at_least && w.refused <= cases[k].at_most);
+		WORLD_CHECK(&w, w.told == w.refused && w.refusal.len >= says);
+		WORLD_CHECK(&w, strncmp(str_buf_text(&w.refusal), cases[k].says, says) == 0);
+		WORLD_CHECK(&w, cases[k].code != ERR_SERVER ||
+				    str_eq(str_buf_text(&w.refusal) + w.refusal.len - strlen(err_text(ERR_SERVER)),
+					   err_text(ERR_SERVER)));
+		WORLD_CHECK(&w, w.servers[0].row.read_only == ever && rd_recover_is_fencing(w.r) == !ever);
+		WORLD_CHECK(&w, w.old == (ever ? RD_OLD_CONTAINED : RD_OLD_FOLLOWS));
+		world_done(&w);
+	}
+}
+
 static void
 test_faults_while_it_rejoins(void **state UNUSED)
 {
@@ -296,6 +341,7 @@ main(void)
 	    cmocka_unit_test(test_in_doubt),
 	    cmocka_unit_test(test_slow_appliers),
 	    cmocka_unit_test(test_old_source_rejoins),
+	    cmocka_unit_test(test_old_source_refuses_its_fence),
 	    cmocka_unit_test(test_faults_while_it_rejoins),
 	    cmocka_unit_test(test_failing_pre_hook),
 	    cmocka_unit_test(test_faults_in_every_state),

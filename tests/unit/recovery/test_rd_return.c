@@ -131,12 +131,40 @@ test_judging(void **state UNUSED)
 	}
 }
 
+static void
+test_what_people_are_told(void **state UNUSED)
+{
+	static const struct {
+		enum rd_old what;
+		const char *text, *expect;
+	} cases[] = {
+	    {RD_OLD_CONTAINED, "",
+	     "it has nothing that its successor lacks, and may follow it; RejoinFailedMaster is off"},
+	    {RD_OLD_AHEAD, "0-97-103", "it has transactions that its successor lacks: 0-97-103"},
+	    {RD_OLD_UNKNOWN, "it is in maintenance",
+	     "whether it may follow its successor is not certain: it is in maintenance"},
+	};
+	const struct topo_key a = {"a", 3306};
+	struct str_buf b = {0}, expect = {0};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		str_buf_clear(&b);
+		str_buf_clear(&expect);
+		rd_old_write_stays(&a, cases[i].what, cases[i].text, &b);
+		str_buf_printf(&expect, "a:3306 is back, and stays read-only: %s", cases[i].expect);
+		assert_string_equal(str_buf_text(&b), str_buf_text(&expect));
+	}
+	str_buf_done(&b);
+	str_buf_done(&expect);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_old_source),
 	    cmocka_unit_test(test_judging),
+	    cmocka_unit_test(test_what_people_are_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
