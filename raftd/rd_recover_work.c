@@ -385,7 +385,8 @@ void
 rd_recover_run_over(struct rd_recover *r)
 {
 	struct came_of c = {0};
-	bool is_prepared = r->record.state == RD_RECOVERY_PREPARE && r->run.n > 0;
+	bool planned_again = r->tries > 0 || r->waited != NULL; /* on what was read since */
+	bool is_prepared = r->record.state == RD_RECOVERY_PREPARE && (r->run.n > 0 || planned_again);
 
 	rd_recover_read_stop(r); /* what was asked while it ran */
 	topo_key_list_done(&r->targets);

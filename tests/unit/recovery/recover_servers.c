@@ -141,6 +141,17 @@ world_waits_in_vain(struct world *w, struct world_server *s, struct world_event 
 	return true;
 }
 
+bool
+world_forgets(struct world *w, struct world_server *s, const struct ipc_step *m)
+{
+	if (w->forgets == 0 || s != &w->servers[w->forgets] || w->forgot ||
+	    topo_step_by_name(m->statement) != TOPO_STEP_WAIT_EXECUTED)
+		return false;
+	w->forgot = true;
+	s->row.received_gtid_set = w->mariadb ? s->row.gtid_current_pos : s->row.executed_gtid_set;
+	return true;
+}
+
 static int
 apply_some(struct world *w, struct rd_recovery_server *s)
 {
@@ -274,7 +285,7 @@ world_check_end(struct world *w)
 	if (w->record.promoted && world_candidate(w)->up) {
 		const char *has = w->mariadb ? w->had : world_candidate(w)->row.executed_gtid_set;
 		WORLD_CHECK(w, !world_candidate(w)->row.read_only);
-		WORLD_CHECK(w, !w->servers[2].up || w->stuck || (w->foreign && w->doubt == 2) ||
+		WORLD_CHECK(w, !w->servers[2].up || w->stuck || w->forgot || (w->foreign && w->doubt == 2) ||
 				   str_eq(has, w->mariadb ? "0-97-100" : WORLD_UUID ":1-100"));
 	}
 }

@@ -130,7 +130,7 @@ on_run(struct world *w, struct world_event *ev)
 	if (world_waits_in_vain(w, s, ev)) /* and holds the lock */
 		return;
 	s->lock = 0;
-	if (!s->up) {
+	if (!s->up || world_forgets(w, s, &ev->step)) {
 		answer(w, ev, ERR_UNKNOWN_OUTCOME, 0, true);
 		return;
 	}
@@ -162,6 +162,9 @@ op_propose(void *ctx, const struct rd_recover_event *event)
 	if (event->h.position != NULL)
 		ev->ev.h.position = world_kept(w, event->h.position);
 	ev->ev.lost = NULL;
+	w->gone = w->gone || event->h.event == RD_EVENT_GONE;
+	if (event->h.event == RD_EVENT_CHOSEN)
+		w->lost_set = world_kept(w, event->loss_set);
 	if (event->lost != NULL) { /* the record has it with the event */
 		struct rd_lost *v = mem_arena_alloc(&w->arena, (event->lost->n + 1) * sizeof(*v));
 		for (size_t i = 0; i < event->lost->n; i++) {
@@ -547,7 +550,8 @@ world_init(struct world *w, const char *name, bool mariadb, unsigned seed)
 			    .mariadb = mariadb,
 			    .random = seed * 2654435761u + 1,
 			    .name = name,
-			    .old = RD_OLD_FOLLOWS};
+			    .old = RD_OLD_FOLLOWS,
+			    .lost_set = ""};
 	rec_init(&rd_recovery_input_desc, &w->in);
 	for (size_t i = 0; i < WORLD_SERVERS; i++)
 		world_make_server(w, i);

@@ -94,7 +94,10 @@ struct world {
 	size_t refused;	   /* fences; of these … */
 	size_t told;	   /* … was told, and said: */
 	struct str_buf refusal;
-	bool stuck; /* c has not applied all that it received, and its SQL thread stops when it is to do so */
+	bool stuck;	      /* c has not applied all that it received, and its SQL thread stops when it is to do so */
+	size_t forgets;	      /* this server restarts while it applies, and has no relay log any more; 0 = none */
+	bool forgot, gone;    /* … it has; … and that was noticed (RD_EVENT_GONE) */
+	const char *lost_set; /* of the newest choice */
 	bool demoted, rejoined_once;
 	unsigned slow;	      /* so many waits are over before everything is applied; of each … */
 	bool idle;	      /* … nothing is */
@@ -125,6 +128,8 @@ bool world_may_become_writable(const struct world *w, const struct topo_key *key
 bool world_is_refused(struct world *w, const struct world_server *s);
 /* The statement waits for what its server does not apply any more. */
 bool world_waits_in_vain(struct world *w, struct world_server *s, struct world_event *ev);
+/* Its server restarts instead. */
+bool world_forgets(struct world *w, struct world_server *s, const struct ipc_step *m);
 /* 0, or what the server answers: a code. */
 int world_carry_out(struct world *w, struct rd_recovery_server *s, const struct ipc_step *m);
 

@@ -110,6 +110,54 @@ test_slow_appliers(void **state UNUSED)
 	}
 }
 
+/* What the choice counted on is gone: the candidate, or who was to hand it over, has restarted without its relay log. It is chosen
+ * again, and what is lost is told; who is promoted in the end is whoever has most then. */
+static void
+test_what_was_counted_on_is_gone(void **state UNUSED)
+{
+	static const struct {
+		const char *name;
+		bool must_not;	 /* c, which has most: it hands that over */
+		unsigned others; /* b and d have so much */
+		const char *lost;
+	} cases[] = {
+	    {"the candidate, another one has more then", false, 99, "100"},
+	    {"the candidate, nobody has more then", false, 97, "98-100"},
+	    {"its donor", true, 99, "100"},
+	    {"its donor, which has less then", true, 97, "98-100"},
+	};
+
+	for (size_t i = 0; i < 2 * ARRAY_LEN(cases); i++) {
+		bool mariadb = i % 2 == 1;
+		size_t k = i / 2;
+		char set[64];
+		struct world w;
+
+		world_init(&w, cases[k].name, mariadb, 1);
+		w.forgets = 2;
+		for (size_t n = 1; n < WORLD_SERVERS; n++) {
+			struct rd_recovery_server *s = &w.servers[n].row;
+			(void)snprintf(set, sizeof(set), mariadb ? "0-97-%u" : WORLD_UUID ":1-%u",
+				       n == 2 ? 97 : cases[k].others);
+			*(mariadb ? &s->gtid_current_pos : &s->executed_gtid_set) = world_kept(&w, set);
+			if (n != 2)
+				s->received_gtid_set = world_kept(&w, set);
+			else if (cases[k].must_not)
+				s->promotion_rule = "must_not";
+			w.in_servers[n - 1] = *s;
+		}
+		world_begin(&w);
+		world_go(&w);
+		world_check_end(&w);
+		WORLD_CHECK(&w, w.record.state == RD_RECOVERY_DONE && w.record.promoted && w.forgot);
+		WORLD_CHECK(&w, w.gone);
+		WORLD_CHECK(&w, str_eq(w.record.successor.hostname, "b"));
+		(void)snprintf(set, sizeof(set), mariadb ? "0-97-100" : WORLD_UUID ":%s", cases[k].lost);
+		WORLD_CHECK(&w, str_eq(w.lost_set, set));
+		world_done(&w);
+	}
+}
+
 static void
 run_case(bool mariadb, unsigned faults, enum rd_recovery_state when, int64_t after_us, unsigned seed)
 {
@@ -340,6 +388,7 @@ main(void)
 	    cmocka_unit_test(test_straight),
 	    cmocka_unit_test(test_in_doubt),
 	    cmocka_unit_test(test_slow_appliers),
+	    cmocka_unit_test(test_what_was_counted_on_is_gone),
 	    cmocka_unit_test(test_old_source_rejoins),
 	    cmocka_unit_test(test_old_source_refuses_its_fence),
 	    cmocka_unit_test(test_faults_while_it_rejoins),
