@@ -26,7 +26,9 @@ struct topo_key;
 /* Executors. Of those that are over the oldest go first, and last of all one whose old source is back; more failures wait. */
 #define RD_RECOVERIES_MAX 64
 #define RD_ORPHAN_WAIT_US (10 * CLK_S)
-#define RD_CANDIDATE_WAIT_US (30 * CLK_S) /* who dies while it is promoted may come back; then others are tried */
+#ifndef RD_CANDIDATE_WAIT_US /* who dies while it is promoted may come back; then others are tried */
+#define RD_CANDIDATE_WAIT_US (30 * CLK_S)
+#endif
 #define RD_FENCED_ENOUGH_US CLK_S /* after a fence: a reading that shows the server writable may be older than that */
 
 struct rd_recoveries *rd_recoveries_new(struct rd_node *n);

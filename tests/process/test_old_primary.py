@@ -84,8 +84,8 @@ class Cluster:
 
 
 @pytest.fixture
-def cluster():
-    with Raftd(config=CONFIG) as raftd:
+def cluster(request):
+    with Raftd(config=CONFIG, **getattr(request, "param", {})) as raftd:
         yield Cluster(raftd)
 
 
@@ -192,6 +192,7 @@ def test_a_replica_that_stops_when_it_is_repointed_is_named(cluster):
     assert f"lost: {last}:3306: stopped on error 1236" in str(cluster.raftd.rows("SELECT message FROM topology_recovery_steps"))
 
 
+@pytest.mark.parametrize("cluster", [{"program": "tests/fixture/orchestrator-raftd"}], ids=["waits 5 s"], indirect=True)
 def test_a_candidate_that_dies_while_it_is_promoted_is_replaced(cluster):
     """Nobody follows it yet, and it never comes back. Whether it became writable is not known."""
     dead = []
