@@ -194,7 +194,7 @@ on_aborted(struct ap_request *rq, const struct ipc_reply *reply, const struct er
 void
 api_abort_recovery(struct ap_request *rq)
 {
-	struct ipc_abort_recovery ask = {.user = rq->user,
+	struct ipc_abort_recovery ask = {.user = rq->user[0] != '\0' ? rq->user : rq->ap->hostname,
 					 .recovery_uid = ap_param(rq, "uid"),
 					 .deadline_us = deadline_us(rq, AP_RECOVER_TIMEOUT_MS)};
 

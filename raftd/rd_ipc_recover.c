@@ -59,7 +59,7 @@ rd_on_abort_recovery(struct rd_door *door, struct ipc_link *l, const struct ipc_
 	struct err e;
 
 	if (rd_ipc_is_open(n, req) &&
-	    rd_recoveries_abort(n->recoveries, m->recovery_uid, req, (struct mono){m->deadline_us}, &e) != 0)
+	    rd_recoveries_abort(n->recoveries, m->recovery_uid, m->user, req, (struct mono){m->deadline_us}, &e) != 0)
 		rd_reply_error(n, req, &e);
 }
 

@@ -75,6 +75,7 @@ rd_recover_free(struct rd_recover *r)
 	free(r->reading);
 	free(r->goal);
 	free(r->position);
+	free(r->ends_by);
 	free(r->over_why);
 	free(r->stuck);
 	free(r->waited);
@@ -169,7 +170,7 @@ say_wanted(struct rd_recover *r)
 			continue;
 		r->wanted &= ~bit;
 		if (belongs(r, order[i]))
-			rd_recover_say(r, order[i], "");
+			rd_recover_say(r, order[i], order[i] == RD_EVENT_ABORT ? text_of(r->ends_by) : "");
 		else if (order[i] == RD_EVENT_ABORT)
 			r->ops->too_late(r->ctx);
 	}
@@ -271,8 +272,16 @@ rd_recover_back(struct rd_recover *r, const struct topo_key *key)
 }
 
 void
-rd_recover_abort(struct rd_recover *r)
+rd_recover_abort(struct rd_recover *r, const char *by)
 {
+	struct str_buf b = {0};
+
+	if ((r->wanted & 1u << RD_EVENT_ABORT) != 0)
+		return; /* whoever asked first */
+	if (by[0] != '\0')
+		str_buf_printf(&b, "by %s", by);
+	free(r->ends_by);
+	r->ends_by = str_buf_take(&b);
 	r->wanted |= 1u << RD_EVENT_ABORT;
 }
 

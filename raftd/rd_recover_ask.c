@@ -262,20 +262,27 @@ rd_recoveries_dry_run(struct rd_recoveries *rs, const struct rd_recover_wish *wi
 
 /* One that nobody can carry out here (its input is missing) is ended by its record alone. */
 static int
-end_record(struct rd_recoveries *rs, const char *uid, struct err *e)
+end_record(struct rd_recoveries *rs, const char *uid, const char *by, struct err *e)
 {
+	struct str_buf text = {0};
 	struct rd_cmd_recovery_event c = {.recovery_uid = uid,
 					  .event = RD_EVENT_ABORT,
 					  .successor = {"", 0},
 					  .promoted_at = "",
-					  .text = "asked by an operator",
 					  .successor_alias = ""};
+	int rc;
 
-	return rd_propose_recovery_event(rs->n->decide, &c, NULL, NULL, e);
+	if (by[0] != '\0')
+		str_buf_printf(&text, "by %s", by);
+	c.text = str_buf_text(&text);
+	rc = rd_propose_recovery_event(rs->n->decide, &c, NULL, NULL, e);
+	str_buf_done(&text);
+	return rc;
 }
 
 int
-rd_recoveries_abort(struct rd_recoveries *rs, const char *uid, struct rd_req req, struct mono deadline, struct err *e)
+rd_recoveries_abort(struct rd_recoveries *rs, const char *uid, const char *by, struct rd_req req, struct mono deadline,
+		    struct err *e)
 {
 	const struct db_recovery_machine key = {.uid = uid};
 	const struct db_recovery_machine *row;
@@ -296,8 +303,8 @@ rd_recoveries_abort(struct rd_recoveries *rs, const char *uid, struct rd_req req
 	if (x->r == NULL)
 		rd_recoveries_begin(x, RD_RECOVER_ORPHAN_ALIVE, 0);
 	if (x->r != NULL)
-		rd_recover_abort(x->r);
-	else if (end_record(rs, uid, e) != 0) {
+		rd_recover_abort(x->r, by);
+	else if (end_record(rs, uid, by, e) != 0) {
 		rd_recover_give_up(rs, uid);
 		return -e->code;
 	}

@@ -74,6 +74,7 @@ struct rd_recover {
 	bool told;	    /* PostUnsuccessfulFailoverProcesses were begun */
 	bool fenced, gone;  /* the failed server: it may have been made read-only; it was found dead once more */
 	char *waited;	    /* what those in targets had applied, for whom it was waited in vain; NULL = nothing */
+	char *ends_by;	    /* who asked for its end, "by NAME"; NULL = nobody, or not known */
 	char *over_why;	    /* for the end of RESTORE, after these; NULL = nothing */
 	bool news;	    /* while waiting: somebody answered */
 	struct mono news_at;

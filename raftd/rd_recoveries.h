@@ -68,8 +68,8 @@ int rd_recoveries_ask(struct rd_recoveries *rs, const struct rd_recover_wish *wi
 int rd_recoveries_dry_run(struct rd_recoveries *rs, const struct rd_recover_wish *wish, struct str_buf *b,
 			  struct err *e) MUST_USE;
 /* Asks a running one to end: it restores what it changed, unless a promotion may have been sent: then it goes on. req is
- * answered when it has ended, or when it is too late. NOT_FOUND: there is none of that uid; PRECONDITION: it is over. */
-int rd_recoveries_abort(struct rd_recoveries *rs, const char *uid, struct rd_req req, struct mono deadline,
-			struct err *e) MUST_USE;
+ * answered when it has ended, or when it is too late. by: who, for its record and the audit. NOT_FOUND: there is none of that uid; PRECONDITION: it is over. */
+int rd_recoveries_abort(struct rd_recoveries *rs, const char *uid, const char *by, struct rd_req req,
+			struct mono deadline, struct err *e) MUST_USE;
 
 #endif

@@ -490,6 +490,9 @@ follow(struct apply *a, const struct rd_cmd_recovery_event *c, const struct rd_r
 	rd_step_say(a, c->recovery_uid, "%s: %s, %s%s%s", rd_recovery_state_name(was->state),
 		    rd_recovery_event_name((enum rd_recovery_event)c->event), now->why, c->text[0] == '\0' ? "" : ": ",
 		    c->text);
+	if (c->event == RD_EVENT_ABORT)
+		rd_effect_audit(a, "abort-recovery", &now->failed, "recovery %s%s%s: %s", now->uid,
+				c->text[0] == '\0' ? "" : ", ", c->text, now->why);
 	if ((todo & RD_DO_ANNOUNCE) != 0)
 		announce(a, now, c);
 	if (now->state == RD_RECOVERY_RESTORE && was->state != RD_RECOVERY_RESTORE)

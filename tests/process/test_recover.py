@@ -93,8 +93,8 @@ class World:
     def ask(self, **more):
         return self.raftd.post("RECOVER", **{"key": SOURCE, "deadline_us": 2 ** 60, "user": "me", **more})
 
-    def abort(self, uid):
-        return self.raftd.ask("ABORT_RECOVERY", 30, recovery_uid=uid, deadline_us=2 ** 60)
+    def abort(self, uid, user=""):
+        return self.raftd.ask("ABORT_RECOVERY", 30, recovery_uid=uid, user=user, deadline_us=2 ** 60)
 
     def state(self):
         rows = self.raftd.rows("SELECT uid, state FROM recovery_machine")
@@ -267,14 +267,18 @@ def test_an_abort_of_one_whose_leader_is_gone(world):
     assert world.state() == (uid, "undone") and world.statements() == []
 
 
-@with_config(PromotionOnPossibleLoss="wait:600")
+@with_config(PromotionOnPossibleLoss="wait:600", AuditToBackendDB=True)
 def test_an_abort_undoes_what_was_changed(world):
     world.kill()
     asked = world.ask(uid="x")
-    assert world.abort(world.wait_state("wait"))["keys"] == []
+    uid = world.wait_state("wait")
+    assert world.abort(uid, "gromit")["keys"] == []
     reply = world.raftd.answer(asked)
-    assert (reply["keys"], reply["message"]) == ([], "asked by an operator; everything is as it was") and world.state()[1] == "undone"
-    assert world.raftd.rows("SELECT all_errors FROM topology_recovery") == [("asked by an operator\neverything is as it was",)]
+    assert (reply["keys"], reply["message"]) == ([], "asked by an operator: by gromit; everything is as it was") and world.state()[1] == "undone"
+    assert world.raftd.rows("SELECT all_errors FROM topology_recovery") == [("asked by an operator: by gromit\neverything is as it was",)]
+    assert len(world.raftd.rows("SELECT 1 FROM topology_recovery_steps WHERE message LIKE '%: wait: abort, asked by an operator: by gromit'")) == 1
+    wait_until(lambda: world.raftd.rows("SELECT message FROM audit WHERE audit_type = 'abort-recovery'") ==
+               [(f"recovery {uid}, by gromit: asked by an operator",)], 20, "its line in the audit")
     assert world.recover(uid="x")["message"] == reply["message"]
     assert set(world.sources.values()) == {"source"} and world.writable == {"source"}
     assert world.hooks_run() == ["PreFailoverProcesses", "PostUnsuccessfulFailoverProcesses"]

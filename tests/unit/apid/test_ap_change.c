@@ -154,7 +154,7 @@ raftd_is_asked_for_recoveries(void **state UNUSED)
 	     "key=db1.example.net:3306 candidate=:0 skip_hooks=true dry_run=true deadline_us=",
 	     OK("Dry run: nothing was changed", "[]")},
 	    {"GET /api/abort-recovery/u1",
-	     "ABORT_RECOVERY user= recovery_uid=u1 deadline_us=", OK("Recovery aborted: ", "\"u1\"")},
+	     "ABORT_RECOVERY user=" FAKE_HOSTNAME " recovery_uid=u1 deadline_us=", OK("Recovery aborted: ", "\"u1\"")},
 	    {"GET /api/recovery-input/u1?beginning=true", "RECOVERY_INPUT recovery_uid=u1 beginning=true",
 	     OK("Input of the recovery", "[]")},
 	};

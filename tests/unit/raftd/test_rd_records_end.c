@@ -71,6 +71,39 @@ what_was_lately_blocks_what_comes(void **state UNUSED)
 	}
 }
 
+/* Who gave it up stands in the audit and in its steps. */
+static void
+an_abort_names_who_asked(void **state UNUSED)
+{
+	static const struct {
+		const char *text, *audit, *step;
+	} cases[] = {
+	    {"by gromit", "recovery r1, by gromit: asked by an operator",
+	     "+2.000 s: fence: abort, asked by an operator: by gromit"},
+	    {"", "recovery r1: asked by an operator", "+2.000 s: fence: abort, asked by an operator"},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct rd_cursor c = {.table = RD_TABLE_recovery_step};
+		const struct db_recovery_step *last = NULL;
+		const void *row;
+		struct world w;
+
+		world_init(&w);
+		assert_int_equal(begin_of(&w, "r1", "c1", &db1, false, T0), 0);
+		event(&w, RD_EVENT_HOOKS_OK, T0 + CLK_S);
+		APPLY(&w, RECOVERY_EVENT, recovery_event, T0 + 2 * CLK_S, .recovery_uid = "r1", .event = RD_EVENT_ABORT,
+		      .successor = {"", 0}, .promoted_at = "", .text = cases[i].text, .successor_alias = "");
+		assert_string_equal(effect(&w, RD_EFFECT_AUDIT)->audit_type, "abort-recovery");
+		assert_string_equal(effect(&w, RD_EFFECT_AUDIT)->message, cases[i].audit);
+		while (rd_state_next(w.s, &c, &row) && c.table == RD_TABLE_recovery_step)
+			last = row;
+		assert_non_null(last);
+		assert_string_equal(last->message, cases[i].step);
+		world_done(&w);
+	}
+}
+
 static void
 detect(struct world *w, const struct topo_key *key, const char *cluster)
 {
@@ -453,6 +486,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(what_was_lately_blocks_what_comes),
+	    cmocka_unit_test(an_abort_names_who_asked),
 	    cmocka_unit_test(operators_acknowledge_what_they_mean),
 	    cmocka_unit_test(an_acknowledgement_is_kept_and_ends_the_period),
 	    cmocka_unit_test(what_is_blocked_is_free_again_with_what_blocks),

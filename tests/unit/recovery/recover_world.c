@@ -162,6 +162,7 @@ op_propose(void *ctx, const struct rd_recover_event *event)
 	if (event->h.position != NULL)
 		ev->ev.h.position = world_kept(w, event->h.position);
 	ev->ev.lost = NULL;
+	WORLD_CHECK(w, event->h.event != RD_EVENT_ABORT || str_eq(event->detail, "by gromit"));
 	w->gone = w->gone || event->h.event == RD_EVENT_GONE;
 	if (event->h.event == RD_EVENT_CHOSEN)
 		w->lost_set = world_kept(w, event->loss_set);
@@ -350,7 +351,7 @@ on_fault(struct world *w, unsigned f)
 	if (w->r == NULL)
 		return;
 	if ((f & WORLD_ABORT) != 0)
-		rd_recover_abort(w->r);
+		rd_recover_abort(w->r, "gromit");
 	if ((f & FAULT_TELL_BACK) != 0)
 		rd_recover_back(w->r, &w->record.failed);
 	if ((f & FAULT_TELL_DEAD) != 0 && !world_candidate(w)->up)
