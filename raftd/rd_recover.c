@@ -47,7 +47,8 @@ rd_recover_new(const struct rd_recover_conf *conf)
 		    1u << (conf->origin == RD_RECOVER_ORPHAN_DEAD ? RD_EVENT_ORPHAN_DEAD : RD_EVENT_ORPHAN_ALIVE);
 	}
 	r->fenced = conf->origin != RD_RECOVER_BEGUN && conf->record->returned; /* perhaps, by the former leader */
-	if (conf->record->promoted) /* whether the former leader has done that is not known */
+	/* whether the former leader has done that is not known */
+	if (conf->record->promoted || conf->record->suspects.n > 0)
 		rd_recover_fence(r);
 	return r;
 }

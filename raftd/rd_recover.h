@@ -10,7 +10,8 @@
  *   no effect; an unknown outcome is resolved by ending whoever holds that server's lock, once not_after has passed, and
  *   reading it;
  *   a candidate that may be writable is fenced before another one is chosen (rd_recovery.suspects), and the failed server is
- *   fenced from the promotion on, every RD_RECOVER_FENCE_US for RD_RECOVER_FENCE_LONG_US, then every poll, until it succeeds.
+ *   fenced from the promotion on, every RD_RECOVER_FENCE_US for RD_RECOVER_FENCE_LONG_US, then every poll, until it succeeds;
+ *   not while a later recovery has chosen that very server, nor once it has promoted it.
  * A server whose lock could not be taken counts as not read: it is no candidate and no donor, and is named as lost.
  *
  * When the failed server is back and fenced, and the recovery is over, it is compared with its successor (rd_return.h); it rejoins,
@@ -58,6 +59,12 @@ struct rd_recover_note {
 	const char *message;
 };
 
+enum rd_recover_later {
+	RD_LATER_NOTHING,
+	RD_LATER_CHOSEN,  /* one that runs has chosen it: it is not fenced meanwhile */
+	RD_LATER_PROMOTED /* nor ever again by this one */
+};
+
 /* None of these may call back before it has returned. */
 struct rd_recover_ops {
 	/* rd_recover_applied or rd_recover_refused follows; one at a time. */
@@ -79,6 +86,8 @@ struct rd_recover_ops {
 	/* It answers and is not fenced: code is ERR_PRECONDITION (another server answers under its name) or ERR_SERVER. It is
 	 * tried on; may be told again. NULL: nobody wants to know. */
 	void (*refuses)(void *ctx, int code, const char *text);
+	/* What recoveries that began after this one make of a server. NULL: there are none. */
+	enum rd_recover_later (*later)(void *ctx, const struct topo_key *key);
 };
 
 /* How this node came to it. */

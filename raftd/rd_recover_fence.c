@@ -40,13 +40,28 @@ rd_recover_suspect_back(struct rd_recover *r, const struct topo_key *key)
 	rd_recover_fence(r);
 }
 
-static void
-leave_out_done(struct rd_fence *f)
+/* Who is done, and whom a later recovery has chosen: that one is the source, or about to be. True: somebody is left out only
+ * for the moment. */
+static bool
+leave_out(struct rd_recover *r)
 {
+	struct rd_fence *f = &r->fence;
+	bool for_now = false;
+
 	for (size_t i = 0; i < f->run.n; i++) {
-		if (topo_key_list_has(&f->done, &f->run.items[i].step.key))
-			f->run.items[i].state = RD_RUN_SKIPPED;
+		struct rd_run_item *x = &f->run.items[i];
+		enum rd_recover_later later =
+		    r->ops->later == NULL ? RD_LATER_NOTHING : r->ops->later(r->ctx, &x->step.key);
+		if (later == RD_LATER_PROMOTED)
+			(void)topo_key_list_add(&f->done, &x->step.key);
+		if (topo_key_list_has(&f->done, &x->step.key)) {
+			x->state = RD_RUN_SKIPPED;
+		} else if (later == RD_LATER_CHOSEN) {
+			x->state = RD_RUN_SKIPPED;
+			for_now = true;
+		}
 	}
+	return for_now;
 }
 
 static void
@@ -56,14 +71,16 @@ begin(struct rd_recover *r)
 	struct rd_recovery_input in = rd_recover_view(r);
 	struct rd_fence *f = &r->fence;
 	struct rd_plan plan;
+	bool for_now;
 
 	rd_plan_fence_old(&in, &r->record.suspects, f->held, &arena, &plan);
 	rd_run_init(&f->run, &plan);
-	leave_out_done(f);
 	mem_arena_done(&arena);
+	for_now = leave_out(r);
 	if (rd_run_is_over(&f->run)) {
 		rd_run_done(&f->run);
-		f->active = false;
+		f->active = for_now;
+		f->again = mono_add_us(rd_recover_now(r), RD_RECOVER_FENCE_US);
 	}
 }
 

@@ -367,5 +367,26 @@ op_refuses(void *ctx, int code, const char *text)
 	str_buf_done(&b);
 }
 
-const struct rd_recover_ops rd_recover_ops = {op_propose,  op_note,  op_send,  op_read,	  op_hooks,
-					      op_too_late, op_lease, op_stays, op_refuses};
+static enum rd_recover_later
+op_later(void *ctx, const struct topo_key *key)
+{
+	struct rd_recovering *x = ctx;
+	struct rd_cursor c = {.table = RD_TABLE_recovery_machine};
+	enum rd_recover_later later = RD_LATER_NOTHING;
+	const void *row;
+
+	while (rd_state_next(rd_decisions(x->rs->n), &c, &row) && c.table == RD_TABLE_recovery_machine) {
+		struct rd_recovery r;
+		rd_records_from_row(row, NULL, &r);
+		if (r.began_us <= rd_recover_record(x->r)->began_us || !topo_key_equal(&r.successor, key))
+			continue;
+		if (r.promoted)
+			return RD_LATER_PROMOTED;
+		if (rd_records_is_running(row))
+			later = RD_LATER_CHOSEN;
+	}
+	return later;
+}
+
+const struct rd_recover_ops rd_recover_ops = {op_propose,  op_note,  op_send,  op_read,	   op_hooks,
+					      op_too_late, op_lease, op_stays, op_refuses, op_later};
