@@ -104,9 +104,7 @@ sim_nemesis_rest(void)
 	for (size_t i = 0; i < sim.n; i++) {
 		struct sim_node *n = &sim.nodes[i];
 		n->disk.fail_code = n->backend.fail_code = 0;
-		n->disk.stuck_until = 0;
-		if (n->paused_until > sim.now)
-			n->paused_until = sim.now;
+		n->disk.stuck_until = 0; /* who is stopped goes on in its time: what waits for it keeps its order */
 	}
 	memset(sim.armed, 0, sizeof(sim.armed));
 	sim_trace("no more faults");

@@ -441,6 +441,7 @@ sim_server_copy(struct sim_server *s, const struct sim_server *from)
 	s->read_only = true;
 	s->writable_at_boot = false;
 	s->trouble_at = sim.now;
+	sim_load_copied(s);
 	sim_server_start_threads(s);
 }
 

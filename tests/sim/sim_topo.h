@@ -100,6 +100,7 @@ struct sim_server {
 	uint64_t heartbeats;
 	int64_t apply_at;	  /* not before: lag */
 	bool stopped_by_operator; /* by one, or as configured (skip_start): one will start them again */
+	int64_t both_stopped_at;  /* by one; 0: never */
 	bool skip_start;
 
 	/* semi-sync; as a source: whether commits wait, and what was acknowledged by so many */
@@ -176,6 +177,8 @@ bool sim_load_waits(const struct sim_server *s);
 const struct sim_set *sim_load_told(void);
 /* It waits no longer: nobody will ever say whether it was committed. */
 void sim_load_ended(const struct sim_server *s);
+/* It was made a copy: what it lacks now was lost before. */
+void sim_load_copied(const struct sim_server *s);
 /* Replicas that acknowledge commits of s now; of t, if that is not NULL: those that have. */
 size_t sim_load_acks(const struct sim_server *s, const struct sim_txn *t);
 
@@ -209,8 +212,6 @@ void sim_topo_check_applied(struct sim_node *n, const struct rd_applied *a);
 /* A step is being written to a socket. */
 void sim_topo_check_written(struct sim_node *n, const struct sim_server *s, const struct ipc_step *m);
 void sim_topo_check_promoted(struct sim_server *s, const struct ipc_step *m);
-/* Somebody is chosen: what will be recorded as lost is said of everything until now. */
-void sim_topo_check_choice(const char *uid);
 void sim_topo_check_purged(struct sim_server *s, const struct sim_set *what);
 bool sim_topo_all_well(char *why, size_t size);
 

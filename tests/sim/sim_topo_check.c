@@ -35,13 +35,14 @@ struct seen_recovery {
 	bool is_another;     /* it is not who it said it is */
 	bool told_read_only; /* and was not */
 	bool doubted;	     /* undone although a candidate may have been writable: operators decide */
-	uint64_t state;
+	bool lied_to;	     /* undone while the failed server told what was not so */
+	uint64_t turns;
 	bool counts[SIM_SERVERS_MAX]; /* direct replicas that were well */
 	bool must_not[SIM_SERVERS_MAX];
-	bool left[SIM_SERVERS_MAX]; /* not reached when it was undone: what was changed there before stays */
+	bool left[SIM_SERVERS_MAX]; /* had lied, or was not reached when it was undone: what was changed stays */
 	struct sim_set had[SIM_SERVERS_MAX];
 	struct sim_set purged;
-	uint64_t told; /* commits of the failed server that clients had been told of when somebody was chosen */
+	uint64_t told; /* commits of the failed server that clients had been told of before the servers were read */
 };
 
 struct written {
@@ -280,11 +281,23 @@ note_end(struct seen_recovery *r, const struct rd_recovery *m)
 		return;
 	r->over = true;
 	r->doubted = m->suspects.n > 0;
-	for (size_t i = 0; i < topo.n && !m->promoted; i++)
-		r->left[i] = !all_reach(&topo.s[i]);
+	r->lied_to = has_lied(&topo.s[r->failed], sim.now);
+	for (size_t i = 0; i < topo.n; i++)
+		r->left[i] = has_lied(&topo.s[i], r->began_at) || (!m->promoted && !all_reach(&topo.s[i]));
 	r->promoted = m->promoted;
 	topo.promotions += m->promoted;
 	topo.undone += !m->promoted;
+}
+
+/* What is recorded as lost is said of everything until the servers are read: a failed server that goes on after that can still
+ * have commits acknowledged, by receivers that are stopped only once somebody is promoted. */
+static void
+note_choice(struct seen_recovery *r, const struct rd_recovery *m)
+{
+	if (m->turns > r->turns && m->state == RD_RECOVERY_CHOOSE)
+		r->told = sim_load_told()->n[r->failed];
+	if (m->turns > r->turns)
+		r->turns = m->turns;
 }
 
 void
@@ -298,8 +311,10 @@ sim_topo_check_applied(struct sim_node *n, const struct rd_applied *a)
 			continue;
 		check_running(n);
 		r = find(a->effects[i].message);
-		if (r != NULL && rd_records_machine(rd_proposer_state(n->node.decide), r->uid, &arena, &m))
+		if (r != NULL && rd_records_machine(rd_proposer_state(n->node.decide), r->uid, &arena, &m)) {
+			note_choice(r, &m);
 			note_end(r, &m);
+		}
 		mem_arena_done(&arena);
 		if (n == sim_leader())
 			sim_moment(SIM_MOMENT_APPLIED, n, r == NULL ? NULL : &topo.s[r->failed]);
@@ -370,15 +385,6 @@ was_dropped(struct sim_node *n, const char *uid, const struct topo_key *key)
 
 	mem_arena_done(&arena);
 	return yes;
-}
-
-void
-sim_topo_check_choice(const char *uid)
-{
-	struct seen_recovery *r = find(uid);
-
-	if (r != NULL)
-		r->told = sim_load_told()->n[r->failed];
 }
 
 static bool
@@ -456,7 +462,7 @@ is_elsewhere(const struct sim_server *but, size_t failed, const struct sim_set *
 	return false;
 }
 
-/* By a step: what somebody had received must be somewhere else, unless an operator had stopped both threads before. */
+/* By a step: what somebody had received must be somewhere else, unless an operator had stopped both threads before, or has since. */
 void
 sim_topo_check_purged(struct sim_server *s, const struct sim_set *what)
 {
@@ -464,7 +470,7 @@ sim_topo_check_purged(struct sim_server *s, const struct sim_set *what)
 		return; /* it was promoted: what it lacked then was looked for, what it has got since is the old source's own */
 	for (size_t i = seen.n; i > 0; i--) {
 		struct seen_recovery *r = &seen.r[i - 1];
-		if (r->over || !r->counts[s->i] || has_lied(s, r->began_at))
+		if (r->over || !r->counts[s->i] || has_lied(s, r->began_at) || s->both_stopped_at >= r->began_at)
 			continue;
 		sim_set_join(&r->purged, what);
 		if (!is_elsewhere(s, r->failed, what))
@@ -492,13 +498,16 @@ was_left(const struct sim_server *s)
 	return false;
 }
 
-/* An undone recovery gives back what the failed server had told, and nothing when somebody else may have taken writes. */
+/* An undone recovery gives back what the failed server had told, and nothing when somebody else may have taken writes; those that
+ * came after it then find it read-only. */
 static bool
 may_be_nobody(void)
 {
-	const struct seen_recovery *r = seen.n > 0 ? &seen.r[seen.n - 1] : NULL;
-
-	return r != NULL && !r->promoted && (r->told_read_only || r->doubted);
+	for (size_t i = seen.n; i > 0 && !seen.r[i - 1].promoted; i--) {
+		if (seen.r[i - 1].told_read_only || seen.r[i - 1].doubted || seen.r[i - 1].lied_to)
+			return true;
+	}
+	return false;
 }
 
 /* Perhaps by way of another one: a recovery that was undone could not take back all it had changed. */

@@ -269,7 +269,7 @@ do_STOP_BOTH(void)
 	s->sql = s->io = s->connected = s->acks_here = false;
 	s->io_errno = 0;
 	s->stopped_by_operator = true;
-	s->trouble_at = sim.now;
+	s->trouble_at = s->both_stopped_at = sim.now;
 	return true;
 }
 

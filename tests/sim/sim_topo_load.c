@@ -52,6 +52,13 @@ sim_load_ended(const struct sim_server *s)
 	load.waits = load.waits && load.at != s->i;
 }
 
+void
+sim_load_copied(const struct sim_server *s)
+{
+	if (load.told.n[s->i] > s->executed.n[s->i])
+		load.told.n[s->i] = s->executed.n[s->i];
+}
+
 static void
 tell(struct sim_server *s)
 {

@@ -113,8 +113,6 @@ __wrap_rd_loss_of(const struct rd_recovery_input *in, const struct rd_haves *hav
 		}
 		all.v = v;
 	}
-	if (in->successor.hostname[0] == '\0')
-		sim_topo_check_choice(in->uid);
 	return __real_rd_loss_of(&liar, &all, has, now_us, arena, ret_why, ret_lost);
 }
 
