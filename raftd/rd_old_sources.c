@@ -43,13 +43,11 @@ is_source(const struct rd_server *s)
 static bool
 has_successor(struct rd_recoveries *rs, const struct rd_recovery *r, const struct rd_server *old)
 {
-	struct rd_cursor c = {.table = RD_TABLE_recovery_machine};
-	const void *row;
+	struct rd_cursor c = {0};
+	struct rd_recovery later;
 
-	while (rd_state_next(rd_decisions(rs->n), &c, &row) && c.table == RD_TABLE_recovery_machine) {
+	while (rd_records_next(rd_decisions(rs->n), &c, &later)) {
 		const struct rd_server *s;
-		struct rd_recovery later;
-		rd_records_from_row(row, NULL, &later);
 		if (!later.promoted || later.began_us < r->began_us || !str_eq(later.cluster_id, r->cluster_id))
 			continue;
 		s = rd_model_find(&rs->n->model, &later.successor);
@@ -62,12 +60,10 @@ has_successor(struct rd_recoveries *rs, const struct rd_recovery *r, const struc
 bool
 rd_old_was_promoted_later(struct rd_recoveries *rs, const struct rd_recovery *than)
 {
-	struct rd_cursor c = {.table = RD_TABLE_recovery_machine};
-	const void *row;
+	struct rd_cursor c = {0};
+	struct rd_recovery r;
 
-	while (rd_state_next(rd_decisions(rs->n), &c, &row) && c.table == RD_TABLE_recovery_machine) {
-		struct rd_recovery r;
-		rd_records_from_row(row, NULL, &r);
+	while (rd_records_next(rd_decisions(rs->n), &c, &r)) {
 		if (r.promoted && r.began_us > than->began_us && topo_key_equal(&r.successor, &than->failed))
 			return true;
 	}
@@ -77,12 +73,10 @@ rd_old_was_promoted_later(struct rd_recoveries *rs, const struct rd_recovery *th
 bool
 rd_old_stays_replaced(struct rd_recoveries *rs, const struct rd_server *s)
 {
-	struct rd_cursor c = {.table = RD_TABLE_recovery_machine};
-	const void *row;
+	struct rd_cursor c = {0};
+	struct rd_recovery r;
 
-	while (rd_state_next(rd_decisions(rs->n), &c, &row) && c.table == RD_TABLE_recovery_machine) {
-		struct rd_recovery r;
-		rd_records_from_row(row, NULL, &r);
+	while (rd_records_next(rd_decisions(rs->n), &c, &r)) {
 		if (r.promoted && topo_key_equal(&r.failed, &s->inst.key) &&
 		    (s->inst.read_only || s->inst.last_seen_us < r.since_us + RD_CLOCKS_APART_US) &&
 		    !rd_old_was_promoted_later(rs, &r))

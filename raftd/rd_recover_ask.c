@@ -129,10 +129,9 @@ replaced_by(struct rd_recoveries *rs, const struct rd_server *s)
 {
 	int64_t seen_us = max_i64(s->last.last_answer_us, s->inst.last_seen_us);
 	struct rd_cursor c = {.table = RD_TABLE_recovery_machine};
-	const void *row;
+	const struct db_recovery_machine *m;
 
-	while (rd_state_next(rd_decisions(rs->n), &c, &row) && c.table == RD_TABLE_recovery_machine) {
-		const struct db_recovery_machine *m = row;
+	while ((m = rd_state_next_row(rd_decisions(rs->n), &c)) != NULL) {
 		struct topo_key failed = {m->hostname, m->port}, to = {m->successor_hostname, m->successor_port};
 		const struct rd_server *successor = rd_model_find(&rs->n->model, &to);
 		if (m->promoted && m->since >= seen_us && topo_key_equal(&failed, &s->inst.key) && successor != NULL &&

@@ -15,10 +15,9 @@ static bool
 is_in_maintenance(struct rd_node *n, const struct topo_key *key)
 {
 	struct rd_cursor c = {.table = RD_TABLE_maintenance};
-	const void *row;
+	const struct db_maintenance *m;
 
-	while (rd_state_next(rd_decisions(n), &c, &row) && c.table == RD_TABLE_maintenance) {
-		const struct db_maintenance *m = row;
+	while ((m = rd_state_next_row(rd_decisions(n), &c)) != NULL) {
 		if (m->port == key->port && str_eq(m->hostname, key->hostname))
 			return true;
 	}
@@ -60,12 +59,10 @@ is_of(const struct rd_server *s, const struct rd_dead *d)
 static void
 find_replaced(struct rd_node *n, const struct rd_gathered *g, struct topo_key_list *ret)
 {
-	struct rd_cursor c = {.table = RD_TABLE_recovery_machine};
-	const void *row;
+	struct rd_cursor c = {0};
+	struct rd_recovery r;
 
-	while (rd_state_next(rd_decisions(n), &c, &row) && c.table == RD_TABLE_recovery_machine) {
-		struct rd_recovery r;
-		rd_records_from_row(row, NULL, &r);
+	while (rd_records_next(rd_decisions(n), &c, &r)) {
 		if (r.promoted &&
 		    (str_eq(r.cluster_id, g->in.cluster_id) || topo_key_equal(&r.successor, &g->in.failed.key)))
 			(void)topo_key_list_add(ret, &r.failed);

@@ -329,13 +329,11 @@ take_over_one(struct rd_recoveries *rs, const struct rd_recovery *record)
 static void
 take_over_fences(struct rd_recoveries *rs)
 {
-	struct rd_cursor c = {.table = RD_TABLE_recovery_machine};
-	const void *row;
+	struct rd_cursor c = {0};
+	struct rd_recovery r;
 
-	while (rd_state_next(rd_decisions(rs->n), &c, &row) && c.table == RD_TABLE_recovery_machine) {
+	while (rd_records_next(rd_decisions(rs->n), &c, &r)) {
 		struct rd_recovering *x;
-		struct rd_recovery r;
-		rd_records_from_row(row, NULL, &r);
 		if (r.state != RD_RECOVERY_DONE || !r.promoted || !rd_old_is_to_be_fenced(rs, &r) ||
 		    rd_recovering_find(rs, r.uid) != NULL || rd_old_was_promoted_later(rs, &r) ||
 		    (rs->n_list >= RD_RECOVERIES_MAX && !is_back(rs, &r.failed)))

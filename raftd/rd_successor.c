@@ -10,12 +10,10 @@
 static bool
 was_promoted(struct rd_node *n, const struct rd_server *s)
 {
-	struct rd_cursor c = {.table = RD_TABLE_recovery_machine};
-	const void *row;
+	struct rd_cursor c = {0};
+	struct rd_recovery r;
 
-	while (rd_state_next(rd_decisions(n), &c, &row) && c.table == RD_TABLE_recovery_machine) {
-		struct rd_recovery r;
-		rd_records_from_row(row, NULL, &r);
+	while (rd_records_next(rd_decisions(n), &c, &r)) {
 		if (r.promoted && s->inst.last_seen_us <= r.since_us && topo_key_equal(&r.successor, &s->inst.key) &&
 		    topo_key_equal(&r.failed, &s->inst.source_key))
 			return true;

@@ -82,7 +82,7 @@ rd_row_pick(const struct rd_state *s, enum rd_table table, rd_match_fn match, co
 	struct rd_picked p = {0};
 	const void *row;
 
-	while (rd_state_next(s, &c, &row) && c.table == table) {
+	while ((row = rd_state_next_row(s, &c)) != NULL) {
 		if (!match(row, what))
 			continue;
 		mem_grow(p.rows, p.cap, p.n + 1);

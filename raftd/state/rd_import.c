@@ -244,11 +244,11 @@ import_inventory(struct import *m)
 	size_t n = 0, count = rd_state_count(m->source, RD_TABLE_inventory);
 	struct topo_key *keys = mem_arena_alloc(&m->out->arena, (count + 1) * sizeof(*keys));
 	struct rd_cursor c = {.table = RD_TABLE_inventory};
-	const void *row;
+	const struct topo_key *row;
 
-	while (rd_state_next(m->source, &c, &row) && c.table == RD_TABLE_inventory) {
+	while ((row = rd_state_next_row(m->source, &c)) != NULL) {
 		if (server_is_usable(m, row))
-			keys[n++] = *(const struct topo_key *)row;
+			keys[n++] = *row;
 	}
 	for (size_t from = 0; from < n; from += RD_KEYS_MAX)
 		import_servers(m, &keys[from], min_size(n - from, RD_KEYS_MAX));

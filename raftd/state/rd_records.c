@@ -84,15 +84,27 @@ rd_records_machine(const struct rd_state *s, const char *uid, struct mem_arena *
 	return true;
 }
 
+bool
+rd_records_next(const struct rd_state *s, struct rd_cursor *c, struct rd_recovery *ret)
+{
+	const struct db_recovery_machine *row;
+
+	c->table = RD_TABLE_recovery_machine;
+	row = rd_state_next_row(s, c);
+	if (row != NULL)
+		rd_records_from_row(row, NULL, ret);
+	return row != NULL;
+}
+
 struct rd_recovery_list
 rd_records_running(const struct rd_state *s, struct mem_arena *arena)
 {
 	size_t max = rd_state_count(s, RD_TABLE_recovery_machine);
 	struct rd_recovery_list l = {mem_arena_alloc(arena, (max + 1) * sizeof(*l.v)), 0};
 	struct rd_cursor c = {.table = RD_TABLE_recovery_machine};
-	const void *row;
+	const struct db_recovery_machine *row;
 
-	while (rd_state_next(s, &c, &row) && c.table == RD_TABLE_recovery_machine) {
+	while ((row = rd_state_next_row(s, &c)) != NULL) {
 		if (rd_records_is_running(row))
 			rd_records_from_row(row, arena, &l.v[l.n++]);
 	}
@@ -104,15 +116,13 @@ rd_records_row(const struct rd_state *s, const char *uid)
 {
 	const struct db_recovery_machine *m = machine_row(s, uid);
 	struct rd_cursor c = {.table = RD_TABLE_recovery};
-	const void *row;
+	const struct db_recovery *row;
 
 	if (m != NULL)
 		return rd_state_get(s, RD_TABLE_recovery, &(struct db_recovery){.recovery_id = m->recovery_id});
-	while (rd_state_next(s, &c, &row) && c.table == RD_TABLE_recovery) {
-		if (str_eq(((const struct db_recovery *)row)->uid, uid))
-			return row;
-	}
-	return NULL;
+	while ((row = rd_state_next_row(s, &c)) != NULL && !str_eq(row->uid, uid))
+		;
+	return row;
 }
 
 /* --- inputs ------------------------------------------------------------------------------------------------------- */
@@ -191,11 +201,11 @@ const char *
 rd_records_cluster_id(const struct rd_state *s, const char *cluster_name)
 {
 	struct rd_cursor c = {.table = RD_TABLE_cluster_record};
-	const void *row;
+	const struct db_cluster_record *row;
 
-	while (rd_state_next(s, &c, &row) && c.table == RD_TABLE_cluster_record) {
-		if (str_eq(((const struct db_cluster_record *)row)->cluster_name, cluster_name))
-			return ((const struct db_cluster_record *)row)->cluster_id;
+	while ((row = rd_state_next_row(s, &c)) != NULL) {
+		if (str_eq(row->cluster_name, cluster_name))
+			return row->cluster_id;
 	}
 	return "";
 }
@@ -225,10 +235,9 @@ static enum rd_block
 running_of(const struct rd_state *s, const struct topo_key *failed, int64_t *ret_id)
 {
 	struct rd_cursor c = {.table = RD_TABLE_recovery_machine};
-	const void *row;
+	const struct db_recovery_machine *m;
 
-	while (rd_state_next(s, &c, &row) && c.table == RD_TABLE_recovery_machine) {
-		const struct db_recovery_machine *m = row;
+	while ((m = rd_state_next_row(s, &c)) != NULL) {
 		struct topo_key key = {m->hostname, m->port};
 		if (!rd_records_is_running(m) || !topo_key_equal(&key, failed))
 			continue;
@@ -256,12 +265,11 @@ rd_records_block(const struct rd_state *s, const char *cluster_id, const struct 
 	int64_t *ids = mem_calloc(max + 1, sizeof(*ids));
 	struct rd_cursor c = {.table = RD_TABLE_recovery};
 	const struct rd_recovery *by = NULL;
+	const struct db_recovery *old;
 	enum rd_block block;
-	const void *row;
 
 	*ret_id = 0;
-	while (rd_state_next(s, &c, &row) && c.table == RD_TABLE_recovery) {
-		const struct db_recovery *old = row;
+	while ((old = rd_state_next_row(s, &c)) != NULL) {
 		past_from_row(s, old, &r[n]);
 		past[n] = (struct rd_past_recovery){&r[n], old->acknowledged, is_moot(old, analysis)};
 		ids[n++] = old->recovery_id;

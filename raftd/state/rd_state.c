@@ -225,6 +225,16 @@ rd_state_next(const struct rd_state *s, struct rd_cursor *c, const void **ret_ro
 	return true;
 }
 
+const void *
+rd_state_next_row(const struct rd_state *s, struct rd_cursor *c)
+{
+	const struct row *r = c->at;
+
+	r = r == NULL ? s->tables[c->table] : r->hh.next;
+	c->at = r;
+	return r == NULL ? NULL : r->rec;
+}
+
 /* --- fingerprint ----------------------------------------------------------------------------------------------- */
 /* Sums of hashes want all their bits well mixed (the finaliser of splitmix64). */
 static uint64_t

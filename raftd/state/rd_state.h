@@ -47,6 +47,8 @@ struct rd_cursor {
 	const void *at;	     /* private */
 };
 bool rd_state_next(const struct rd_state *s, struct rd_cursor *c, const void **ret_row);
+/* The same within the table that c begins with ({.table = …}); NULL at its end, where a walk is over. */
+const void *rd_state_next_row(const struct rd_state *s, struct rd_cursor *c);
 
 uint64_t rd_state_index(const struct rd_state *s);  /* of the last applied entry, 0 = none */
 uint64_t rd_state_term(const struct rd_state *s);   /* of that entry; 0 without raft */

@@ -66,11 +66,10 @@ const struct db_access_token *
 rd_state_token(const struct rd_state *s, const char *public_token)
 {
 	struct rd_cursor c = {.table = RD_TABLE_access_token};
-	const struct db_access_token *found = NULL;
-	const void *row;
+	const struct db_access_token *found = NULL, *row;
 
-	while (rd_state_next(s, &c, &row) && c.table == RD_TABLE_access_token) {
-		if (same_secret(((const struct db_access_token *)row)->public_token, public_token))
+	while ((row = rd_state_next_row(s, &c)) != NULL) {
+		if (same_secret(row->public_token, public_token))
 			found = row;
 	}
 	return found;
@@ -122,12 +121,10 @@ static const struct db_applied_command *
 nth_command(const struct rd_state *s, size_t n)
 {
 	struct rd_cursor c = {.table = RD_TABLE_applied_command};
-	const void *row = NULL;
+	const struct db_applied_command *row = rd_state_next_row(s, &c);
 
-	for (size_t i = 0; i <= n; i++) {
-		if (!rd_state_next(s, &c, &row) || c.table != RD_TABLE_applied_command)
-			return NULL;
-	}
+	for (size_t i = 0; i < n && row != NULL; i++)
+		row = rd_state_next_row(s, &c);
 	return row;
 }
 

@@ -19,13 +19,11 @@ static size_t
 votes_of(const struct rd_state *s, int64_t id)
 {
 	struct rd_cursor c = {.table = RD_TABLE_detection_witness};
+	const struct db_detection_witness *w;
 	size_t n = 0;
-	const void *row;
 
-	while (rd_state_next(s, &c, &row) && c.table == RD_TABLE_detection_witness) {
-		const struct db_detection_witness *w = row;
+	while ((w = rd_state_next_row(s, &c)) != NULL)
 		n += w->detection_id == id && is_vote(w);
-	}
 	return n;
 }
 
@@ -34,11 +32,10 @@ size_t
 sim_topo_votes(const struct rd_state *s, const struct topo_key *failed)
 {
 	struct rd_cursor c = {.table = RD_TABLE_detection};
+	const struct db_detection *d;
 	size_t most = 0;
-	const void *row;
 
-	while (rd_state_next(s, &c, &row) && c.table == RD_TABLE_detection) {
-		const struct db_detection *d = row;
+	while ((d = rd_state_next_row(s, &c)) != NULL) {
 		if (d->port == failed->port && str_eq(d->hostname, failed->hostname))
 			most = votes_of(s, d->detection_id) > most ? votes_of(s, d->detection_id) : most;
 	}

@@ -115,11 +115,11 @@ static size_t
 active_detections(const struct world *w)
 {
 	struct rd_cursor c = {.table = RD_TABLE_detection};
-	const void *row;
+	const struct db_detection *row;
 	size_t n = 0;
 
-	while (rd_state_next(w->s, &c, &row) && c.table == RD_TABLE_detection)
-		n += ((const struct db_detection *)row)->in_active_period;
+	while ((row = rd_state_next_row(w->s, &c)) != NULL)
+		n += row->in_active_period;
 	return n;
 }
 
@@ -255,7 +255,7 @@ steps_are_lines_in_their_order(void **state UNUSED)
 	    "+0.000 s: recovery of db1:3306 (DeadMaster) begins", "+0.213 s: step 3.1 db2:3306 stop-replica: ok",
 	    "+1.500 s: step 3.2 db3:3307 stop-replica: failed, error 1227", "+1.500 s: chosen: db2"};
 	struct rd_cursor c = {.table = RD_TABLE_recovery_step};
-	const void *row;
+	const struct db_recovery_step *step;
 	struct world w;
 	size_t n = 0;
 	int64_t id = 0;
@@ -263,8 +263,7 @@ steps_are_lines_in_their_order(void **state UNUSED)
 	world_init(&w);
 	assert_int_equal(begin_of(&w, "r1", "c1", &db1, false, T0), 0);
 	APPLY(&w, RECOVERY_STEP, recovery_step, T0 + 1500 * CLK_MS, .recovery_uid = "r1", .lines = {lines, 3});
-	while (rd_state_next(w.s, &c, &row) && c.table == RD_TABLE_recovery_step) {
-		const struct db_recovery_step *step = row;
+	while ((step = rd_state_next_row(w.s, &c)) != NULL) {
 		assert_true(n < ARRAY_LEN(want));
 		assert_string_equal(step->message, want[n]);
 		assert_true(step->recovery_step_id > id);
@@ -332,12 +331,11 @@ run_hooks_of_detection(struct world *w)
 	struct rd_cursor c = {.table = RD_TABLE_detection};
 	struct rd_audit_line line = {
 	    .at_us = T0, .key = {"", 0}, .statement = "", .outcome = "", .text = "Running a hook"};
-	const void *row;
+	const struct db_detection *row = rd_state_next_row(w->s, &c);
 	char uid[64];
 
-	assert_true(rd_state_next(w->s, &c, &row));
-	(void)snprintf(uid, sizeof(uid), RD_DETECTION_UID "%lld",
-		       (long long)((const struct db_detection *)row)->detection_id);
+	assert_non_null(row);
+	(void)snprintf(uid, sizeof(uid), RD_DETECTION_UID "%lld", (long long)row->detection_id);
 	APPLY(w, HOOK_RAN, hook_ran, T0, .recovery_uid = uid, .hook_list = "OnFailureDetectionProcesses", .mark = 1);
 	APPLY(w, RECOVERY_STEP, recovery_step, T0, .recovery_uid = uid, .lines = {&line, 1});
 	assert_int_equal(rd_state_count(w->s, RD_TABLE_recovery_step), 1);
