@@ -276,6 +276,21 @@ run_reconnect(struct step *st)
 		run_statement(st);
 }
 
+static void
+run_on_channel(struct step *st)
+{
+	const struct pr_rows *channels = &st->queries[PR_BEFORE_CHANNELS].rows;
+	const char *name;
+	struct err e;
+
+	if (!pr_rows_ok(channels))
+		finish(st, ERR_SERVER, channels->err_no, channels->err_text);
+	else if (pr_step_only_channel(channels, &name, &e) != 0 || topo_step_add_channel(name, &st->sql, &e) != 0)
+		finish(st, (enum err_code)e.code, 0, e.msg);
+	else
+		run_statement(st);
+}
+
 /* In the place of the channels, which no such step asks for. */
 static void
 run_with_account(struct step *st)
@@ -322,6 +337,8 @@ on_prepared(struct step *st)
 		finish(st, ERR_PRECONDITION, 0, "it is another server than the step was planned for");
 	else if (has_flag(st, TOPO_STEP_RECONNECTS))
 		run_reconnect(st);
+	else if (has_flag(st, TOPO_STEP_CHANNEL))
+		run_on_channel(st);
 	else if (asks_for_account(st))
 		run_with_account(st);
 	else
@@ -369,6 +386,14 @@ on_idle_event(void *ctx UNUSED, struct pr_conn *c UNUSED, enum topo_evidence evi
 	/* never idle for long: the next batch, or the timer, finds out */
 }
 
+static size_t
+count_before(const struct step *st)
+{
+	bool all = has_flag(st, TOPO_STEP_RECONNECTS) || has_flag(st, TOPO_STEP_CHANNEL) || asks_for_account(st);
+
+	return all ? PR_BEFORE_COUNT : PR_BEFORE_CHANNELS;
+}
+
 static void
 prepare(struct step *st)
 {
@@ -390,9 +415,7 @@ prepare(struct step *st)
 	if (asks_for_account(st))
 		st->queries[PR_BEFORE_CHANNELS].sql = st->conf->ReplicationCredentialsQuery;
 	arm(st, earlier(not_after(st), seconds_us(st->conf->MySQLConnectTimeoutSeconds, 2)));
-	pr_conn_run(st->conn, st->queries,
-		    has_flag(st, TOPO_STEP_RECONNECTS) || asks_for_account(st) ? PR_BEFORE_COUNT : PR_BEFORE_CHANNELS,
-		    &st->arena, false);
+	pr_conn_run(st->conn, st->queries, count_before(st), &st->arena, false);
 }
 
 static void

@@ -38,5 +38,8 @@ const char *pr_before_step_sql(enum pr_before_step what, const char *version);
 /* Whether a receiver may be made to connect anew, by the answer to PR_BEFORE_CHANNELS; NULL = it may, else why not.
  * MariaDB drops its relay log at a START while both threads are stopped, and what somebody stopped stays stopped. */
 const char *pr_step_reconnect_obstacle(const struct pr_rows *channels);
+/* The name of MySQL's only channel, by the same answer: "" where it has none, or is no replica, and of MariaDB always, whose
+ * statements mean the connection without a name. PRECONDITION: there are several. */
+int pr_step_only_channel(const struct pr_rows *channels, const char **ret_name, struct err *e) MUST_USE;
 
 #endif

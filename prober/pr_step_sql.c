@@ -30,6 +30,25 @@ either(const struct pr_rows *r, const char *old, const char *fresh)
 	return text == NULL ? "" : text;
 }
 
+static const char several[] = "it has several sources";
+
+static size_t
+count_channels(const struct pr_rows *channels)
+{
+	return channels->n_rows + channels->n_dropped;
+}
+
+int
+pr_step_only_channel(const struct pr_rows *channels, const char **ret_name, struct err *e)
+{
+	*ret_name = "";
+	if (count_channels(channels) > 1)
+		return err_set(e, ERR_PRECONDITION, "%s", several);
+	if (channels->n_rows == 1)
+		*ret_name = pr_rows_text(channels, 0, "Channel_Name");
+	return 0;
+}
+
 const char *
 pr_step_reconnect_obstacle(const struct pr_rows *channels)
 {
@@ -37,8 +56,8 @@ pr_step_reconnect_obstacle(const struct pr_rows *channels)
 
 	if (channels->n_rows == 0)
 		return "it is no replica";
-	if (channels->n_rows + channels->n_dropped > 1)
-		return "it has several sources";
+	if (count_channels(channels) > 1)
+		return several;
 	if (!str_eq_nocase(either(channels, "Slave_SQL_Running", "Replica_SQL_Running"), "Yes"))
 		return "its applier does not run";
 	if (!str_eq_nocase(io, "Yes") && !str_eq_nocase(io, "Connecting") && !str_eq_nocase(io, "Preparing"))

@@ -164,15 +164,15 @@ topo_step_sql(const char *name, const struct rec_text_list *args, const char *ve
 	return fill_in(sql, steps[kind].args, args, buf, e);
 }
 
-/* --- the account ------------------------------------------------------------------------------------------------ */
+/* --- what the prober appends ------------------------------------------------------------------------------------- */
 /* Quotes are doubled, which every sql_mode understands; what a backslash means depends on it. */
 static int
-add_quoted(const char *text, struct str_buf *buf, struct err *e)
+add_quoted(const char *what, const char *text, struct str_buf *buf, struct err *e)
 {
 	str_buf_add_char(buf, '\'');
 	for (const char *p = text; *p != '\0'; p++) {
 		if (*p == '\\' || (*p >= 0 && *p < ' ') || *p == 0x7f)
-			return err_set(e, ERR_INVALID, "a replication account has a backslash or a control character");
+			return err_set(e, ERR_INVALID, "%s has a backslash or a control character", what);
 		if (*p == '\'')
 			str_buf_add_char(buf, '\'');
 		str_buf_add_char(buf, *p);
@@ -191,7 +191,7 @@ static int
 add_option(const char *option, const char *text, struct str_buf *buf, struct err *e)
 {
 	str_buf_printf(buf, ", %s_%s=", words_of(buf), option);
-	return add_quoted(text, buf, e);
+	return add_quoted("a replication account", text, buf, e);
 }
 
 /* What the channel has of the others stays. */
@@ -226,4 +226,13 @@ topo_step_add_account(const struct topo_step_account *a, struct str_buf *buf, st
 	if (rc == 0)
 		rc = add_option("password", a->password, buf, e);
 	return rc == 0 ? add_tls(a, buf, e) : rc;
+}
+
+int
+topo_step_add_channel(const char *name, struct str_buf *buf, struct err *e)
+{
+	if (str_empty(name))
+		return 0;
+	str_buf_add(buf, " for channel ");
+	return add_quoted("the channel's name", name, buf, e);
 }

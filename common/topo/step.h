@@ -13,8 +13,9 @@ enum topo_step_flag {
 	TOPO_STEP_WAITS = 2,	    /* answers one row, "waited": 0 = done, anything else = not in time */
 	TOPO_STEP_UNLOCKED = 4,	    /* sent without holding the server's lock for steps */
 	TOPO_STEP_RECONNECTS =
-	    8, /* several statements in one packet; only on a replica of one source whose applier runs
+	    8,			/* several statements in one packet; only on a replica of one source whose applier runs
 				       and whose receiver was not stopped */
+	TOPO_STEP_CHANNEL = 32, /* the prober appends the name of MySQL's only channel, where it has one */
 	TOPO_STEP_ACCOUNT =
 	    16 /* the prober appends the replication account, where ReplicationCredentialsQuery tells one */
 };
@@ -54,5 +55,9 @@ struct topo_step_account {
 /* Appends the account to a statement of a step with TOPO_STEP_ACCOUNT: secrets are in no plan, record or message, so
  * whoever sends it does that. INVALID: a backslash or a control character, or no user. */
 int topo_step_add_account(const struct topo_step_account *a, struct str_buf *buf, struct err *e) MUST_USE;
+/* Appends what a statement of a step with TOPO_STEP_CHANNEL needs on MySQL where the only channel has a name: without
+ * it errno 3079. Statements that start, stop or reset mean all channels. "" = the default one: nothing is appended.
+ * INVALID: a backslash or a control character. */
+int topo_step_add_channel(const char *name, struct str_buf *buf, struct err *e) MUST_USE;
 
 #endif

@@ -541,6 +541,29 @@ def test_steps_of_recoveries(servers, prober):
     server.wait_replicating()
 
 
+def test_the_only_channel_may_have_a_name(servers, prober):
+    if servers.flavor != "mysql":
+        return
+    server, source = servers["c"], servers["b"]
+    make, start = server.flavor.replicate(source.host, source.port, None)
+    server.sql(f"STOP REPLICA; RESET REPLICA ALL; {make} FOR CHANNEL 'it''s up'")
+    try:
+        # without the name: errno 3079, as the default channel is there too
+        assert next_step(prober, server, "point-to", 1, args=["elsewhere", "3306"])["code"] == 0
+        assert (status_of(server)["Source_Host"], status_of(server)["Channel_Name"]) == ("elsewhere", "it's up")
+        assert next_step(prober, server, "point-to", 2, args=[source.host, str(source.port)])["code"] == 0
+        assert next_step(prober, server, "start-replica", 3)["code"] == 0  # means all channels
+        server.wait_replicating()
+        server.sql(f"{make} FOR CHANNEL 'other'")
+        refused = next_step(prober, server, "point-to", 4, args=["elsewhere", "3306"])
+        assert (refused["code"], refused["sent"]) == (CODES["PRECONDITION"], False), refused
+        assert next_step(prober, server, "stop-replica", 5)["code"] == next_step(prober, server, "reset-replica", 6)["code"] == 0
+        assert status_of(server) is None
+    finally:
+        server.sql(f"STOP REPLICA; RESET REPLICA ALL; {make}; {start}")
+        server.wait_replicating()
+
+
 def test_following_by_an_account_that_requires_a_certificate(servers):
     """ReplicationCredentialsQuery may name files: CA, certificate and key, which the replica has."""
     server, source, client = servers["d"], servers["a"], servers.pki.client("prober")

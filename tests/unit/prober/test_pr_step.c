@@ -104,6 +104,37 @@ test_who_may_be_made_to_connect_anew(void **state UNUSED)
 }
 
 static void
+test_the_only_channel(void **state UNUSED)
+{
+	static const char *const named[] = {"Channel_Name"}, *const mariadb[] = {"Connection_name"};
+	static const struct {
+		const char *const *names;
+		const char *name;
+		size_t rows, dropped;
+		const char *expect; /* NULL: refused */
+	} cases[] = {
+	    {named, "", 1, 0, ""},	  {named, "up stream", 1, 0, "up stream"},
+	    {named, NULL, 1, 0, ""},	  {named, "", 0, 0, ""},
+	    {mariadb, "other", 1, 0, ""}, {named, "a", 1, 1, NULL},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct pr_rows r = {.answered = true,
+				    .n_cols = 1,
+				    .n_rows = cases[i].rows,
+				    .n_dropped = cases[i].dropped,
+				    .names = cases[i].names,
+				    .cells = &cases[i].name};
+		const char *name;
+		struct err e;
+		int rc = pr_step_only_channel(&r, &name, &e);
+
+		if (cases[i].expect == NULL ? rc != -ERR_PRECONDITION : rc != 0 || !str_eq(name, cases[i].expect))
+			fail_msg("case %zu: %d %s", i, rc, name);
+	}
+}
+
+static void
 test_mass_loss(void **state UNUSED)
 {
 	static const struct {
@@ -138,6 +169,7 @@ main(void)
 	    cmocka_unit_test(test_fence),
 	    cmocka_unit_test(test_fence_forgets_the_oldest),
 	    cmocka_unit_test(test_who_may_be_made_to_connect_anew),
+	    cmocka_unit_test(test_the_only_channel),
 	    cmocka_unit_test(test_mass_loss),
 	};
 

@@ -172,6 +172,30 @@ test_accounts(void **state UNUSED)
 }
 
 static void
+test_channels(void **state UNUSED)
+{
+	static const char *const cases[][2] = {
+	    {"", "x"},
+	    {"up stream", "x for channel 'up stream'"},
+	    {"it's", "x for channel 'it''s'"},
+	    {"a\\b", NULL},
+	    {"a\nb", NULL},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct str_buf b = {0};
+		struct err e;
+		int rc;
+
+		str_buf_add(&b, "x");
+		rc = topo_step_add_channel(cases[i][0], &b, &e);
+		if (cases[i][1] == NULL ? rc != -ERR_INVALID : rc != 0 || !str_eq(str_buf_text(&b), cases[i][1]))
+			fail_msg("case %zu: %d %s", i, rc, str_buf_text(&b));
+		str_buf_done(&b);
+	}
+}
+
+static void
 test_names(void **state UNUSED)
 {
 	for (size_t i = 0; i < TOPO_STEP_COUNT; i++)
@@ -185,10 +209,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_statements),
-	    cmocka_unit_test(test_old_sources),
-	    cmocka_unit_test(test_accounts),
-	    cmocka_unit_test(test_names),
+	    cmocka_unit_test(test_statements), cmocka_unit_test(test_old_sources), cmocka_unit_test(test_accounts),
+	    cmocka_unit_test(test_channels),   cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
