@@ -24,6 +24,11 @@ def ready(new_group, servers, replicas="bcd", **config):
     return group
 
 
+def name_channel(server, source):
+    make, start = server.flavor.replicate(source.host, source.port, None)
+    server.sql(f"STOP REPLICA; RESET REPLICA ALL; {make} FOR CHANNEL 'of {server.name}'; {start}")
+
+
 def expect_one_source(others):
     """One is writable, and what is written there arrives at the rest."""
     new = wait_until(lambda: writable(others), SOON, "a writable server")[0]
@@ -52,6 +57,8 @@ def test_a_killed_primary_is_replaced(new_group, tmp_path, flavor):
     with Sandbox(f"{flavor}: a > b, a > c, a > d") as servers:
         hooks = {key: [f"echo {key} {{failedPort}} {{countLostReplicas}} >> {tmp_path}/hooks"]
                  for key in ("PreFailoverProcesses", "PostMasterFailoverProcesses", "PostFailoverProcesses")}
+        for name in "cd" if flavor == "mysql" else "":
+            name_channel(servers[name], servers["a"])
         detected = "OnFailureDetectionProcesses"
         hooks[detected] = [f"echo {detected} {{failureType}} {{failedHost}}:{{failedPort}} >> {tmp_path}/hooks"]
         group = ready(new_group, servers, **hooks)
