@@ -196,26 +196,34 @@ rd_recover_pick(struct rd_recover *r)
 	decided(&d);
 }
 
-/* MariaDB: where the candidate stands once it has applied everything (rd_return.h). */
+/* MariaDB: where the candidate stands, which has applied everything (rd_return.h). */
 static void
 keep_position(struct rd_recover *r, const struct deciding *d)
 {
 	const struct rd_ranked *j = d->choice.chosen;
-	struct rd_set has;
 	struct str_buf b = {0};
-	struct err e;
 
 	free(r->position);
 	r->position = NULL;
-	if (d->haves.family != GTID_MARIADB || j->have->unreadable != NULL ||
-	    rd_set_join(d->haves.family, &j->have->received, &(j->donor == NULL ? j->have : j->donor)->received, &has,
-			&e) != 0)
+	if (d->haves.family != GTID_MARIADB || j == NULL || j->have->unreadable != NULL)
 		return;
-	rd_set_write(&has, &b);
-	rd_set_done(&has);
+	rd_set_write(&j->have->received, &b);
 	if (b.len > 0)
 		r->position = mem_strdup(str_buf_text(&b));
 	str_buf_done(&b);
+}
+
+/* Recorded before the promotion: once the candidate takes writes, its position tells nothing of that to who leads next. */
+static void
+say_prepared(struct rd_recover *r, const char *why)
+{
+	struct deciding d;
+
+	decide(r, &d);
+	keep_position(r, &d);
+	decided(&d);
+	rd_recover_propose(
+	    r, &(struct rd_recover_event){.h = {.event = RD_EVENT_STEPS_OVER, .position = r->position}, .detail = why});
 }
 
 /* Nobody is left to carry it out on: the record names a server that the cluster doesn't have. */
@@ -406,6 +414,8 @@ rd_recover_run_over(struct rd_recover *r)
 		look_for_progress(r);
 	else if (is_prepared)
 		read_prepared(r);
+	else if (r->record.state == RD_RECOVERY_PREPARE)
+		say_prepared(r, c.why);
 	else
 		rd_recover_steps_over(r, c.why);
 }
@@ -438,7 +448,7 @@ rd_recover_prepared(struct rd_recover *r)
 	else if (!has_goal(r))
 		rd_recover_say(r, RD_EVENT_GONE, "another server had more when it was chosen, and has it no more");
 	else
-		rd_recover_say(r, RD_EVENT_STEPS_OVER, "");
+		say_prepared(r, "");
 }
 
 static bool

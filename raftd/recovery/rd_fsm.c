@@ -143,6 +143,19 @@ change_successor(const struct edge *edge, const struct rd_recovery_happening *h,
 		r->successor = *h->successor;
 }
 
+/* From before the promotion, so that whoever leads next has it; of nobody else but who is promoted. */
+static void
+take_position(const struct edge *edge, const struct rd_recovery_happening *h, struct rd_recovery *r)
+{
+	bool tells =
+	    h->event == RD_EVENT_WRITABLE || (edge->from == RD_RECOVERY_PREPARE && edge->to == RD_RECOVERY_PROMOTE);
+
+	if (tells && h->position != NULL)
+		r->promoted_at = h->position;
+	else if (edge->to == RD_RECOVERY_CHOOSE || edge->to == RD_RECOVERY_RESTORE)
+		r->promoted_at = "";
+}
+
 /* Staying where one is does not give more time, but where nothing can be given up. */
 static int64_t
 deadline_of(const struct edge *edge, const struct rd_recovery *r, const struct rd_recovery_happening *h, int64_t now_us)
@@ -184,8 +197,7 @@ rd_fsm_step(const struct rd_recovery *r, const struct rd_recovery_happening *h, 
 	ret->state = edge->to;
 	ret->turns = r->turns + 1;
 	ret->why = edge->why;
-	if (h->event == RD_EVENT_WRITABLE && h->position != NULL)
-		ret->promoted_at = h->position;
+	take_position(edge, h, ret);
 	ret->promoted = r->promoted || h->event == RD_EVENT_WRITABLE;
 	ret->returned = r->returned || h->event == RD_EVENT_RETURNED || h->event == RD_EVENT_ORPHAN_ALIVE;
 	*ret_effects = effects_of(edge);

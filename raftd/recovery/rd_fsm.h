@@ -72,8 +72,8 @@ REC_DECLARE(rd_recovery, RD_RECOVERY_FIELDS);
 struct rd_recovery_happening {
 	enum rd_recovery_event event;
 	const struct topo_key *successor; /* with CHOSEN */
-	const char *position;		  /* with WRITABLE: rd_recovery.promoted_at; NULL = unknown */
-	int64_t deadline_us;		  /* with CHOSEN: of the preparation; with MAY_LOSE: end of waiting; else 0 */
+	const char *position; /* with STEPS_OVER of PREPARE, and WRITABLE: rd_recovery.promoted_at; NULL = unknown */
+	int64_t deadline_us;  /* with CHOSEN: of the preparation; with MAY_LOSE: end of waiting; else 0 */
 };
 
 /* The record of a recovery that begins: state HOOKS, or FENCE when hooks are skipped. ret borrows. */

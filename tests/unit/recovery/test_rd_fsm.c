@@ -329,6 +329,22 @@ test_promotion_is_read(void **state UNUSED)
 	}
 }
 
+/* Where the candidate stands is known before the step is sent, and forgotten with it. */
+static void
+test_position(void **state UNUSED)
+{
+	struct world w;
+
+	go_to(&w, RD_RECOVERY_PREPARE);
+	assert_string_equal(w.r.promoted_at, "");
+	assert_true(happen(&w, RD_EVENT_STEPS_OVER, NULL, 0));
+	assert_string_equal(w.r.promoted_at, "0-1-7");
+	assert_true(happen(&w, RD_EVENT_CANDIDATE_DEAD, NULL, 0));
+	assert_int_equal(w.r.state, RD_RECOVERY_CHOOSE);
+	assert_string_equal(w.r.promoted_at, "");
+	end(&w);
+}
+
 /* The failed server returns while the promotion is under way. */
 static void
 test_return_during_promotion(void **state UNUSED)
@@ -379,6 +395,7 @@ main(void)
 	    cmocka_unit_test(test_deadline_is_not_prolonged),
 	    cmocka_unit_test(test_successors),
 	    cmocka_unit_test(test_promotion_is_read),
+	    cmocka_unit_test(test_position),
 	    cmocka_unit_test(test_return_during_promotion),
 	    cmocka_unit_test(test_it_ends),
 	};

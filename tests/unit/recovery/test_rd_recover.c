@@ -340,6 +340,36 @@ test_old_source_refuses_its_fence(void **state UNUSED)
 	}
 }
 
+/* Where the successor stood is known to whoever leads next, and so what the old source has of its own. */
+static void
+test_old_source_rejoins_though_the_leader_was_lost(void **state UNUSED)
+{
+	static const int64_t after_us[] = {0, 700, 1500, 2500, 4000, 7000, 15000};
+
+	for (unsigned seed = 1; seed <= 4; seed++) {
+		for (size_t t = 0; t < 4 * ARRAY_LEN(after_us); t++) {
+			char name[128];
+			struct world w;
+			(void)snprintf(name, sizeof(name), "leader lost %lld us after promote, %zu, seed %u",
+				       (long long)after_us[t / 4], t % 4, seed);
+			world_init(&w, name, t % 2 == 0, seed);
+			w.rejoin = true;
+			w.ahead = t % 4 >= 2;
+			w.faults = WORLD_LEADER;
+			w.when = RD_RECOVERY_PROMOTE;
+			w.after_us = after_us[t / 4];
+			world_begin(&w);
+			world_go(&w);
+			world_check_end(&w);
+			WORLD_CHECK(&w, w.fault_came && w.record.state == RD_RECOVERY_DONE);
+			WORLD_CHECK(&w, str_eq(w.record.promoted_at, w.mariadb ? "0-97-100" : ""));
+			WORLD_CHECK(&w, follows(&w, &w.servers[0].row) == !w.ahead);
+			WORLD_CHECK(&w, w.old == (w.ahead ? RD_OLD_AHEAD : RD_OLD_FOLLOWS));
+			world_done(&w);
+		}
+	}
+}
+
 static void
 test_faults_while_it_rejoins(void **state UNUSED)
 {
@@ -391,6 +421,7 @@ main(void)
 	    cmocka_unit_test(test_what_was_counted_on_is_gone),
 	    cmocka_unit_test(test_old_source_rejoins),
 	    cmocka_unit_test(test_old_source_refuses_its_fence),
+	    cmocka_unit_test(test_old_source_rejoins_though_the_leader_was_lost),
 	    cmocka_unit_test(test_faults_while_it_rejoins),
 	    cmocka_unit_test(test_failing_pre_hook),
 	    cmocka_unit_test(test_faults_in_every_state),
