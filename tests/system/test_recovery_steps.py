@@ -99,6 +99,7 @@ WAYS = {
     ("result", "restore"): return_in_time,
     ("result", "prepare"): die_with_a_backlog,
     ("hooks", "PostUnsuccessfulFailoverProcesses"): return_in_time,
+    ("result", "promote"): die_and_rejoin,  # who leads next is to know where the promoted server stood
     ("state", "rejoin"): die_and_rejoin,
     ("result", "rejoin"): die_and_rejoin,
 }
@@ -180,12 +181,14 @@ def one_round(c, point, how, claim):
     new = c.wait_over(before, f"({point}, {how})")
     assert [state for _, state in new].count("done") == (0 if way in UNDONE else 1), new
     expect_hooks(c, new)
+    if way is die_and_rejoin:
+        if old.state == "down":
+            old.start()
+        wait_until(lambda: c.has_all(old), SOON, f"{old} to follow {c.source}")
+        c.wait_over(before, f"({point}, {how})")
     if way in (die_and_lose_maybe, die_and_rejoin, abort_while_waiting):
         configure(c, PromotionOnPossibleLoss=None, RejoinFailedMaster=None, ReplicationCredentialsQuery=None)
-    if way in UNDONE:
-        c.settle()
-    elif way is die_and_rejoin:
-        wait_until(lambda: c.has_all(old), SOON, f"{old} to follow {c.source}")
+    if way in UNDONE or way is die_and_rejoin:
         c.settle()
     else:
         c.put_back(old, start=old.state == "down")
