@@ -140,12 +140,12 @@ tell(struct pr_steps *s, const struct ipc_step *m, enum err_code code, bool sent
 	r.message = cut;
 	if (!sent)
 		s->stats->steps_refused++;
-	/* a server that died is fenced again and again: whoever asked says what matters of that */
-	level = !sent && code == ERR_UNREACHABLE ? LOG_LVL_DEBUG : LOG_LVL_NOTICE;
+	/* whoever asked tells what came of it; a server that died is fenced again and again */
+	level = !sent && code == ERR_UNREACHABLE ? LOG_LVL_DEBUG : LOG_LVL_INFO;
 	log_at(level, "step", "%s recovery=%s term=%llu number=%llu instance=%s result=%s sent=%d text=%s",
 	       LOG_Q(m->statement), LOG_Q(m->recovery_uid), (unsigned long long)m->term, (unsigned long long)m->number,
 	       LOG_Q(TOPO_KEY_TEXT(&m->key)), code == ERR_OK ? "OK" : err_name((int)code), sent,
-	       LOG_Q(text)); /* tests: test_prober_steps.py */
+	       LOG_Q(text)); /* tests: test_prober_servers.py, test_recovery_candidates.py */
 	s->fn(s->ctx, &r);
 }
 

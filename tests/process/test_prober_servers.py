@@ -447,6 +447,8 @@ def test_steps_change_the_server_once(servers, prober):
                 precondition=own_id, not_after_us=boottime_us(3000))
     again = prober.expect("STEP_RESULT", since=mark, number=1)
     assert again["code"] == CODES["EXISTS"] and not again["sent"] and read_only(server)
+    assert re.findall(r' (\w+) prober\S+ step: "set-writable" .* result=(\w+)', prober.log.read_text()) == [
+        ("INFO", "OK"), ("INFO", "EXISTS")], "raftd tells what came of a step"
     assert step(prober, server, "set-read-only", 2)["code"] == 0
     assert step(prober, server, "stop-replica-io", 3)["code"] == 0
     assert status_of(server)["Replica_IO_Running"] == "No"
