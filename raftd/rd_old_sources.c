@@ -112,15 +112,21 @@ fence_anew(struct rd_recovering *x, const struct rd_server *s)
 	rd_recoveries_wake(x->rs);
 }
 
+static bool
+has_replicas(struct rd_recoveries *rs, const struct rd_server *s)
+{
+	const struct rd_family *replicas = rd_model_family(&rs->n->model, &s->inst.key);
+
+	return replicas != NULL && replicas->n > 0;
+}
+
 /* A dropped candidate that may have become writable, still in its downtime, and nobody's source. */
 static void
 fence_suspect(struct rd_recovering *x, const struct rd_server *s)
 {
-	const struct rd_family *replicas = rd_model_family(&x->rs->n->model, &s->inst.key);
-
 	if (x->r == NULL || rd_recover_record(x->r)->state != RD_RECOVERY_DONE ||
 	    topo_key_equal(&rd_recover_record(x->r)->successor, &s->inst.key) ||
-	    !rd_recoveries_lost(x->rs, &s->inst.key) || (replicas != NULL && replicas->n > 0))
+	    !rd_recoveries_lost(x->rs, &s->inst.key) || has_replicas(x->rs, s))
 		return;
 	rd_recover_suspect_back(x->r, &s->inst.key);
 	rd_recoveries_wake(x->rs);
@@ -141,11 +147,70 @@ rd_recoveries_found(struct rd_recoveries *rs, const struct rd_server *s)
 	}
 }
 
+/* It replicates still from the failed server, which is the source. */
+static bool
+is_below_failed(struct rd_recoveries *rs, const struct rd_recovery *r, const struct rd_server *s)
+{
+	const struct rd_server *failed = rd_model_find(&rs->n->model, &r->failed);
+
+	return topo_key_equal(&s->inst.source_key, &r->failed) && failed != NULL && is_source(failed) &&
+	       failed->last.ended_us > s->writable_us;
+}
+
+/* The same of a recovery that was undone, and is carried out nowhere any more: beside the failed server, or beside somebody whom
+ * a later one has promoted when it had named this one as lost. Not once that recovery was acknowledged. */
+static void
+fence_strays(struct rd_recoveries *rs, const struct rd_recovery *r)
+{
+	for (size_t i = 0; i < r->suspects.n; i++) {
+		const struct rd_server *s = rd_model_find(&rs->n->model, &r->suspects.v[i]);
+		struct rd_recovering *x;
+		bool is_second =
+		    s != NULL && s->found && !s->inst.read_only && !has_replicas(rs, s) &&
+		    (is_below_failed(rs, r, s) || (rd_recoveries_lost(rs, &s->inst.key) && has_successor(rs, r, s)));
+		if (!is_second || rd_recovering_find(rs, r->uid) != NULL || (x = rd_recovering_add(rs, r)) == NULL)
+			continue;
+		log_warning("recovery",
+			    "recovery=%s instance=%s may have been promoted by it, and is writable beside its "
+			    "cluster's source: it is fenced",
+			    LOG_Q(r->uid), s->text);
+		rd_recoveries_begin(x, RD_RECOVER_BEGUN, 0);
+		if (x->r != NULL)
+			rd_recover_fence_suspect(x->r, &s->inst.key);
+	}
+}
+
+/* Operators have seen to it. */
+static bool
+is_acknowledged(struct rd_recoveries *rs, const struct rd_recovery *r)
+{
+	const struct db_recovery *row = rd_records_row(rd_decisions(rs->n), r->uid);
+
+	return row != NULL && row->acknowledged;
+}
+
+static void
+look_for_strays(struct rd_recoveries *rs)
+{
+	struct rd_cursor c = {.table = RD_TABLE_recovery_machine};
+	const void *row;
+
+	while (rd_state_next(rd_decisions(rs->n), &c, &row) && c.table == RD_TABLE_recovery_machine) {
+		struct mem_arena arena = {0};
+		struct rd_recovery r;
+		rd_records_from_row(row, &arena, &r);
+		if (r.state == RD_RECOVERY_UNDONE && r.suspects.n > 0 && !is_acknowledged(rs, &r))
+			fence_strays(rs, &r);
+		mem_arena_done(&arena);
+	}
+}
+
 void
 rd_old_look(struct rd_recoveries *rs)
 {
 	struct rd_recovering *x;
 
+	look_for_strays(rs);
 	TAILQ_FOREACH (x, &rs->list, next) {
 		const struct rd_server *s = rd_model_find(&rs->n->model, &x->failed);
 		if (x->r != NULL && s != NULL && s->found && !s->inst.read_only &&

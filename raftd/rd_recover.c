@@ -48,7 +48,7 @@ rd_recover_new(const struct rd_recover_conf *conf)
 	}
 	r->fenced = conf->origin != RD_RECOVER_BEGUN && conf->record->returned; /* perhaps, by the former leader */
 	/* whether the former leader has done that is not known */
-	if (conf->record->promoted || conf->record->suspects.n > 0)
+	if (conf->record->promoted || (conf->record->suspects.n > 0 && conf->origin != RD_RECOVER_BEGUN))
 		rd_recover_fence(r);
 	return r;
 }

@@ -129,6 +129,8 @@ void rd_recover_dead(struct rd_recover *r, const struct topo_key *key);
 void rd_recover_back(struct rd_recover *r, const struct topo_key *key);
 /* A dropped candidate that was fenced is writable again: a restart does that. */
 void rd_recover_suspect_back(struct rd_recover *r, const struct topo_key *key);
+/* Of one that is over: this suspect is fenced, and nobody else. */
+void rd_recover_fence_suspect(struct rd_recover *r, const struct topo_key *key);
 /* An operator gives it up; by: who, for the record, "" = not known. */
 void rd_recover_abort(struct rd_recover *r, const char *by);
 /* At rd_recover_due, and after every call above: what is due is done. */

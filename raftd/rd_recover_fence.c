@@ -40,6 +40,20 @@ rd_recover_suspect_back(struct rd_recover *r, const struct topo_key *key)
 	rd_recover_fence(r);
 }
 
+void
+rd_recover_fence_suspect(struct rd_recover *r, const struct topo_key *key)
+{
+	struct rd_fence *f = &r->fence;
+
+	topo_key_list_done(&f->done);
+	(void)topo_key_list_add(&f->done, &r->record.failed);
+	for (size_t i = 0; i < r->record.suspects.n; i++) {
+		if (!topo_key_equal(&r->record.suspects.v[i], key))
+			(void)topo_key_list_add(&f->done, &r->record.suspects.v[i]);
+	}
+	rd_recover_fence(r);
+}
+
 /* Who is done, and whom a later recovery has chosen: that one is the source, or about to be. True: somebody is left out only
  * for the moment. */
 static bool

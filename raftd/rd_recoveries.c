@@ -104,8 +104,8 @@ has_room(struct rd_recoveries *rs)
 	return x != NULL;
 }
 
-static struct rd_recovering *
-add(struct rd_recoveries *rs, const struct rd_recovery *record)
+struct rd_recovering *
+rd_recovering_add(struct rd_recoveries *rs, const struct rd_recovery *record)
 {
 	struct rd_recovering *x;
 
@@ -171,7 +171,8 @@ read_input(struct rd_recoveries *rs, const struct rd_recovery *record, struct me
 {
 	int rc = rd_records_input(rd_decisions(rs->n), record->uid, arena, ret, e);
 
-	if (rc == 0 || record->state != RD_RECOVERY_DONE || !record->promoted)
+	if (rc == 0 || (rd_recovery_state_flags((enum rd_recovery_state)record->state) & RD_STATE_TERMINAL) == 0 ||
+	    (!record->promoted && record->suspects.n == 0))
 		return rc;
 	rd_records_input_left(record, arena, ret);
 	rd_recovery_policy_from(proc_conf(rs->n->proc), &ret->policy);
@@ -255,7 +256,7 @@ handle(struct rd_recoveries *rs, const struct rd_happened *h)
 	if (h->term != rs->term)
 		return; /* of another leader: what it left is taken over from the record */
 	if (x == NULL && is_as_begun(rs, h)) {
-		x = add(rs, &h->record);
+		x = rd_recovering_add(rs, &h->record);
 		if (x != NULL)
 			rd_recoveries_begin(x, RD_RECOVER_BEGUN, h->todo);
 		rs->n->metrics.recover_start += x != NULL;
@@ -312,7 +313,7 @@ take_over_one(struct rd_recoveries *rs, const struct rd_recovery *record)
 
 	if (rd_recovering_find(rs, record->uid) != NULL || begins_here(rs, record->uid))
 		return;
-	x = add(rs, record);
+	x = rd_recovering_add(rs, record);
 	if (x == NULL)
 		return;
 	x->orphan_until = mono_add_us(rd_mono(rs->n), RD_ORPHAN_WAIT_US);
@@ -338,7 +339,7 @@ take_over_fences(struct rd_recoveries *rs)
 		    rd_recovering_find(rs, r.uid) != NULL || rd_old_was_promoted_later(rs, &r) ||
 		    (rs->n_list >= RD_RECOVERIES_MAX && !is_back(rs, &r.failed)))
 			continue;
-		x = add(rs, &r);
+		x = rd_recovering_add(rs, &r);
 		if (x == NULL)
 			continue;
 		rd_recoveries_begin(x, RD_RECOVER_BEGUN, 0);

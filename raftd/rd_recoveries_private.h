@@ -85,6 +85,8 @@ struct rd_recoveries {
 };
 
 struct rd_recovering *rd_recovering_find(struct rd_recoveries *rs, const char *uid);
+/* rd_recoveries_begin follows. NULL: there is no room. */
+struct rd_recovering *rd_recovering_add(struct rd_recoveries *rs, const struct rd_recovery *record);
 /* The loop's next turn looks at all of them. */
 void rd_recoveries_wake(struct rd_recoveries *rs);
 

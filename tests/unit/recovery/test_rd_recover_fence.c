@@ -65,9 +65,9 @@ op_later(void *ctx UNUSED, const struct topo_key *key)
 static const struct rd_recover_ops ops = {
     .propose = op_propose, .note = op_note, .send = op_send, .lease = op_lease, .later = op_later};
 
-/* Of a, whose candidate c was dropped and may be writable, taken over while what it did is undone. */
+/* Of a, whose candidate c was dropped and may be writable. */
 static struct rd_recover *
-taken_over(bool suspects)
+make(enum rd_recovery_state state, enum rd_recover_origin origin, bool suspects)
 {
 	struct rd_recovery_server servers[2];
 	struct rd_recovery_input in;
@@ -82,16 +82,23 @@ taken_over(bool suspects)
 	servers[1].key = c;
 	in.servers = (struct rd_recovery_server_list){servers, 2};
 	rd_fsm_begin("uid", "cluster", &a, false, now_us, &record, &effects);
-	record.state = RD_RECOVERY_RESTORE;
+	record.state = state;
 	record.suspects = (struct topo_key_list){&c, suspects ? 1 : 0};
 	n_sent = 0;
 	return rd_recover_new(&(struct rd_recover_conf){.in = &in,
 							.record = &record,
-							.origin = RD_RECOVER_ORPHAN_DEAD,
+							.origin = origin,
 							.term = 2,
 							.poll_us = CLK_S,
 							.clock = &virtual_clock,
 							.ops = &ops});
+}
+
+/* While what it did is undone. */
+static struct rd_recover *
+taken_over(bool suspects)
+{
+	return make(RD_RECOVERY_RESTORE, RD_RECOVER_ORPHAN_DEAD, suspects);
 }
 
 /* All that was sent succeeds. */
@@ -164,12 +171,29 @@ test_nobody_is_fenced_whom_a_later_one_promotes(void **state UNUSED)
 	rd_recover_free(r);
 }
 
+static void
+test_one_suspect_alone_is_fenced_after_the_end(void **state UNUSED)
+{
+	struct rd_recover *r = make(RD_RECOVERY_UNDONE, RD_RECOVER_BEGUN, true);
+
+	later_of_c = RD_LATER_NOTHING;
+	rd_recover_tick(r);
+	assert_int_equal(n_sent, 0);
+	rd_recover_fence_suspect(r, &c);
+	rd_recover_tick(r);
+	assert_true(n_sent == 1 && is_fenced(&c) && !rd_recover_is_over(r));
+	succeed(r);
+	assert_true(n_sent == 0 && rd_recover_is_over(r));
+	rd_recover_free(r);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_a_suspect_is_fenced_by_the_next_leader),
 	    cmocka_unit_test(test_nobody_is_fenced_whom_a_later_one_promotes),
+	    cmocka_unit_test(test_one_suspect_alone_is_fenced_after_the_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
