@@ -32,10 +32,11 @@ struct seen_recovery {
 	bool over, stepped;
 	bool promoted;
 	/* what the failed server told before: */
-	bool is_another;     /* it is not who it said it is */
-	bool told_read_only; /* and was not */
-	bool doubted;	     /* undone although a candidate may have been writable: operators decide */
-	bool lied_to;	     /* undone while the failed server told what was not so */
+	bool is_another;	      /* it is not who it said it is */
+	bool told_read_only;	      /* and was not */
+	bool doubted;		      /* undone although a candidate may have been writable: operators decide */
+	bool misled[SIM_SERVERS_MAX]; /* undone, perhaps because of what this one told */
+	bool lied_to;		      /* undone while the failed server told what was not so */
 	uint64_t turns;
 	bool counts[SIM_SERVERS_MAX]; /* direct replicas that were well */
 	bool must_not[SIM_SERVERS_MAX];
@@ -145,12 +146,13 @@ all_reach(const struct sim_server *s)
 }
 
 /* --- 5, all the time --- */
-/* It lied about who it was when a recovery of it began: it is another one than was replaced, and is left alone. */
+/* It lied about who it was when a recovery of it began: it is another one than was replaced, and is left alone. Or it was promoted,
+ * and told that it was not. */
 static bool
 is_another(const struct sim_server *s)
 {
 	for (size_t i = 0; i < seen.n; i++) {
-		if (seen.r[i].failed == s->i && seen.r[i].is_another)
+		if ((seen.r[i].failed == s->i && seen.r[i].is_another) || seen.r[i].misled[s->i])
 			return true;
 	}
 	return false;
@@ -184,9 +186,11 @@ sim_topo_check_step(void)
 
 /* --- a recovery begins --- */
 static void
-check_is_dead(const struct sim_node *n, const struct seen_recovery *r)
+check_is_dead(const struct seen_recovery *r)
 {
-	for (size_t a = 0; a < sim.n; a++) {
+	const struct sim_node *n = sim_leader(); /* others may have applied it before */
+
+	for (size_t a = 0; n != NULL && a < sim.n; a++) {
 		bool told = a == n->i || (lasts(seen.heard[a][n->i]) && lasts(seen.heard[n->i][a]));
 		if (told && lasts(seen.reached[a][r->failed]))
 			sim_fail("4: a recovery of %s begins, which n%zu has reached all the time",
@@ -252,7 +256,7 @@ begins(struct sim_node *n, const struct rd_recovery *m)
 	r->began_at = sim.now;
 	note_input(n, r);
 	topo.recoveries++;
-	check_is_dead(n, r);
+	check_is_dead(r);
 	note_holders(r);
 	note_rules(r);
 	sim_trace("recovery %s of %s is on a majority", m->uid, failed->host);
@@ -282,6 +286,8 @@ note_end(struct seen_recovery *r, const struct rd_recovery *m)
 	r->over = true;
 	r->doubted = m->suspects.n > 0;
 	r->lied_to = has_lied(&topo.s[r->failed], sim.now);
+	for (size_t i = 0; i < topo.n; i++)
+		r->misled[i] = !m->promoted && has_lied(&topo.s[i], r->began_at);
 	for (size_t i = 0; i < topo.n; i++)
 		r->left[i] = has_lied(&topo.s[i], r->began_at) || (!m->promoted && !all_reach(&topo.s[i]));
 	r->promoted = m->promoted;
