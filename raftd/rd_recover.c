@@ -46,6 +46,7 @@ rd_recover_new(const struct rd_recover_conf *conf)
 		r->wanted |=
 		    1u << (conf->origin == RD_RECOVER_ORPHAN_DEAD ? RD_EVENT_ORPHAN_DEAD : RD_EVENT_ORPHAN_ALIVE);
 	}
+	r->was_attempted = conf->record->state == RD_RECOVERY_UNDONE; /* taken over for the sake of its hooks */
 	r->fenced = conf->origin != RD_RECOVER_BEGUN && conf->record->returned; /* perhaps, by the former leader */
 	/* whether the former leader has done that is not known */
 	if (conf->record->promoted || (conf->record->suspects.n > 0 && conf->origin != RD_RECOVER_BEGUN))

@@ -272,3 +272,20 @@ rd_recover_run_hooks(struct rd_recovering *x, enum rd_hook_list list, const stru
 	x->left_out = list;
 	rd_recoveries_wake(x->rs);
 }
+
+#define OWED_US (3600 * CLK_S) /* what is older helps nobody */
+
+bool
+rd_recover_owes_hooks(struct rd_recoveries *rs, const struct rd_recovery *r)
+{
+	const enum rd_hook_list list = RD_HOOK_LIST_POST_UNSUCCESSFUL_FAILOVER;
+	const struct conf_strs *entries = rd_hook_list_entries(proc_conf(rs->n->proc), list);
+	bool owes = false;
+
+	if (r->state != RD_RECOVERY_UNDONE || rd_now_us(rs->n) - r->since_us > OWED_US)
+		return false;
+	for (size_t i = 0; i < entries->n; i++)
+		owes |= rd_records_mark(rd_decisions(rs->n), r->uid, rd_hook_list_info(list)->name, i) ==
+			RD_HOOK_MARK_STARTED;
+	return owes;
+}

@@ -348,6 +348,24 @@ take_over_fences(struct rd_recoveries *rs)
 	}
 }
 
+/* Once in a term: they are recorded when they begin and end, and what is between is this leader's. */
+static void
+take_over_hooks(struct rd_recoveries *rs)
+{
+	struct rd_cursor c = {0};
+	struct rd_recovery r;
+
+	while (rd_records_next(rd_decisions(rs->n), &c, &r)) {
+		struct rd_recovering *x =
+		    rd_recovering_find(rs, r.uid) == NULL && rd_recover_owes_hooks(rs, &r) ? add(rs, &r) : NULL;
+		if (x == NULL)
+			continue;
+		rd_recoveries_begin(x, RD_RECOVER_BEGUN, RD_DO_UNLOCK);
+		if (x->r == NULL) /* without its input nothing can be told */
+			drop(x);
+	}
+}
+
 static void
 take_over(struct rd_recoveries *rs)
 {
@@ -378,7 +396,7 @@ void
 rd_recoveries_tick(struct rd_recoveries *rs)
 {
 	uint64_t term;
-	bool now = leads(rs, &term);
+	bool now = leads(rs, &term), anew = now && (!rs->leads || term != rs->term);
 
 	if (rs->leads && (!now || term != rs->term))
 		drop_all(rs); /* at most a second ago; without a lease nothing was sent since */
@@ -389,6 +407,8 @@ rd_recoveries_tick(struct rd_recoveries *rs)
 		handle_all(rs); /* what has just begun here is not taken over: tests: test_recovery_kinds.py */
 		take_over(rs);
 		take_over_fences(rs);
+		if (anew)
+			take_over_hooks(rs);
 		rd_old_look(rs);
 		rd_recover_name_behind(rs);
 		rd_recoveries_wake(rs);

@@ -138,6 +138,8 @@ int rd_recover_add_hooks(struct rd_recoveries *rs, const char *uid, enum rd_hook
 			 struct rd_hook_values *values, rd_hooks_over_fn over, struct err *e) MUST_USE;
 void rd_recover_run_hooks(struct rd_recovering *x, enum rd_hook_list list, const struct rd_lost_list *lost);
 void rd_recover_tell_left_out(struct rd_recovering *x);
+/* One that was undone lately, while its PostUnsuccessfulFailoverProcesses ran on: by the record they have not ended. */
+bool rd_recover_owes_hooks(struct rd_recoveries *rs, const struct rd_recovery *r);
 void rd_recover_hooks_done(struct rd_recoveries *rs);
 
 /* --- rd_recover_tell.c: requests that wait for the end of a recovery ---------------------------------------------------- */

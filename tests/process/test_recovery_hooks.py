@@ -1,5 +1,8 @@
 """Hooks of detections and recoveries: when, how often, what they are told, what is recorded. One raftd with played servers."""
 
+import contextlib
+import sqlite3
+
 import pytest
 
 from played import Played
@@ -156,6 +159,28 @@ def test_hooks_when_their_node_dies(start, tmp_path, hook):
     second = told(tmp_path, hook)
     assert second == ({**first, "ORC_ATTEMPT": "2"} if again else first)
     assert first["ORC_ATTEMPT"] == "1" and (hook == DETECT or first["ORC_RECOVERY_UID"] == uid)
+
+
+def test_hooks_of_a_failure_that_outlast_their_recovery(start, tmp_path):
+    """Its time is over while they run: who leads next runs them again all the same, once."""
+    until = f"while [ ! -e {tmp_path}/go ]; do sleep 0.05; done"
+    raftd, played = start(**EVERY_CLUSTER, PromotionOnPossibleLoss="abort", **{UNSUCCESSFUL: [noted(tmp_path, UNSUCCESSFUL, f"; {until}")]})
+    played.die("source")
+    wait_until(lambda: order(tmp_path) == [UNSUCCESSFUL], 20, "the hook")
+    wait_until(lambda: [m[3] for m in marks(raftd)] == [STARTED], 10, "its mark")
+    raftd.kill()
+    (tmp_path / "go").touch()
+    with contextlib.closing(sqlite3.connect(raftd.data)) as db, db:
+        db.execute("UPDATE recovery_machine SET state = 'undone'")  # as after a minute
+    raftd.start()
+    wait_until(lambda: raftd.prober.poll() or order(tmp_path) == [UNSUCCESSFUL] * 2, 30, "it to run again", interval=0.2)
+    assert [m[3:] for m in wait_marks(raftd, 1)] == [(OK, 2)]
+    assert told(tmp_path, UNSUCCESSFUL)["ORC_ATTEMPT"] == "2"
+    raftd.kill()
+    raftd.start()
+    leads = raftd.metrics.get("detect.votes_dead", 0)
+    wait_until(lambda: raftd.prober.poll() or raftd.metrics.get("detect.votes_dead", 0) > leads, 30, "a vote", interval=0.2)
+    assert order(tmp_path) == [UNSUCCESSFUL] * 2
 
 
 def test_failures_of_ignored_servers_are_no_failures(start, tmp_path):

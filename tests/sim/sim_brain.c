@@ -158,6 +158,12 @@ rd_recover_tell_left_out(struct rd_recovering *x UNUSED)
 {
 }
 
+bool
+rd_recover_owes_hooks(struct rd_recoveries *rs UNUSED, const struct rd_recovery *r UNUSED)
+{
+	return false;
+}
+
 void
 rd_recover_hooks_done(struct rd_recoveries *rs UNUSED)
 {
