@@ -356,8 +356,9 @@ take_over_hooks(struct rd_recoveries *rs)
 	struct rd_recovery r;
 
 	while (rd_records_next(rd_decisions(rs->n), &c, &r)) {
-		struct rd_recovering *x =
-		    rd_recovering_find(rs, r.uid) == NULL && rd_recover_owes_hooks(rs, &r) ? add(rs, &r) : NULL;
+		struct rd_recovering *x = rd_recovering_find(rs, r.uid) == NULL && rd_recover_owes_hooks(rs, &r)
+					      ? rd_recovering_add(rs, &r)
+					      : NULL;
 		if (x == NULL)
 			continue;
 		rd_recoveries_begin(x, RD_RECOVER_BEGUN, RD_DO_UNLOCK);
