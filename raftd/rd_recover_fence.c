@@ -128,6 +128,8 @@ end(struct rd_recover *r)
 	for (size_t i = 0; i < f->run.n; i++) {
 		const struct rd_run_item *x = &f->run.items[i];
 		f->held |= is_held(r, x);
+		if (x->state == RD_RUN_UNKNOWN && topo_key_equal(&x->step.key, &r->record.failed))
+			f->unknown = x->not_after;
 		is_long |= refuses(r, x);
 		if (x->state != RD_RUN_DONE || !str_eq(x->step.statement, topo_step_name(TOPO_STEP_SET_READ_ONLY)))
 			continue;
@@ -162,6 +164,8 @@ rd_recover_unfence(struct rd_recover *r)
 		if (f->run.items[i].state == RD_RUN_SENT)
 			rd_recover_open(r, &f->run.items[i].step.key, f->run.items[i].not_after, false);
 	}
+	if (f->unknown.us != 0)
+		rd_recover_open(r, &r->record.failed, f->unknown, false);
 	rd_recover_fence_done(r);
 }
 

@@ -41,8 +41,9 @@ struct rd_fence {
 	struct rd_run run;
 	struct topo_key_list done; /* owned */
 	struct mono since, again;
-	bool held;	  /* the failed server's lock for steps was held by somebody when it was to be fenced */
-	unsigned compare; /* tries left to compare the failed server, which was fenced, once the recovery is over */
+	bool held;	     /* the failed server's lock for steps was held by somebody when it was to be fenced */
+	struct mono unknown; /* until then a fence may arrive there whose outcome is not known; 0 = none */
+	unsigned compare;    /* tries left to compare the failed server, which was fenced, once the recovery is over */
 	struct mono compare_at;
 };
 

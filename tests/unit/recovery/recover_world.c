@@ -223,6 +223,10 @@ op_send(void *ctx, const struct ipc_step *m, struct err *e UNUSED)
 	for (size_t i = 0; i < m->args.n; i++)
 		args[i].s = world_kept(w, m->args.v[i].s);
 	ev->step.args.v = args;
+	if (w->now_us < w->link_until_us) {
+		ev->at_us = w->now_us + some(w, 0, WORLD_LEASE_US);
+		answer(w, &(struct world_event){.leader = w->leader, .step = ev->step}, ERR_UNKNOWN_OUTCOME, 0, true);
+	}
 	return 0;
 }
 
@@ -345,6 +349,7 @@ on_fault(struct world *w, unsigned f)
 	w->prober_until_us = (f & WORLD_SLOW_PROBER) != 0 ? w->now_us + CLK_S : w->prober_until_us;
 	w->server_until_us = (f & WORLD_SLOW_SERVER) != 0 ? w->now_us + CLK_S : w->server_until_us;
 	w->server_until_us = (f & WORLD_HUNG_SERVER) != 0 ? w->now_us + 8 * CLK_S : w->server_until_us;
+	w->link_until_us = (f & WORLD_LINK) != 0 ? w->now_us + 10 * CLK_MS : w->link_until_us;
 	w->servers[0].up = w->servers[0].up || (f & FAULT_HERE_AGAIN) != 0;
 	if ((f & FAULT_TAKE_OVER) != 0)
 		take_over(w);

@@ -48,6 +48,7 @@ enum world_fault {
 	WORLD_UNTOLD = 512,	    /* with RETURN: nobody notices that it is back, not even who leads next */
 	WORLD_AWAY = 4096, /* with RETURN: it is silent again for five seconds while what was done is undone … */
 	WORLD_AWAY_FOR_GOOD = 8192, /* … or it stays away, and votes say so */
+	WORLD_LINK = 16384,	    /* steps sent within 10 ms count as unknown at once, and arrive all the same */
 	WORLD_HUNG_SERVER = 256	    /* as SLOW_SERVER, but eight seconds: longer than any answer is waited for */
 };
 
@@ -76,7 +77,7 @@ struct world {
 	/* what happens */
 	struct world_event events[512];
 	size_t n_events;
-	int64_t lose_until_us, prober_until_us, server_until_us, refuse_until_us;
+	int64_t lose_until_us, prober_until_us, server_until_us, link_until_us, refuse_until_us;
 	/* faults: `faults` happen `after_us` after state `when` is entered for the first time */
 	unsigned faults;
 	enum rd_recovery_state when;

@@ -211,7 +211,10 @@ test_faults_in_every_state(void **state UNUSED)
 					  WORLD_SLOW_PROBER | WORLD_RETURN | WORLD_AWAY,
 					  WORLD_LEADER | WORLD_SLOW_SERVER | WORLD_RETURN | WORLD_AWAY,
 					  WORLD_HUNG_SERVER | WORLD_RETURN | WORLD_AWAY | WORLD_LEADER_AT_END,
-					  WORLD_HUNG_SERVER | WORLD_RETURN | WORLD_AWAY_FOR_GOOD};
+					  WORLD_HUNG_SERVER | WORLD_RETURN | WORLD_AWAY_FOR_GOOD,
+					  WORLD_LINK,
+					  WORLD_LINK | WORLD_RETURN,
+					  WORLD_LINK | WORLD_ABORT};
 	static const int64_t after_us[] = {0, 700, 1500, 2500, 4000, 7000, 15000};
 	unsigned seeds = getenv("RD_SEEDS") == NULL ? 2 : (unsigned)atoi(getenv("RD_SEEDS"));
 
@@ -224,6 +227,14 @@ test_faults_in_every_state(void **state UNUSED)
 			}
 		}
 	}
+}
+
+/* The old source is fenced, it is not known with what outcome, and the recovery is undone: the fence may come after that. */
+static void
+test_a_fence_that_comes_late_is_undone(void **state UNUSED)
+{
+	for (unsigned seed = 1; seed <= 24; seed++)
+		run_case(seed % 2 == 0, WORLD_LINK | WORLD_RETURN, RD_RECOVERY_PREPARE, 0, seed);
 }
 
 /* A replica of whom nobody knew that it is one is promoted, re-pointed or named like all others; one that is none is left alone. */
@@ -423,6 +434,7 @@ main(void)
 	    cmocka_unit_test(test_old_source_refuses_its_fence),
 	    cmocka_unit_test(test_old_source_rejoins_though_the_leader_was_lost),
 	    cmocka_unit_test(test_faults_while_it_rejoins),
+	    cmocka_unit_test(test_a_fence_that_comes_late_is_undone),
 	    cmocka_unit_test(test_failing_pre_hook),
 	    cmocka_unit_test(test_faults_in_every_state),
 	    cmocka_unit_test(test_candidate_applies_no_more),
