@@ -150,13 +150,13 @@ def test_who_is_not_promoted(cluster):
     And who holds most, but will lose it."""
     c = cluster
     a, b, c3 = (c.servers[name] for name in "abc")
-    configure(c, PreventCrossDataCenterMasterFailover=True)
-    rule(c, c3, "must_not")
+    configure(c, PreventCrossDataCenterMasterFailover=True, FailMasterPromotionOnLagMinutes=60,
+              ReplicationLagQuery=f"select if(@@port = {c3.port}, 3600, 0)")
     old, (uid, state) = fail_over(c, "nobody")
     found = record(c, uid)
     assert state == "undone" and not found["IsSuccessful"], found
     why = "".join(found["AllErrors"])
-    assert "nobody may be promoted" in why and f"{c3.address}: promotion rule must_not" in why and f"{b.address}: is in another data center" in why, found
+    assert "nobody may be promoted" in why and f"{c3.address}: lags too much" in why and f"{b.address}: is in another data center" in why, found
     assert "PostUnsuccessfulFailoverProcesses" in c.hooks(uid)
     assert c.writable() == [] and {source_of(s) for s in (b, c3)} == {str(a.port)}
     before = len(c.recoveries(c.group[0]))
@@ -167,7 +167,8 @@ def test_who_is_not_promoted(cluster):
         server.wait_replicating(SOON)
     c.expect_one_source()
     c.group.wait_leader().change("ack-all-recoveries?comment=seen")
-    configure(c, PreventCrossDataCenterMasterFailover=None)
+    configure(c, PreventCrossDataCenterMasterFailover=None, FailMasterPromotionOnLagMinutes=None, ReplicationLagQuery=None)
+    rule(c, c3, "must_not")
     old, found = promoted(c, "another data center", b)
     c.put_back(old)
     rule(c, c3, "neutral")
@@ -186,6 +187,25 @@ def test_who_is_not_promoted(cluster):
     assert found["Loss"] not in ("", "none"), found
     c.number -= is_mariadb  # what only c had received
     c.expect_one_source()
+    promoted_but_not_made_writable(c)
+
+
+def promoted_but_not_made_writable(c):
+    """That is left to hooks, or to people; it only does not look for its old source any more."""
+    new, = (s for s in c.replicas() if s.state == "running")
+    c.group.wait_leader().change("ack-all-recoveries?comment=seen")
+    for node in c.group:
+        read = node.log_text().count("configuration reloaded")
+        node.configure(ApplyMySQLPromotionAfterMasterFailover=False, MasterFailoverDetachReplicaMasterHost=True)
+        node.reload()
+        wait_until(lambda: node.log_text().count("configuration reloaded") > read, SOON, f"{node.name} to read its configuration")
+        wait_until(lambda: node.instance(new)["MasterKey"]["Port"] == c.source.port and node.instance(new)["Slave_IO_Running"], SOON,
+                   f"{node.name} to know whom {new} follows")
+    old, (uid, state) = fail_over(c, "not made writable")
+    found = record(c, uid)
+    assert (state, found["SuccessorKey"]["Port"]) == ("done", new.port) and c.writable() == [], found
+    row = new.replication()
+    assert row.get("Master_Host", row.get("Source_Host")) == f"//{old.host}" and not new.replicating(), row
 
 
 def a_stopped_probers_steps_come_too_late(c, claim, state):
