@@ -4,6 +4,7 @@
 
 #include "base/rx.h"
 #include "conf/conf_filter.h"
+#include "rd_input.h"
 
 const char *
 rd_recover_refusal_text(enum rd_recover_refusal r)
@@ -58,7 +59,7 @@ bool
 rd_recover_cluster_matches(const struct conf_strs *filters, const char *name, const char *alias)
 {
 	for (size_t i = 0; i < filters->n; i++) {
-		if (filter_matches(filters->v[i], name, str_empty(alias) ? name : alias))
+		if (filter_matches(filters->v[i], name, rd_or_cluster_name(alias, name)))
 			return true;
 	}
 	return false;

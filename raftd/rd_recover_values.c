@@ -8,12 +8,6 @@
 #include "rd_recoveries_private.h"
 #include "topo/key.h"
 
-static const char *
-or_name(const char *text, const char *cluster_name)
-{
-	return str_empty(text) ? cluster_name : text;
-}
-
 char *
 rd_hook_keys(struct mem_arena *arena, struct topo_key_list *keys)
 {
@@ -41,8 +35,8 @@ fill_cluster(struct rd_recoveries *rs, const char *cluster_id, const char *name,
 	if (domain[0] == '\0' && s != NULL && s->domain != NULL)
 		domain = s->domain;
 	v->failure_cluster = name;
-	v->failure_cluster_alias = or_name(alias, name);
-	v->failure_cluster_domain = or_name(domain, name);
+	v->failure_cluster_alias = rd_or_cluster_name(alias, name);
+	v->failure_cluster_domain = rd_or_cluster_name(domain, name);
 	v->auto_source_recovery = rd_recover_cluster_matches(&c->RecoverMasterClusterFilters, name, alias);
 	v->auto_intermediate_recovery =
 	    rd_recover_cluster_matches(&c->RecoverIntermediateMasterClusterFilters, name, alias);

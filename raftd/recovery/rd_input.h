@@ -61,16 +61,23 @@ void rd_recovery_server_instance(const struct rd_recovery_server *s, struct topo
 /* Borrows its texts. */
 void rd_recovery_policy_from(const struct conf *c, struct rd_recovery_policy *ret);
 
+/* A cluster without an alias, or a domain, goes by its name: in filters, rows, and what hooks are told (analysis.md section 2). */
+static inline const char *
+rd_or_cluster_name(const char *text, const char *cluster_name)
+{
+	return str_empty(text) ? cluster_name : text;
+}
+
 /* NULL when it is not among the servers. */
 const struct rd_recovery_server *rd_recovery_find(const struct rd_recovery_input *in, const struct topo_key *key);
 /* It replicates from the failed server, or did when the recovery began. */
 bool rd_recovery_is_direct(const struct rd_recovery_input *in, const struct rd_recovery_server *s);
 /* At the beginning (before == now), and when the servers are read again: who was a direct replica stays one. */
 void rd_recovery_carry(const struct rd_recovery_input *before, struct rd_recovery_input *now);
-/* What stands there was read since the failure was suspected. */
 /* A former replica of the failed server that is writable and has no source any more: whoever promoted it, nobody else may be
  * (NULL = none). What a recovery knew when it began may be older than another one's end. */
 const struct rd_recovery_server *rd_recovery_taken_over(const struct rd_recovery_input *in);
+/* What stands there was read since the failure was suspected. */
 bool rd_recovery_is_fresh(const struct rd_recovery_input *in, const struct rd_recovery_server *s);
 /* enum topo_promotion… by rank: 0 must, 1 prefer, 2 neutral (and unknown ones), 3 prefer_not, 4 must_not. */
 enum rd_promotion_rule { RD_RULE_MUST, RD_RULE_PREFER, RD_RULE_NEUTRAL, RD_RULE_PREFER_NOT, RD_RULE_MUST_NOT };

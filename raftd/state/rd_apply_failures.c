@@ -5,6 +5,7 @@
 
 #include "base/str.h"
 #include "rd_apply_private.h"
+#include "rd_input.h"
 #include "topo/key.h"
 
 static bool
@@ -21,12 +22,6 @@ void
 rd_add_key(struct str_buf *list, const struct topo_key *key)
 {
 	str_buf_printf(list, "%s%s", list->len == 0 ? "" : ",", TOPO_KEY_TEXT(key));
-}
-
-const char *
-rd_alias_or_name(const char *alias, const char *name)
-{
-	return str_empty(alias) ? name : alias;
 }
 
 /* The entry's index: grows, and is the same everywhere. A database taken over may hold higher ones. */
@@ -53,7 +48,7 @@ put_detection(struct apply *a, const struct rd_cmd_register_failure_detection *c
 				   .processcing_node_token = c->token,
 				   .analysis = c->analysis,
 				   .cluster_name = c->cluster_name,
-				   .cluster_alias = rd_alias_or_name(c->cluster_alias, c->cluster_name),
+				   .cluster_alias = rd_or_cluster_name(c->cluster_alias, c->cluster_name),
 				   .count_affected_slaves = c->count_replicas, /* historical */
 				   .is_actionable = c->is_actionable};
 

@@ -62,9 +62,6 @@ void rd_step_say(struct apply *a, const char *uid, const char *fmt, ...) PRINTF_
 void rd_lost_downtime(struct apply *a, const struct topo_key *key, int64_t ends_us);	    /* 0 = none */
 void rd_line_add(struct str_buf *b, const char *lines, const char *line);
 
-/* A cluster without an alias goes by its name, in rows too (analysis.md section 2). */
-const char *rd_alias_or_name(const char *alias, const char *name);
-
 /* "a:1,b:2", after what is there already. */
 void rd_add_key(struct str_buf *list, const struct topo_key *key);
 

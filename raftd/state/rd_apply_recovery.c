@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "rd_apply_private.h"
+#include "rd_input.h"
 #include "rd_records.h"
 #include "topo/key.h"
 
@@ -228,7 +229,7 @@ put_recovery(struct apply *a, const struct rd_cmd_recovery_begin *c)
 				  .successor_alias = "",
 				  .analysis = c->analysis,
 				  .cluster_name = c->cluster_name,
-				  .cluster_alias = rd_alias_or_name(c->cluster_alias, c->cluster_name),
+				  .cluster_alias = rd_or_cluster_name(c->cluster_alias, c->cluster_name),
 				  .count_affected_slaves = (int64_t)c->count_replicas, /* historical */
 				  .participating_instances = "",
 				  .lost_slaves = "", /* historical */
