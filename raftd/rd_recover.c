@@ -188,7 +188,7 @@ enter(struct rd_recover *r, enum rd_recovery_state from, unsigned effects)
 
 	rd_recover_stop(r);
 	r->todo = effects | (r->todo & RD_DO_TAKE_LOCKS); /* they were not begun yet */
-	if ((rd_recovery_state_flags(to) & RD_STATE_TERMINAL) != 0)
+	if (!rd_recovery_runs(to))
 		r->todo &= ~(unsigned)RD_DO_TAKE_LOCKS;
 	r->was_attempted = r->was_attempted || from != RD_RECOVERY_HOOKS;
 	if (to == from)
@@ -524,8 +524,7 @@ rd_recover_is_fencing(const struct rd_recover *r)
 bool
 rd_recover_has_ended(const struct rd_recover *r)
 {
-	return (rd_recovery_state_flags((enum rd_recovery_state)r->record.state) & RD_STATE_TERMINAL) != 0 &&
-	       r->todo == 0 && r->stage == RD_STAGE_IDLE;
+	return !rd_recovery_runs(r->record.state) && r->todo == 0 && r->stage == RD_STAGE_IDLE;
 }
 
 bool

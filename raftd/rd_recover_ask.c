@@ -196,12 +196,11 @@ int
 rd_recoveries_ask(struct rd_recoveries *rs, const struct rd_recover_wish *wish, struct rd_req req, struct mono deadline,
 		  struct err *e)
 {
-	const struct db_recovery_machine key = {.uid = wish->uid};
 	const struct db_recovery_machine *there;
 
 	if (check_node(rs, e) != 0)
 		return -e->code;
-	there = wish->uid[0] == '\0' ? NULL : rd_state_get(rd_decisions(rs->n), RD_TABLE_recovery_machine, &key);
+	there = wish->uid[0] == '\0' ? NULL : rd_records_machine_row(rd_decisions(rs->n), wish->uid);
 	if (there == NULL)
 		return begin(rs, wish, req, deadline, e);
 	if (there->port != wish->key->port || !str_eq(there->hostname, wish->key->hostname))
@@ -283,13 +282,12 @@ int
 rd_recoveries_abort(struct rd_recoveries *rs, const char *uid, const char *by, struct rd_req req, struct mono deadline,
 		    struct err *e)
 {
-	const struct db_recovery_machine key = {.uid = uid};
 	const struct db_recovery_machine *row;
 	struct rd_recovering *x;
 
 	if (check_node(rs, e) != 0)
 		return -e->code;
-	row = rd_state_get(rd_decisions(rs->n), RD_TABLE_recovery_machine, &key);
+	row = rd_records_machine_row(rd_decisions(rs->n), uid);
 	if (row == NULL)
 		return err_set(e, ERR_NOT_FOUND, "there is no recovery %s", uid);
 	if (!rd_records_is_running(row))

@@ -371,18 +371,17 @@ static enum rd_recover_later
 op_later(void *ctx, const struct topo_key *key)
 {
 	struct rd_recovering *x = ctx;
-	struct rd_cursor c = {.table = RD_TABLE_recovery_machine};
+	const struct rd_state *s = rd_decisions(x->rs->n);
 	enum rd_recover_later later = RD_LATER_NOTHING;
-	const void *row;
+	struct rd_cursor c = {0};
+	struct rd_recovery r;
 
-	while (rd_state_next(rd_decisions(x->rs->n), &c, &row) && c.table == RD_TABLE_recovery_machine) {
-		struct rd_recovery r;
-		rd_records_from_row(row, NULL, &r);
+	while (rd_records_next(s, &c, &r)) {
 		if (r.began_us <= rd_recover_record(x->r)->began_us || !topo_key_equal(&r.successor, key))
 			continue;
 		if (r.promoted)
 			return RD_LATER_PROMOTED;
-		if (rd_records_is_running(row))
+		if (rd_recovery_runs(r.state))
 			later = RD_LATER_CHOSEN;
 	}
 	return later;

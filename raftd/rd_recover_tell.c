@@ -150,8 +150,7 @@ rd_recover_tell_refused(struct rd_recoveries *rs, const char *uid, const struct 
 static bool
 ends_anyhow(struct rd_recoveries *rs, const char *uid)
 {
-	const struct db_recovery_machine key = {.uid = uid};
-	const struct db_recovery_machine *row = rd_state_get(rd_decisions(rs->n), RD_TABLE_recovery_machine, &key);
+	const struct db_recovery_machine *row = rd_records_machine_row(rd_decisions(rs->n), uid);
 
 	return row == NULL || !rd_records_is_running(row) ||
 	       rd_recovery_state_by_name(row->state) == RD_RECOVERY_RESTORE;
@@ -181,8 +180,7 @@ has_ended(struct rd_recoveries *rs, const struct rd_recovery *r)
 {
 	const struct rd_recovering *x = rd_recovering_find(rs, r->uid);
 
-	if (r->state >= RD_RECOVERY_STATES ||
-	    (rd_recovery_state_flags((enum rd_recovery_state)r->state) & RD_STATE_TERMINAL) == 0)
+	if (rd_recovery_runs(r->state))
 		return false;
 	return x == NULL || x->r == NULL || x->broken || rd_recover_has_ended(x->r);
 }
@@ -190,8 +188,7 @@ has_ended(struct rd_recoveries *rs, const struct rd_recovery *r)
 static void
 look_at(struct rd_recoveries *rs, struct rd_recover_asker *a)
 {
-	const struct db_recovery_machine key = {.uid = a->uid};
-	const struct db_recovery_machine *row = rd_state_get(rd_decisions(rs->n), RD_TABLE_recovery_machine, &key);
+	const struct db_recovery_machine *row = rd_records_machine_row(rd_decisions(rs->n), a->uid);
 	struct rd_recovery r;
 
 	if (row != NULL)

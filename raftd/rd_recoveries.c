@@ -81,8 +81,7 @@ least_needed(struct rd_recoveries *rs)
 	struct rd_recovering *x, *found = NULL;
 
 	TAILQ_FOREACH (x, &rs->list, next) {
-		if (x->r == NULL || (rd_recovery_state_flags((enum rd_recovery_state)rd_recover_record(x->r)->state) &
-				     RD_STATE_TERMINAL) == 0)
+		if (x->r == NULL || rd_recovery_runs(rd_recover_record(x->r)->state))
 			continue;
 		if (!is_back(rs, &x->failed))
 			return x;
@@ -139,8 +138,7 @@ read_lost(const struct rd_state *s, const char *uid, struct topo_key_list *ret)
 static bool
 record_runs(const struct rd_state *s, const char *uid)
 {
-	const struct db_recovery_machine *m =
-	    rd_state_get(s, RD_TABLE_recovery_machine, &(struct db_recovery_machine){.uid = uid});
+	const struct db_recovery_machine *m = rd_records_machine_row(s, uid);
 
 	return m != NULL && rd_records_is_running(m);
 }
@@ -241,8 +239,7 @@ rd_recoveries_begin(struct rd_recovering *x, enum rd_recover_origin origin, unsi
 static bool
 is_as_begun(struct rd_recoveries *rs, const struct rd_happened *h)
 {
-	const struct db_recovery_machine key = {.uid = h->uid};
-	const struct db_recovery_machine *row = rd_state_get(rd_decisions(rs->n), RD_TABLE_recovery_machine, &key);
+	const struct db_recovery_machine *row = rd_records_machine_row(rd_decisions(rs->n), h->uid);
 
 	return h->record.turns == 0 && row != NULL && row->turns == 0;
 }
@@ -388,8 +385,7 @@ count_pending(const struct rd_recoveries *rs)
 	uint64_t n = 0;
 
 	TAILQ_FOREACH (x, &rs->list, next)
-		n += x->r != NULL && (rd_recovery_state_flags((enum rd_recovery_state)rd_recover_record(x->r)->state) &
-				      RD_STATE_TERMINAL) == 0;
+		n += x->r != NULL && rd_recovery_runs(rd_recover_record(x->r)->state);
 	return n;
 }
 

@@ -13,19 +13,12 @@ rd_block_text(enum rd_block block)
 	return texts[block];
 }
 
-static bool
-is_running(const struct rd_recovery *r)
-{
-	return r->state >= RD_RECOVERY_STATES ||
-	       (rd_recovery_state_flags((enum rd_recovery_state)r->state) & RD_STATE_TERMINAL) == 0;
-}
-
 bool
 rd_block_is_active(const struct rd_past_recovery *p, int64_t now_us, int64_t block_us)
 {
 	const struct rd_recovery *r = p->r;
 
-	if (is_running(r))
+	if (rd_recovery_runs(r->state))
 		return true;
 	if (p->acknowledged || now_us - r->began_us >= block_us)
 		return false;
@@ -44,9 +37,9 @@ rd_block_check(const struct rd_past_recovery *past, size_t n, const char *cluste
 		bool of_it = r->promoted && topo_key_equal(&r->failed, failed); /* the id went on to its successor */
 		enum rd_block block = RD_BLOCK_NONE;
 
-		if (same && is_running(r))
+		if (same && rd_recovery_runs(r->state))
 			block = RD_BLOCK_RUNNING;
-		else if (!forced && !is_running(r) && !past[i].is_moot &&
+		else if (!forced && !rd_recovery_runs(r->state) && !past[i].is_moot &&
 			 rd_block_is_active(&past[i], now_us, block_us))
 			block = to_it && r->promoted ? RD_BLOCK_SUCCESSOR
 				: same || of_it	     ? RD_BLOCK_CLUSTER
@@ -62,5 +55,5 @@ rd_block_check(const struct rd_past_recovery *past, size_t n, const char *cluste
 bool
 rd_block_is_acked_by_force(const struct rd_past_recovery *p, const struct topo_key *failed)
 {
-	return !p->acknowledged && !is_running(p->r) && topo_key_equal(&p->r->failed, failed);
+	return !p->acknowledged && !rd_recovery_runs(p->r->state) && topo_key_equal(&p->r->failed, failed);
 }

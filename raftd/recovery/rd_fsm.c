@@ -80,6 +80,12 @@ rd_recovery_state_flags(enum rd_recovery_state state)
 	return states[state].flags;
 }
 
+bool
+rd_recovery_runs(uint64_t state)
+{
+	return state >= RD_RECOVERY_STATES || (states[state].flags & RD_STATE_TERMINAL) == 0;
+}
+
 const char *
 rd_recovery_event_name(enum rd_recovery_event event)
 {

@@ -26,6 +26,8 @@ enum rd_recovery_event {
 const char *rd_recovery_state_name(uint64_t state);   /* "unknown" */
 uint64_t rd_recovery_state_by_name(const char *name); /* RD_RECOVERY_STATES: none of this build */
 unsigned rd_recovery_state_flags(enum rd_recovery_state state);
+/* It is not over; a state of a newer build is none that is known to be. */
+bool rd_recovery_runs(uint64_t state);
 const char *rd_recovery_event_name(enum rd_recovery_event event);
 /* The part of the plan that a state runs; RD_PHASE_COUNT = none. */
 enum rd_plan_phase rd_recovery_phase(enum rd_recovery_state state);

@@ -22,8 +22,7 @@ is_blocked_by(const void *row, const void *what)
 static bool
 is_running(const struct apply *a, const struct db_recovery *row)
 {
-	const struct db_recovery_machine *m =
-	    rd_state_get(a->s, RD_TABLE_recovery_machine, &(struct db_recovery_machine){.uid = row->uid});
+	const struct db_recovery_machine *m = rd_machine_find(a, row->uid);
 
 	return m != NULL && rd_records_is_running(m);
 }
@@ -168,8 +167,7 @@ struct meant {
 static bool
 has_cluster_id(const struct rd_state *s, const char *uid, const char *cluster_id)
 {
-	const struct db_recovery_machine *m =
-	    rd_state_get(s, RD_TABLE_recovery_machine, &(struct db_recovery_machine){.uid = uid});
+	const struct db_recovery_machine *m = rd_records_machine_row(s, uid);
 
 	return m != NULL && cluster_id[0] != '\0' && str_eq(m->cluster_id, cluster_id);
 }

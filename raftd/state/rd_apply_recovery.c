@@ -395,12 +395,6 @@ announce(struct apply *a, const struct rd_recovery *r, const struct rd_cmd_recov
 			r->uid);
 }
 
-static bool
-is_terminal(const struct rd_recovery *r)
-{
-	return (rd_recovery_state_flags((enum rd_recovery_state)r->state) & RD_STATE_TERMINAL) != 0;
-}
-
 /* --- events ----------------------------------------------------------------------------------------------------- */
 /* It is given up: why stands among its errors before what came of that. */
 static void
@@ -458,7 +452,7 @@ check_lock(struct apply *a, const struct rd_recovery *was, const struct rd_recov
 	struct rd_picked running;
 	size_t n;
 
-	if (!is_terminal(was) || is_terminal(now))
+	if (rd_recovery_runs(was->state) || !rd_recovery_runs(now->state))
 		return 0;
 	running = rd_row_pick(a->s, RD_TABLE_recovery_machine, runs_in_cluster, was->cluster_id);
 	n = running.n;
@@ -498,7 +492,7 @@ follow(struct apply *a, const struct rd_cmd_recovery_event *c, const struct rd_r
 		announce(a, now, c);
 	if (now->state == RD_RECOVERY_RESTORE && was->state != RD_RECOVERY_RESTORE)
 		note_reason(a, now, c);
-	if (is_terminal(now) && was->state != RD_RECOVERY_REJOIN) /* then it was finished before */
+	if (!rd_recovery_runs(now->state) && was->state != RD_RECOVERY_REJOIN) /* then it was finished before */
 		finish(a, now);
 	say_todo(a, c->recovery_uid, todo);
 }

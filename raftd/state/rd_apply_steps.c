@@ -14,7 +14,7 @@
 const struct db_recovery_machine *
 rd_machine_find(const struct apply *a, const char *uid)
 {
-	return rd_state_get(a->s, RD_TABLE_recovery_machine, &(struct db_recovery_machine){.uid = uid});
+	return rd_records_machine_row(a->s, uid);
 }
 
 int

@@ -57,18 +57,14 @@ rd_records_from_row(const struct db_recovery_machine *row, struct mem_arena *are
 	read_keys(row->suspects, arena, &ret->suspects);
 }
 
-/* A state of a newer build is none that is known to be over. */
 bool
 rd_records_is_running(const struct db_recovery_machine *row)
 {
-	uint64_t state = rd_recovery_state_by_name(row->state);
-
-	return state == RD_RECOVERY_STATES ||
-	       (rd_recovery_state_flags((enum rd_recovery_state)state) & RD_STATE_TERMINAL) == 0;
+	return rd_recovery_runs(rd_recovery_state_by_name(row->state));
 }
 
-static const struct db_recovery_machine *
-machine_row(const struct rd_state *s, const char *uid)
+const struct db_recovery_machine *
+rd_records_machine_row(const struct rd_state *s, const char *uid)
 {
 	return rd_state_get(s, RD_TABLE_recovery_machine, &(struct db_recovery_machine){.uid = uid});
 }
@@ -76,7 +72,7 @@ machine_row(const struct rd_state *s, const char *uid)
 bool
 rd_records_machine(const struct rd_state *s, const char *uid, struct mem_arena *arena, struct rd_recovery *ret)
 {
-	const struct db_recovery_machine *row = machine_row(s, uid);
+	const struct db_recovery_machine *row = rd_records_machine_row(s, uid);
 
 	if (row == NULL)
 		return false;
@@ -114,7 +110,7 @@ rd_records_running(const struct rd_state *s, struct mem_arena *arena)
 const struct db_recovery *
 rd_records_row(const struct rd_state *s, const char *uid)
 {
-	const struct db_recovery_machine *m = machine_row(s, uid);
+	const struct db_recovery_machine *m = rd_records_machine_row(s, uid);
 	struct rd_cursor c = {.table = RD_TABLE_recovery};
 	const struct db_recovery *row;
 
@@ -140,7 +136,7 @@ read_lines(const char *text, struct mem_arena *arena, struct rd_recovery_input *
 int
 rd_records_input_text(const struct rd_state *s, const char *uid, bool chosen, struct str_buf *b, struct err *e)
 {
-	const struct db_recovery_machine *m = machine_row(s, uid);
+	const struct db_recovery_machine *m = rd_records_machine_row(s, uid);
 	int64_t from = chosen ? RD_INPUT_CHOSEN : 0, n = 0;
 	struct db_recovery_input key = {.recovery_uid = uid, .part = from};
 	const struct db_recovery_input *part;
@@ -214,7 +210,7 @@ rd_records_cluster_id(const struct rd_state *s, const char *cluster_name)
 static void
 past_from_row(const struct rd_state *s, const struct db_recovery *row, struct rd_recovery *ret)
 {
-	const struct db_recovery_machine *m = machine_row(s, row->uid);
+	const struct db_recovery_machine *m = rd_records_machine_row(s, row->uid);
 
 	if (m != NULL) {
 		rd_records_from_row(m, NULL, ret);

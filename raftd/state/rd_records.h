@@ -50,6 +50,8 @@ rd_records_turn(const struct rd_recovery *r)
 /* --- reading ----------------------------------------------------------------------------------------------------- */
 /* The machine of one recovery; false: there is none (of rows taken over from a historical database there isn't). */
 bool rd_records_machine(const struct rd_state *s, const char *uid, struct mem_arena *arena, struct rd_recovery *ret);
+/* As it is stored; NULL. */
+const struct db_recovery_machine *rd_records_machine_row(const struct rd_state *s, const char *uid);
 /* One after the other, those that are over as well: zero-initialise the cursor. Without the lists, and borrowed from the row;
  * false at the end. */
 bool rd_records_next(const struct rd_state *s, struct rd_cursor *c, struct rd_recovery *ret);
