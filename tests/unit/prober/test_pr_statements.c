@@ -2,7 +2,7 @@
  *
  * The knowledge is a table of words and heads of statements, with the versions that brought and removed them, from the
  * manuals and release notes of MySQL and MariaDB; for MaxScale what reference/probing.md lists. Only MariaDB 10.11, 11.8
- * and MySQL 9.x are tried on real servers too (tests/process/test_prober_servers.py). A word of a statement that stands
+ * and MySQL 9.x are tried on real servers too (tests/process/prober/test_prober_servers.py). A word of a statement that stands
  * nowhere fails the test, and so does a line that no statement needs. */
 #include <ctype.h>
 #include <setjmp.h>

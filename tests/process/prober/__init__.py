@@ -1,0 +1,1 @@
+"""A package, so that its real servers are started once for its files, and end with them."""
