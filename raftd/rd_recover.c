@@ -22,6 +22,14 @@ take_chosen(const struct rd_recovery *record, struct rd_recovery_input *in)
 	}
 }
 
+/* Since when commits may have waited was told by the clock of the leader that began it, which may be ahead of this one's. */
+static void
+doubt_clock(struct rd_recovery_input *in)
+{
+	if (in->failed.semi_sync_since_us > RD_CLOCKS_APART_US)
+		in->failed.semi_sync_since_us -= RD_CLOCKS_APART_US;
+}
+
 struct rd_recover *
 rd_recover_new(const struct rd_recover_conf *conf)
 {
@@ -37,6 +45,8 @@ rd_recover_new(const struct rd_recover_conf *conf)
 	rec_dup(&rd_recovery_desc, &r->record, conf->record);
 	rec_dup(&rd_recovery_input_desc, &r->before, conf->in);
 	take_chosen(&r->record, &r->before);
+	if (conf->origin != RD_RECOVER_BEGUN)
+		doubt_clock(&r->before);
 	rec_dup(&rd_recovery_input_desc, &r->now, &r->before);
 	r->reading = mem_calloc(r->now.servers.n + 1, sizeof(*r->reading));
 	for (size_t i = 0; conf->lost != NULL && i < conf->lost->n; i++)

@@ -1,4 +1,5 @@
-/* test_rd_recover_fence.c — whom a recovery makes read-only: by whom it was taken over, and not whom a later one promotes. */
+/* test_rd_recover_fence.c — a recovery that another node takes over: whom it makes read-only, not whom a later one promotes; and
+ * what it believes of the former leader's clock. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -78,6 +79,7 @@ make(enum rd_recovery_state state, enum rd_recover_origin origin, bool suspects)
 	rec_init(&rd_recovery_server_desc, &servers[0]);
 	rec_init(&rd_recovery_server_desc, &servers[1]);
 	in.failed.key = a;
+	in.failed.semi_sync_since_us = 100 * CLK_S;
 	servers[0].key = b;
 	servers[1].key = c;
 	in.servers = (struct rd_recovery_server_list){servers, 2};
@@ -187,6 +189,17 @@ test_one_suspect_alone_is_fenced_after_the_end(void **state UNUSED)
 	rd_recover_free(r);
 }
 
+static void
+test_the_former_leaders_clock_may_be_ahead(void **state UNUSED)
+{
+	struct rd_recover *begun = make(RD_RECOVERY_CHOOSE, RD_RECOVER_BEGUN, false), *taken = taken_over(false);
+
+	assert_int_equal(rd_recover_input(begun)->failed.semi_sync_since_us, 100 * CLK_S);
+	assert_int_equal(rd_recover_input(taken)->failed.semi_sync_since_us, 100 * CLK_S - RD_CLOCKS_APART_US);
+	rd_recover_free(begun);
+	rd_recover_free(taken);
+}
+
 int
 main(void)
 {
@@ -194,6 +207,7 @@ main(void)
 	    cmocka_unit_test(test_a_suspect_is_fenced_by_the_next_leader),
 	    cmocka_unit_test(test_nobody_is_fenced_whom_a_later_one_promotes),
 	    cmocka_unit_test(test_one_suspect_alone_is_fenced_after_the_end),
+	    cmocka_unit_test(test_the_former_leaders_clock_may_be_ahead),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
