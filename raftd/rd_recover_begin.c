@@ -19,8 +19,8 @@ rd_recover_refusal_text(enum rd_recover_refusal r)
 	    [RD_FILTERED] = "RecoverMasterClusterFilters does not name the cluster",
 	    [RD_NO_REPLICAS] = "it has no replicas: there is nobody to promote",
 	    [RD_REPLACED] =
-		"a recovery has replaced it, and it was not seen writable since: ask for a recovery if it was "
-		"made the source again",
+		("a recovery has replaced it, and it was not seen writable since: ask for a recovery if it was "
+		 "made the source again"),
 	    [RD_UNPROBED] = "not every server of the cluster has been probed since this node started",
 	};
 
