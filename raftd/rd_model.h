@@ -58,7 +58,7 @@ struct rd_server {
 	char *received;	    /* rd_recovery_server: received_gtid_set, gtid_current_pos, … as read last; NULL = none */
 	char *current_pos;
 	uint64_t channels;
-	int64_t last_sql_errno;
+	int64_t last_sql_errno, last_io_errno;
 	struct rd_semi_sync semi_sync; /* for recoveries, too */
 	int64_t writable_us;	       /* wall: every attempt since then has read it as writable; 0: not the newest */
 	char *domain;		       /* of its cluster, as the last probe said; NULL = unknown */

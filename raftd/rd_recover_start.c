@@ -37,6 +37,7 @@ fill_server(struct rd_node *n, const struct rd_server *s, struct conf_filter *ba
 	probe.last_answer_us = s->last.last_answer_us;
 	probe.channels = s->channels;
 	probe.last_sql_errno = s->last_sql_errno;
+	probe.last_io_errno = s->last_io_errno;
 	probe.gtid_io_pos = s->received == NULL ? "" : s->received;
 	probe.gtid_current_pos = s->current_pos == NULL ? "" : s->current_pos;
 	rd_recovery_server_from(&s->inst, &probe, ret);

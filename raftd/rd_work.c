@@ -230,6 +230,7 @@ note_transactions(struct rd_server *s, const struct topo_probe *p)
 	keep_text(&s->current_pos, p->gtid_current_pos);
 	s->channels = p->channels;
 	s->last_sql_errno = p->last_sql_errno;
+	s->last_io_errno = p->last_io_errno;
 	rd_semi_sync_note(&s->semi_sync, &p->inst, p->started_us);
 }
 

@@ -97,6 +97,8 @@ is_unfit(const struct rd_recovery_input *in, const struct rd_haves *h, struct rd
 		GO(SILENT, "");
 	if (j->have->unreadable != NULL)
 		GO(UNREADABLE, j->have->unreadable);
+	if (j->have->strayed)
+		GO(STRAYED, "");
 	if (s->is_binlog_server)
 		GO(BINLOG_SERVER, "");
 	if (s->group_name[0] != '\0')

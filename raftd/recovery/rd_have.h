@@ -22,8 +22,9 @@ void rd_set_write(const struct rd_set *s, struct str_buf *b);
 
 struct rd_have {
 	const struct rd_recovery_server *server;
-	const char *unreadable;		 /* why its sets could not be read; NULL = they are */
-	bool drops_relay_log;		 /* MariaDB, both threads stopped */
+	const char *unreadable; /* why its sets could not be read; NULL = they are */
+	bool drops_relay_log;	/* MariaDB, both threads stopped */
+	bool strayed;		/* its source refused to go on where it stands, and another replica's did not */
 	struct rd_set received, applied; /* of the cluster's transactions */
 	struct rd_set errant;
 	struct gtid_set purged;	       /* MySQL */
@@ -37,7 +38,7 @@ struct rd_haves {
 	struct rd_have *v;	 /* of in->servers, in that order; untouched ones of servers that are not fresh */
 	size_t n;
 	struct rd_set failed; /* what the failed server had when it was read last */
-	struct rd_set best;   /* received by anybody who answered */
+	struct rd_set best;   /* received by anybody who answered, and has not strayed */
 };
 
 /* Never fails: what can't be read makes its server unreadable. rd_haves_done. Texts live in the arena. */

@@ -45,6 +45,7 @@ rd_recovery_server_from(const struct topo_instance *inst, const struct topo_prob
 	ret->gtid_current_pos = probe->gtid_current_pos;
 	ret->channels = probe->channels;
 	ret->last_sql_errno = probe->last_sql_errno;
+	ret->last_io_errno = probe->last_io_errno;
 	ret->answered = probe->found;
 	ret->answered_us = probe->found ? probe->ended_us : probe->last_answer_us;
 }

@@ -203,8 +203,9 @@ note_holders(struct seen_recovery *r)
 {
 	for (size_t i = 0; i < topo.n; i++) {
 		const struct sim_server *s = &topo.s[i];
-		bool direct = s->source == r->failed && !s->detached, dropped = topo.mariadb && !s->io && !s->sql;
-		r->counts[i] = direct && i != r->failed && sim_server_runs(s) && all_reach(s) && !dropped &&
+		bool direct = s->source == r->failed && !s->detached, dropped = topo.mariadb && !s->io && !s->sql,
+		     strayed = !s->io && s->io_errno == 1236;
+		r->counts[i] = direct && i != r->failed && sim_server_runs(s) && all_reach(s) && !dropped && !strayed &&
 			       sim.now - s->trouble_at > SURE_US;
 		/* of the failed server's: what a former recovery gave up is none of the cluster's any more */
 		for (size_t k = 0; k < topo.n; k++)
