@@ -275,7 +275,7 @@ begin(struct rd_detect *d, const struct rd_server *s, const struct rd_electorate
 	    .replicas = *replicas,
 	    .answered = s->seen.answered,
 	    .may_restart = rd_round_may_restart(s->restarted, s->restarted_before, s->seen.answered, rd_mono(d->n)),
-	    .hold_us = rd_rules_hold_us(d->n->rules, s->inst.cluster_name, rd_detect_alias(d, s))};
+	    .hold_us = rd_rules_hold_us(d->n->rules, s->inst.cluster_name, rd_detect_alias(d->n, s))};
 	struct rd_asking *a = mem_new(struct rd_asking);
 
 	a->round = rd_round_new(&conf, rd_mono(d->n));

@@ -41,6 +41,9 @@ struct rd_detect_ops {
 	/* A detection was proposed, and is recorded, or was before (id); 0 = it is not. The next verdict tries again. */
 	void (*recorded)(struct rd_node *n, int64_t id);
 };
+/* Of its cluster, "" = none. */
+const char *rd_detect_alias(const struct rd_node *n, const struct rd_server *s);
+
 /* Takes the place of the former listener; NULL = none. ops must live on. */
 void rd_detect_listen(struct rd_node *n, const struct rd_detect_ops *ops);
 

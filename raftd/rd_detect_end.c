@@ -88,11 +88,11 @@ merge(struct rd_detect *d, const struct rd_case *c, const struct rd_server *s, s
 }
 
 const char *
-rd_detect_alias(struct rd_detect *d, const struct rd_server *s)
+rd_detect_alias(const struct rd_node *n, const struct rd_server *s)
 {
 	const struct db_cluster_alias_override key = {.cluster_name = s->inst.cluster_name};
 	const struct db_cluster_alias_override *row =
-	    rd_state_get(rd_decisions(d->n), RD_TABLE_cluster_alias_override, &key);
+	    rd_state_get(rd_decisions(n), RD_TABLE_cluster_alias_override, &key);
 
 	return row != NULL ? row->alias : s->inst.suggested_cluster_alias;
 }
@@ -380,7 +380,7 @@ rd_detect_conclude(struct rd_detect *d, const struct rd_asking *a)
 	s->vote_ended = dead.at;
 	dead.term = a->term;
 	dead.cluster_name = s->inst.cluster_name;
-	dead.cluster_alias = rd_detect_alias(d, s);
+	dead.cluster_alias = rd_detect_alias(d->n, s);
 	if (f->verdict == RD_VERDICT_DEAD)
 		merge(d, c, s, &arena, &analysis);
 	finish(d, &dead);

@@ -84,7 +84,5 @@ struct rd_electorate;
 void rd_detect_write_answer(struct rd_detect *d, const struct rd_server *s, const struct rd_electorate *who,
 			    const char *cause);
 void rd_detect_tell_back(struct rd_detect *d, struct rd_server *s, enum rd_back back);
-/* Of its cluster, "" = none. */
-const char *rd_detect_alias(struct rd_detect *d, const struct rd_server *s);
 
 #endif

@@ -157,8 +157,8 @@ is_below_failed(struct rd_recoveries *rs, const struct rd_recovery *r, const str
 	       failed->last.ended_us > s->writable_us;
 }
 
-/* The same of a recovery that was undone, and is carried out nowhere any more: beside the failed server, or beside somebody whom
- * a later one has promoted when it had named this one as lost. Not once that recovery was acknowledged. */
+/* The same of a recovery that was undone, and is carried out nowhere any more: below the failed server (whoever follows it itself),
+ * or beside somebody whom a later one has promoted when it had named this one as lost. Not once that recovery was acknowledged. */
 static void
 fence_strays(struct rd_recoveries *rs, const struct rd_recovery *r)
 {
@@ -166,8 +166,9 @@ fence_strays(struct rd_recoveries *rs, const struct rd_recovery *r)
 		const struct rd_server *s = rd_model_find(&rs->n->model, &r->suspects.v[i]);
 		struct rd_recovering *x;
 		bool is_second =
-		    s != NULL && s->found && !s->inst.read_only && !has_replicas(rs, s) &&
-		    (is_below_failed(rs, r, s) || (rd_recoveries_lost(rs, &s->inst.key) && has_successor(rs, r, s)));
+		    s != NULL && s->found && !s->inst.read_only &&
+		    (is_below_failed(rs, r, s) ||
+		     (!has_replicas(rs, s) && rd_recoveries_lost(rs, &s->inst.key) && has_successor(rs, r, s)));
 		if (!is_second || rd_recovering_find(rs, r->uid) != NULL || (x = rd_recovering_add(rs, r)) == NULL)
 			continue;
 		log_warning("recovery",

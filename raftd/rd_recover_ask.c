@@ -17,16 +17,6 @@ struct wanted {
 	char uid[RD_RECOVER_UID_BYTES];
 };
 
-static const char *
-alias_of(struct rd_node *n, const struct rd_server *s)
-{
-	const struct db_cluster_alias_override key = {.cluster_name = s->inst.cluster_name};
-	const struct db_cluster_alias_override *row =
-	    rd_state_get(rd_decisions(n), RD_TABLE_cluster_alias_override, &key);
-
-	return row != NULL ? row->alias : s->inst.suggested_cluster_alias;
-}
-
 /* Nobody votes on a primary without replicas, and nothing will be sent to anybody. */
 static bool
 is_dead_alone(const struct rd_recoveries *rs, const struct rd_server *s)
@@ -84,7 +74,7 @@ prepare(struct rd_recoveries *rs, const struct rd_recover_wish *wish, struct wan
 				.analysis = &w->analysis,
 				.term = rs->term,
 				.cluster_name = s->inst.cluster_name,
-				.cluster_alias = alias_of(n, s)};
+				.cluster_alias = rd_detect_alias(n, s)};
 	if (wish->uid[0] != '\0')
 		(void)snprintf(w->uid, sizeof(w->uid), "%s", wish->uid);
 	else
@@ -93,33 +83,6 @@ prepare(struct rd_recoveries *rs, const struct rd_recover_wish *wish, struct wan
 	w->g.in.forced = true;
 	w->g.in.candidate = *wish->candidate;
 	return 0;
-}
-
-static enum rd_recover_refusal
-refusal(struct rd_recoveries *rs, const struct wanted *w, bool forced)
-{
-	return rd_recover_may_begin(
-	    proc_conf(rs->n->proc),
-	    &(struct rd_recover_case){.code = (enum topo_code)w->analysis.code,
-				      .hostname = w->d.server->inst.key.hostname,
-				      .cluster_name = w->d.cluster_name,
-				      .cluster_alias = w->d.cluster_alias,
-				      .disabled = rd_state_recoveries_disabled(rd_decisions(rs->n)),
-				      .downtimed = w->g.in.failed.is_downtimed,
-				      .in_maintenance = w->g.in.failed.in_maintenance,
-				      .all_probed = w->g.all_probed,
-				      .forced = forced});
-}
-
-static enum rd_block
-block_of(struct rd_recoveries *rs, const struct wanted *w, bool forced, int64_t *ret_id)
-{
-	const struct rd_state *s = rd_decisions(rs->n);
-	int64_t block_us = max_i64(1, proc_conf(rs->n->proc)->RecoveryPeriodBlockSeconds) * CLK_S;
-
-	return rd_records_block(s, rd_records_cluster_id(s, w->d.cluster_name), &w->d.server->inst.key,
-				topo_code_name((enum topo_code)w->analysis.code), forced, rd_now_us(rs->n), block_us,
-				ret_id);
 }
 
 /* The recovery that gave its place to a server that is there, if it has not answered since. Some replicas may still be known here
@@ -147,7 +110,7 @@ check_wish(struct rd_recoveries *rs, const struct wanted *w, struct err *e)
 {
 	const struct rd_server *s = w->d.server;
 	bool doubted = s->verdict != RD_VERDICT_OPEN && s->verdict != RD_VERDICT_ALIVE && s->back == 0;
-	enum rd_recover_refusal no = refusal(rs, w, true);
+	enum rd_recover_refusal no = rd_recover_refusal(rs, &w->d, &w->g, true);
 	const struct db_recovery_machine *former = replaced_by(rs, s);
 	enum rd_block block;
 	int64_t id;
@@ -163,7 +126,7 @@ check_wish(struct rd_recoveries *rs, const struct wanted *w, struct err *e)
 		return err_set(e, ERR_PRECONDITION, "%s:%lld has taken its place already (recovery %lld)",
 			       former->successor_hostname, (long long)former->successor_port,
 			       (long long)former->recovery_id);
-	block = block_of(rs, w, true, &id);
+	block = rd_recover_block(rs, &w->d, true, &id);
 	if (block != RD_BLOCK_NONE)
 		return err_set(e, ERR_BUSY, "%s (recovery %lld)", rd_block_text(block), (long long)id);
 	return 0;
@@ -212,7 +175,7 @@ rd_recoveries_ask(struct rd_recoveries *rs, const struct rd_recover_wish *wish, 
 static void
 tell_obstacles(struct rd_recoveries *rs, const struct wanted *w, struct str_buf *b)
 {
-	enum rd_recover_refusal no = refusal(rs, w, false);
+	enum rd_recover_refusal no = rd_recover_refusal(rs, &w->d, &w->g, false);
 	enum rd_block block;
 	int64_t id;
 	struct err e;
@@ -222,7 +185,7 @@ tell_obstacles(struct rd_recoveries *rs, const struct wanted *w, struct str_buf 
 		str_buf_printf(b, "not now: %s\n", e.msg);
 	if (no != RD_MAY_RECOVER && w->analysis.code != TOPO_NO_PROBLEM)
 		str_buf_printf(b, "not by itself: %s\n", rd_recover_refusal_text(no));
-	block = block_of(rs, w, false, &id);
+	block = rd_recover_block(rs, &w->d, false, &id);
 	if (block != RD_BLOCK_NONE)
 		str_buf_printf(b, "not by itself: %s (recovery %lld)\n", rd_block_text(block), (long long)id);
 }

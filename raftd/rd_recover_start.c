@@ -238,17 +238,42 @@ rd_recover_propose_begin(struct rd_recoveries *rs, const struct rd_dead *d, stru
 	return rc;
 }
 
+enum rd_recover_refusal
+rd_recover_refusal(struct rd_recoveries *rs, const struct rd_dead *d, const struct rd_gathered *g, bool forced)
+{
+	const struct rd_recover_case f = {.code = (enum topo_code)d->analysis->code,
+					  .hostname = d->server->inst.key.hostname,
+					  .cluster_name = d->cluster_name,
+					  .cluster_alias = d->cluster_alias,
+					  .disabled = rd_state_recoveries_disabled(rd_decisions(rs->n)),
+					  .downtimed = g->in.failed.is_downtimed,
+					  .in_maintenance = g->in.failed.in_maintenance,
+					  .replaced = rd_old_stays_replaced(rs, d->server),
+					  .all_probed = g->all_probed,
+					  .forced = forced};
+
+	return rd_recover_may_begin(proc_conf(rs->n->proc), &f);
+}
+
+enum rd_block
+rd_recover_block(struct rd_recoveries *rs, const struct rd_dead *d, bool forced, int64_t *ret_id)
+{
+	const struct rd_state *s = rd_decisions(rs->n);
+	int64_t block_us = max_i64(1, proc_conf(rs->n->proc)->RecoveryPeriodBlockSeconds) * CLK_S;
+
+	return rd_records_block(s, rd_records_cluster_id(s, d->cluster_name), &d->server->inst.key,
+				topo_code_name((enum topo_code)d->analysis->code), forced, rd_now_us(rs->n), block_us,
+				ret_id);
+}
+
 /* A failure that is blocked is recorded once. */
 static bool
 is_blocked(struct rd_recoveries *rs, const struct rd_dead *d)
 {
 	struct rd_node *n = rs->n;
-	const struct rd_state *s = rd_decisions(n);
-	int64_t id, block_us = max_i64(1, proc_conf(n->proc)->RecoveryPeriodBlockSeconds) * CLK_S;
-	enum rd_block block =
-	    rd_records_block(s, rd_records_cluster_id(s, d->cluster_name), &d->server->inst.key,
-			     topo_code_name((enum topo_code)d->analysis->code), false, rd_now_us(n), block_us, &id);
-	const struct db_blocked_recovery *row = rd_records_blocked(s, &d->server->inst.key);
+	int64_t id;
+	enum rd_block block = rd_recover_block(rs, d, false, &id);
+	const struct db_blocked_recovery *row = rd_records_blocked(rd_decisions(n), &d->server->inst.key);
 	struct rd_cmd_blocked_recovery c = {.key = d->server->inst.key,
 					    .cluster_name = d->cluster_name,
 					    .analysis = topo_code_name((enum topo_code)d->analysis->code),
@@ -270,15 +295,9 @@ is_blocked(struct rd_recoveries *rs, const struct rd_dead *d)
 void
 rd_recover_dead_server(struct rd_recoveries *rs, const struct rd_dead *d)
 {
-	struct rd_node *n = rs->n;
 	const struct topo_key *key = &d->server->inst.key;
 	char uid[33];
 	struct rd_gathered g;
-	struct rd_recover_case f = {.code = (enum topo_code)d->analysis->code,
-				    .hostname = key->hostname,
-				    .cluster_name = d->cluster_name,
-				    .cluster_alias = d->cluster_alias,
-				    .disabled = rd_state_recoveries_disabled(rd_decisions(n))};
 	enum rd_recover_refusal no;
 	struct err e;
 
@@ -286,11 +305,7 @@ rd_recover_dead_server(struct rd_recoveries *rs, const struct rd_dead *d)
 		return;
 	str_random_hex(uid, 16);
 	rd_recover_gather(rs, d, uid, &g);
-	f.all_probed = g.all_probed;
-	f.downtimed = g.in.failed.is_downtimed;
-	f.in_maintenance = g.in.failed.in_maintenance;
-	f.replaced = rd_old_stays_replaced(rs, d->server);
-	no = rd_recover_may_begin(proc_conf(n->proc), &f);
+	no = rd_recover_refusal(rs, d, &g, false);
 	if (no != RD_MAY_RECOVER && !d->again)
 		log_notice("recovery", "instance=%s is not recovered: %s", d->server->text,
 			   rd_recover_refusal_text(no)); /* tests: test_recovery.py */

@@ -8,6 +8,7 @@
 #include "hooks/rd_hooks.h"
 #include "rd_detect.h"
 #include "rd_node_private.h"
+#include "rd_recover_begin.h"
 #include "rd_recover.h"
 #include "rd_recoveries.h"
 #include "state/rd_records.h"
@@ -125,6 +126,11 @@ struct rd_gathered {
 };
 /* Of d: server, cluster_name, cluster_alias and the analysis' code. uid is borrowed. */
 void rd_recover_gather(struct rd_recoveries *rs, const struct rd_dead *d, const char *uid, struct rd_gathered *g);
+/* Whether d may be recovered: by the configuration and what is known of it; by recoveries of the past (ret_id: the one that
+ * speaks against it). forced: an operator asks. */
+enum rd_recover_refusal rd_recover_refusal(struct rd_recoveries *rs, const struct rd_dead *d,
+					   const struct rd_gathered *g, bool forced);
+enum rd_block rd_recover_block(struct rd_recoveries *rs, const struct rd_dead *d, bool forced, int64_t *ret_id);
 int rd_recover_propose_begin(struct rd_recoveries *rs, const struct rd_dead *d, struct rd_gathered *g, const char *by,
 			     bool skip_hooks, struct err *e) MUST_USE;
 void rd_recover_dead_server(struct rd_recoveries *rs, const struct rd_dead *d);

@@ -170,6 +170,7 @@ def test_it_is_recovered_only_as_the_source_that_it_was_made_again(cluster):
     cluster.die("old")
     wait_until(lambda: cluster.poll() or "instance=old:3306 is not recovered: a recovery has replaced it" in raftd.log_text(), SOON, "a refusal", interval=0.1)
     assert cluster.writable == {new}
+    assert "not by itself: a recovery has replaced it" in raftd.ask("RECOVER", 30, key=OLD, deadline_us=2 ** 60, user="me", dry_run=True)["text"]
     cluster.start("old")
     seen = "SELECT last_seen > datetime(end_recovery, '+12 seconds') FROM database_instance i, topology_recovery WHERE i.hostname = 'old' AND NOT i.read_only"
     wait_until(lambda: cluster.poll() or cluster.prober.report(OLD) or raftd.rows(seen) == [(1,)], SOON, "it to be seen writable", interval=0.1)
