@@ -71,9 +71,9 @@ may_donate(const struct rd_recovery_input *in, const struct rd_ranked *d, const 
 {
 	const struct rd_recovery_server *s = d->server;
 
-	return rd_recovery_is_fresh(in, s) && d->have->unreadable == NULL && !d->have->strayed && s->log_bin_enabled &&
-	       (!s->has_replication_filters || j->server->has_replication_filters) && s->log_replica_updates &&
-	       !s->is_binlog_server &&
+	return rd_recovery_is_fresh(in, s) && d->have->unreadable == NULL && d->have->strayed == j->have->strayed &&
+	       s->log_bin_enabled && (!s->has_replication_filters || j->server->has_replication_filters) &&
+	       s->log_replica_updates && !s->is_binlog_server &&
 	       (d->backlog == 0 || (s->sql_delay == 0 && s->last_sql_errno == 0 && !s->in_maintenance));
 }
 

@@ -97,7 +97,8 @@ is_unfit(const struct rd_recovery_input *in, const struct rd_haves *h, struct rd
 		GO(SILENT, "");
 	if (j->have->unreadable != NULL)
 		GO(UNREADABLE, j->have->unreadable);
-	if (j->have->strayed)
+	if (j->have->strayed &&
+	    !topo_key_equal(&in->candidate, &s->key)) /* who asks for it by name takes that on himself */
 		GO(STRAYED, "");
 	if (s->is_binlog_server)
 		GO(BINLOG_SERVER, "");

@@ -18,25 +18,12 @@ rd_both_stopped(const struct rd_recovery_server *s)
  * ones behind, named as lost, if they had more than whom it could promote. On MariaDB one's position may look like more than
  * what the others have received since, of which it has nothing. */
 static bool
-is_refused(const struct rd_recovery_server *s)
+has_strayed(const struct rd_recovery_server *s)
 {
 	enum { FATAL_ERROR_READING_BINLOG = 1236, THE_SAME_SINCE_MYSQL_8 = 13114 };
 
 	return s->io_thread_state == TOPO_THREAD_STOPPED &&
 	       (s->last_io_errno == FATAL_ERROR_READING_BINLOG || s->last_io_errno == THE_SAME_SINCE_MYSQL_8);
-}
-
-/* Where all replicas were refused, the source itself may have lost what they have. One that cannot be read now was not, as far
- * as is known. */
-static void
-find_strayed(const struct rd_recovery_input *in, struct rd_haves *h)
-{
-	bool somebody_follows = false;
-
-	for (size_t i = 0; i < h->n; i++)
-		somebody_follows |= rd_recovery_is_direct(in, h->v[i].server) && !is_refused(h->v[i].server);
-	for (size_t i = 0; i < h->n; i++)
-		h->v[i].strayed = somebody_follows && is_refused(h->v[i].server);
 }
 
 static enum gtid_family
@@ -260,11 +247,10 @@ rd_haves_build(const struct rd_recovery_input *in, struct mem_arena *arena, stru
 		join_text(h.family, &h.failed, applied_text(in, &in->failed, h.family));
 	if (h.family == GTID_MYSQL)
 		join_known(in, h.family, &known);
-	for (size_t i = 0; i < h.n; i++)
-		h.v[i].server = &in->servers.v[i];
-	find_strayed(in, &h);
 	for (size_t i = 0; i < h.n; i++) {
 		struct rd_have *v = &h.v[i];
+		v->server = &in->servers.v[i];
+		v->strayed = has_strayed(v->server);
 		rd_recovery_server_instance(v->server, &v->inst);
 		v->drops_relay_log = topo_is_mariadb(v->server->version) && rd_both_stopped(v->server);
 		if (!rd_recovery_is_fresh(in, v->server) || !speaks(v->server, h.family))

@@ -22,9 +22,9 @@ void rd_set_write(const struct rd_set *s, struct str_buf *b);
 
 struct rd_have {
 	const struct rd_recovery_server *server;
-	const char *unreadable; /* why its sets could not be read; NULL = they are */
-	bool drops_relay_log;	/* MariaDB, both threads stopped */
-	bool strayed;		/* its source refused to go on where it stands, and another replica's did not */
+	const char *unreadable;		 /* why its sets could not be read; NULL = they are */
+	bool drops_relay_log;		 /* MariaDB, both threads stopped */
+	bool strayed;			 /* its source refused to go on where it stands */
 	struct rd_set received, applied; /* of the cluster's transactions */
 	struct rd_set errant;
 	struct gtid_set purged;	       /* MySQL */

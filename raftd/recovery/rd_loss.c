@@ -14,15 +14,15 @@ say(struct mem_arena *arena, struct str_buf *b)
 }
 
 /* What it acknowledged since the source was read last it still has. A relay log that the next START throws away, or may
- * have been thrown away by a restart, was acknowledged for nothing. */
+ * have been thrown away by a restart, was acknowledged for nothing; so was what belongs to another history. */
 static bool
 keeps_what_it_acknowledged(const struct rd_recovery_input *in, const struct rd_have *v)
 {
 	const struct rd_recovery_server *s = v->server;
 	int64_t since_us = max_i64(0, s->answered_us - in->failed.answered_us) + RD_CLOCKS_APART_US;
 
-	return rd_recovery_is_fresh(in, s) && v->unreadable == NULL && !v->drops_relay_log && s->semi_sync_acks &&
-	       s->uptime > (uint64_t)(since_us / CLK_S);
+	return rd_recovery_is_fresh(in, s) && v->unreadable == NULL && !v->strayed && !v->drops_relay_log &&
+	       s->semi_sync_acks && s->uptime > (uint64_t)(since_us / CLK_S);
 }
 
 /* Who may acknowledge, and who of them certainly did and answered. */

@@ -208,6 +208,32 @@ def promoted_but_not_made_writable(c):
     assert row.get("Master_Host", row.get("Source_Host")) == f"//{old.host}" and not new.replicating(), row
 
 
+def test_who_was_refused_is_promoted_only_by_name(cluster):
+    """c was away for too long: its source has purged what it lacks. Nobody else may be promoted; an operator may take c all the same."""
+    c = cluster
+    a, b, c3 = (c.servers[name] for name in "abc")
+    rule(c, b, "must_not")
+    receiver(c3, "stop")
+    c.write()
+    wait_until(lambda: c.has_all(b), SOON, "b to have it")
+    a.sql("flush binary logs")
+    c.write()
+    wait_until(lambda: c.has_all(b), SOON, "b to have it")
+    newest = a.sql("show binary logs")[-1]["Log_name"]
+    wait_until(lambda: a.sql(f"purge binary logs to '{newest}'") == [] and len(a.sql("show binary logs")) == 1, SOON, "nobody to read the old one")
+    receiver(c3, "start")
+    for node in c.group:
+        wait_until(lambda: "1236" in node.instance(c3)["LastIOError"], SOON, f"{node.name} to know that c was refused")
+    old, (uid, state) = fail_over(c, "refused")
+    found = record(c, uid)
+    assert state == "undone" and c.writable() == [], found
+    assert f"{b.address}: promotion rule must_not" in str(found["AllErrors"]) and f"{c3.address}: was refused by its source" in str(found["AllErrors"]), found
+    before = {uid for uid, _ in c.recoveries(c.group[0])}
+    answer = c.group.wait_leader().get(f"/api/recover/{old.host}/{old.port}/{c3.host}/{c3.port}", timeout=SOON)
+    assert answer.status == 200, answer
+    assert [state for _, state in c.wait_over(before, "asked for")] == ["done"] and c.writable() == [c3]
+
+
 def a_stopped_probers_steps_come_too_late(c, claim, state):
     """The leader's probers stop with steps in their hands, and wake up after the time in which these may be sent."""
     for node in c.group:

@@ -159,18 +159,6 @@ is_eligible(const struct rd_ranked *j)
 	return j->why == RD_WHY_CHOSEN || rd_why_class(j->why) != RD_WHY_NEVER;
 }
 
-/* Who was refused by the source neither takes its place nor hands anything over, unless all were. */
-static void
-check_no_stray(struct world *w)
-{
-	const struct rd_recovery_server *chosen = w->choice.chosen->server, *donor = w->choice.donor;
-	bool all = true;
-
-	for (size_t i = 0; i < w->in.servers.n; i++)
-		all &= !w->servers[i].was_direct || w->servers[i].last_io_errno == 1236;
-	CHECK(w, all || (chosen->last_io_errno != 1236 && (donor == NULL || donor->last_io_errno != 1236)));
-}
-
 static void
 check_choice(struct world *w)
 {
@@ -179,7 +167,7 @@ check_choice(struct world *w)
 	struct err e;
 
 	CHECK(w, is_eligible(w->choice.chosen));
-	check_no_stray(w);
+	CHECK(w, s->last_io_errno != 1236 && (w->choice.donor == NULL || w->choice.donor->last_io_errno != 1236));
 	CHECK(w, s->answered && s->answered_us >= SUSPECTED_US && topo_key_equal(&s->source_key, &w->in.failed.key));
 	CHECK(w,
 	      !str_eq(s->promotion_rule, "must_not") && !s->is_banned && !s->in_maintenance && s->last_sql_errno == 0);
