@@ -90,8 +90,11 @@ rd_task_watch_backend(struct rd_node *n)
 
 /* --- decisions ------------------------------------------------------------------------------------------------- */
 static void
-on_expired(void *ctx UNUSED, const struct rd_proposed *p)
+on_expired(void *ctx, const struct rd_proposed *p)
 {
+	struct rd_node *n = ctx;
+
+	n->expiring = false;
 	if (p->outcome != RD_COMMITTED)
 		log_debug("expire", "not expired, trying again: %s", p->e->msg);
 }
@@ -118,12 +121,15 @@ rd_task_expire_decisions(struct rd_node *n)
 	struct rd_cmd_tick tick;
 	struct err e;
 
-	if (rd_proposer_stats(n->decide).pending > 0)
-		return; /* the next second is early enough */
+	if (n->expiring)
+		return; /* one at a time; beside whatever else is under way, which may never be nothing */
 	if (!rd_tick_due(rd_decisions(n), rd_now_us(n), &lives, &tick))
 		return;
-	if (rd_propose_tick(n->decide, &tick, on_expired, n, &e) != 0)
-		log_debug("expire", "not expired, trying again: %s", e.msg);
+	n->expiring = true;
+	if (rd_propose_tick(n->decide, &tick, on_expired, n, &e) == 0)
+		return;
+	n->expiring = false;
+	log_debug("expire", "not expired, trying again: %s", e.msg);
 }
 
 /* --- old rows -------------------------------------------------------------------------------------------------- */

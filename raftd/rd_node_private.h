@@ -135,6 +135,7 @@ struct rd_node {
 	struct mono analysing_since; /* 0 = not yet */
 	struct rd_periodic periodic;
 	struct event *periodic_timer;
+	bool expiring;
 	int64_t aliases_refreshed_us;
 	uint64_t aliases_print;	    /* fingerprint of what was written */
 	struct mono topologies_due; /* next snapshot of the topologies */

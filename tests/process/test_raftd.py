@@ -7,7 +7,7 @@ import time
 import pytest
 
 from raftd_driven import ANSWERED, ONE_SHOT, RESET, TIMED_OUT, Raftd, Refused, key
-from waiting import wait_until
+from waiting import pass_time, wait_until
 
 REFRESH, TOPOLOGY, ASYNC = 0, 1, 2
 HAS_REPLICAS, IS_ROOT, HURRY = 1, 2, 4
@@ -335,6 +335,20 @@ def test_downtime_tags_candidates(raftd):
 def test_a_downtime_expires_by_itself(raftd):
     raftd.ask("BEGIN_DOWNTIME", key=DB1, owner="o", reason="r", duration_s=1)
     wait_until(lambda: raftd.rows("SELECT * FROM database_instance_downtime") == [], 10)
+
+
+def test_a_downtime_expires_beside_changes_that_never_end(raftd):
+    """On a slow disk there is always one under way."""
+    raftd.ask("BEGIN_DOWNTIME", key=DB1, owner="o", reason="r", duration_s=1)
+    db = sqlite3.connect(raftd.data, isolation_level=None)
+    for _ in range(2):
+        db.execute("BEGIN IMMEDIATE")
+        under_way = raftd.post("PUT_TAG", key=DB2, tag_name="a", tag_value="1")
+        pass_time(2.5)  # somebody looks once a second
+        db.execute("COMMIT")
+        raftd.answer(under_way)
+    db.close()
+    assert raftd.rows("SELECT * FROM database_instance_downtime") == []
 
 
 def test_rules_by_query_are_registered_under_the_servers_own_name(new_raftd):
