@@ -4,6 +4,7 @@ nobody who may; steps that a stopped prober holds; an old source that is a sourc
 import contextlib
 import os
 import re
+import subprocess
 
 import pytest
 
@@ -146,7 +147,7 @@ def expect_errant(c, server, old, found):
 
 
 def nobody(c, why, *said):
-    """No recovery promotes anybody: it says why, leaves everybody as they are, and is not tried again. The source is back then."""
+    """No recovery promotes anybody: it says why, leaves everybody as they are, and is not tried again. Returns the source, dead."""
     replicas = c.replicas()
     old, (uid, state) = fail_over(c, why)
     found = record(c, uid)
@@ -158,8 +159,12 @@ def nobody(c, why, *said):
     before = len(c.recoveries(c.group[0]))
     pass_time(3)
     assert len(c.recoveries(c.group[0])) == before, "it is tried over and over"
+    return old
+
+
+def back(c, old):
     old.start()
-    for server in replicas:
+    for server in c.replicas():
         applier(server, "start")
         server.wait_replicating(SOON)
     c.expect_one_source()
@@ -172,14 +177,14 @@ def test_who_is_not_promoted(cluster):
     a, b, c3 = (c.servers[name] for name in "abc")
     configure(c, PreventCrossDataCenterMasterFailover=True, FailMasterPromotionOnLagMinutes=60,
               ReplicationLagQuery=f"select if(@@port = {c3.port}, 3600, 0)")
-    nobody(c, "lag and data center", f"{c3.address}: lags too much", f"{b.address}: is in another data center")
+    back(c, nobody(c, "lag and data center", f"{c3.address}: lags too much", f"{b.address}: is in another data center"))
     configure(c, PreventCrossDataCenterMasterFailover=None, FailMasterPromotionOnLagMinutes=None, ReplicationLagQuery=None,
               PreventCrossRegionMasterFailover=True, DetectRegionQuery=f"select if(@@port = {b.port}, 'far', 'near')",
               FailMasterPromotionIfSQLThreadNotUpToDate=True)
     applier(c3, "stop")
     c.write()
     wait_received(c, c3)
-    nobody(c, "applier and region", f"{c3.address}: has not applied what it received", f"{b.address}: is in another region")
+    back(c, nobody(c, "applier and region", f"{c3.address}: has not applied what it received", f"{b.address}: is in another region"))
     configure(c, PreventCrossRegionMasterFailover=None, DetectRegionQuery=None, FailMasterPromotionIfSQLThreadNotUpToDate=None,
               PromotionIgnoreHostnameFilters=[f":{c3.port}$"])
     old, found = promoted(c, "another data center", b)
@@ -245,6 +250,45 @@ def test_who_was_refused_is_promoted_only_by_name(cluster):
     answer = c.group.wait_leader().get(f"/api/recover/{old.host}/{old.port}/{c3.host}/{c3.port}", timeout=SOON)
     assert answer.status == 200, answer
     assert [state for _, state in c.wait_over(before, "asked for")] == ["done"] and c.writable() == [c3]
+
+
+@contextlib.contextmanager
+def applier_held_up(server):
+    """It runs, and waits for a lock that somebody has on the table."""
+    client = subprocess.Popen([*server.flavor.client_command(), "--no-defaults", "--unbuffered", "--skip-column-names", f"--socket={server.socket}",
+                               "--user=root"],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        client.stdin.write("lock tables was.here read; select 'locked';\n")
+        client.stdin.flush()
+        assert client.stdout.readline().strip() == "locked"
+        yield
+    finally:
+        client.communicate(timeout=SOON)  # its connection ends, and its lock
+
+
+def test_the_promotion_waits_for_the_applier(cluster):
+    """DelayMasterPromotionIfSQLThreadNotUpToDate: as long as it takes, where it would be given up after a second."""
+    c = cluster
+    b, c3 = c.servers["b"], c.servers["c"]
+    rule(c, b, "must_not")
+    configure(c, InstanceBulkOperationsWaitTimeoutSeconds=1)
+    with applier_held_up(c3):
+        c.write()
+        wait_received(c, c3)
+        old = nobody(c, "given up")
+    back(c, old)
+    configure(c, DelayMasterPromotionIfSQLThreadNotUpToDate=True)
+    before = {uid for uid, _ in c.recoveries(c.group[0])}
+    with applier_held_up(c3):
+        c.write()
+        wait_received(c, c3)
+        c.source.kill()
+        wait_until(lambda: {state for uid, state in c.recoveries(c.group[0]) if uid not in before} == {"prepare"}, SOON, "it to prepare")
+        pass_time(5)
+        assert c.writable() == [] and [state for uid, state in c.recoveries(c.group[0]) if uid not in before] == ["prepare"]
+    assert [state for _, state in c.wait_over(before, "delayed")] == ["done"]
+    assert c.writable() == [c3] and c.has_all(c3)
 
 
 def a_stopped_probers_steps_come_too_late(c, claim, state):
