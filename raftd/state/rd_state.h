@@ -97,9 +97,9 @@ uint64_t rd_state_newest_hash(const struct rd_state *s, uint64_t *ret_hash);
 /* Inserts or replaces; row may borrow from the one that it replaces. */
 void rd_state_put(struct rd_state *s, enum rd_table table, const void *row);
 bool rd_state_remove(struct rd_state *s, enum rd_table table, const void *key_row); /* false: there was none */
-/* An entry begins to be applied … */
 /* It goes on without raft: its terms count from nothing again, its index goes on. */
 void rd_state_leave_log(struct rd_state *s);
+/* An entry begins to be applied … */
 void rd_state_set_applied(struct rd_state *s, uint64_t index, uint64_t term, int64_t time_us);
 /* … and is: the hash of its index is remembered when due. */
 void rd_state_end_entry(struct rd_state *s);
