@@ -8,17 +8,9 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "../stride.h"
 #include "recover_world.h"
 #include "topo/key.h"
-
-/* One thread and thousands of runs: the sanitizers, which make them eight and fifteen times slower, look at some of them. */
-#if defined(__SANITIZE_THREAD__)
-enum { STRIDE = 7 };
-#elif defined(__SANITIZE_ADDRESS__)
-enum { STRIDE = 3 };
-#else
-enum { STRIDE = 1 };
-#endif
 
 static void
 test_straight(void **state UNUSED)
